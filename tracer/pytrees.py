@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -57,11 +58,12 @@ class TreeDef:
                                  and self.meta == other.meta and self.children == other.children)
 
     def matches(self, other: TreeDef) -> bool:
-        """Whether trees of both structures have the same leaves at the same places: dicts may differ in their order."""
+        """Whether trees of both structures have the same leaves at the same places: dicts and objects may differ in their order."""
         if self.kind is not other.kind or len(self.children) != len(other.children):
             return False
         keyed = self.kind is DICT or self.kind is DEFAULT
-        same = self.meta[0] == other.meta[0] if keyed else self.meta == other.meta
+        same = self.meta[0] == other.meta[0] if keyed else (
+            self.meta[:2] == other.meta[:2] if self.kind is OBJECT else self.meta == other.meta)
         return same and all(a.matches(b) for a, b in zip(self.children, other.children))
 
     def __repr__(self) -> str:
@@ -165,25 +167,58 @@ def attributes(x: Any) -> dict[str, Any]:
     return found
 
 
-def _split_object(x: Any) -> tuple[list, tuple[type, tuple[str, ...]]]:
+def set_attribute(x: Any, name: str, value: Any) -> None:
+    """Put an attribute where `attributes` finds it: no code of the class runs, which may refuse or change what is assigned."""
+    if hasattr(x, "__dict__") and not isinstance(getattr(type(x), name, None), types.MemberDescriptorType):
+        x.__dict__[name] = value
+    else:
+        object.__setattr__(x, name, value)
+
+
+def own_names(cls: type, names: tuple[str, ...]) -> tuple[int, bool]:
+    """(how many of the attributes lie in the `__dict__` of an instance, -1 where it has none; whether all its slots are set)."""
+    slots = {name for base in cls.__mro__ for name, value in vars(base).items() if isinstance(value, types.MemberDescriptorType)}
+    return len(set(names) - slots) if cls.__dictoffset__ else -1, slots <= set(names)
+
+
+def remove_attribute(x: Any, name: str) -> None:
+    if name in getattr(x, "__dict__", ()):
+        del x.__dict__[name]
+    else:
+        object.__delattr__(x, name)
+
+
+def _split_object(x: Any) -> tuple[list, tuple[type, tuple[str, ...], tuple[str, ...]]]:
     held = attributes(x)
-    names = sorted(held)         # objects of a class are alike in whatever order they got their attributes
-    return [SEEN[0](type(x), name, held[name]) for name in names], (type(x), tuple(names))
+    names = sorted(held)
+    return [SEEN[0](type(x), name, held[name]) for name in names], (type(x), tuple(names), tuple(held))
 
 
 # What stands for an attribute of an object that is taken apart (staging/argument_objects.py)
 SEEN: list[Callable[[type, str, Any], Any]] = [lambda cls, name, value: value]
 
 
-def _join_object(meta: tuple[type, tuple[str, ...]], children: list) -> Any:
+def _join_object(meta: tuple[type, tuple[str, ...], tuple[str, ...]], children: list) -> Any:
     made: Any = object.__new__(meta[0])
-    for name, child in zip(meta[1], children):
-        object.__setattr__(made, name, child)
+    found = dict(zip(meta[1], children))
+    for name in meta[2]:                 # `vars` gives them in the order in which they came
+        set_attribute(made, name, found[name])
     return made
 
 
+# Leaves that a dataclass may have beside its fields; traced values come to them (staging/argument_objects.py)
+LEAVES: list[type] = [int, float, complex, str, type(None)]
+
+
+def _is_leaf(x: Any) -> bool:
+    return x.dtype.kind in "biufc" if type(x) is np.ndarray or isinstance(x, np.generic) else isinstance(x, tuple(LEAVES))
+
+
 def _fields(x: Any) -> tuple[str, ...]:
-    return tuple(f.name for f in dataclasses.fields(x) if hasattr(x, f.name))
+    """The fields of a dataclass, then what `__post_init__` or a method has given to the instance beside them."""
+    names = tuple([f.name for f in dataclasses.fields(x) if hasattr(x, f.name)])
+    more = [name for name in getattr(x, "__dict__", ()) if name not in names]
+    return (*names, *[name for name in more if _is_leaf(x.__dict__[name])]) if more else names
 
 
 def _split_dataclass(x: Any) -> tuple[list, tuple[type, tuple]]:
@@ -194,7 +229,7 @@ def _split_dataclass(x: Any) -> tuple[list, tuple[type, tuple]]:
 def _join_dataclass(meta: tuple[type, tuple[str, ...]], children: list[int | Box | tuple[int, ...]]) -> Any:
     made: Any = object.__new__(meta[0])
     for name, child in zip(meta[1], children):
-        object.__setattr__(made, name, child)
+        set_attribute(made, name, child)
     return made
 
 

@@ -26,7 +26,7 @@ from ..lowering.loopir.grammar import Kernel
 from ..lowering.loopir.text import print_kernel
 from ..options import config
 from ..tracer import pytrees
-from ..tracer.staging.argument_objects import Hidden, class_data
+from ..tracer.staging.argument_objects import Hidden
 from ..tracer.staging.arguments import Call
 from ..tracer.staging.signature import Leaf
 from ..tracer.staging.trace_function import Out, Traced
@@ -163,12 +163,13 @@ def _node(structure: pytrees.TreeDef, children: list, arguments: bool) -> callin
         return calling_convention.Node(dict, tuple(found[k] for k in order), order)
     if kind is pytrees.NAMED and (not arguments or calling_convention.is_plain_namedtuple(meta[0])):
         return calling_convention.Node(meta[0], tuple(children), meta[1], lambda *c: kind.join(meta, c))
-    if kind is pytrees.DATACLASS:
-        return calling_convention.Node(meta[0], tuple(children), meta[1], lambda *c: kind.join(meta, c))
-    if kind is pytrees.OBJECT and arguments:
-        rest = class_data(*meta)                        # an instance's own attribute of such a name hides the class's
-        return calling_convention.Node(meta[0], (*children, *[calling_convention.StaticIn(x) for _, x in rest]),
-                                       (*meta[1], *[name for name, _ in rest]))
+    if kind is pytrees.OBJECT and arguments or kind is pytrees.DATACLASS:
+        own, complete = pytrees.own_names(meta[0], meta[1])
+        if arguments and not complete:
+            raise Unlisted
+        more = [calling_convention.DictIn(own)] if arguments and own >= 0 else []     # what it has beside hides the class's
+        return calling_convention.Node(meta[0], (*children, *more), (*meta[1], *["__dict__" for _ in more]),
+                                       lambda *c: kind.join(meta, c))
     if arguments:
         raise Unlisted
     return calling_convention.Node(object, tuple(children), (), lambda *c: kind.join(meta, c))

@@ -38,8 +38,8 @@ _known: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
 
 
 class Hidden:
-    """What stands for a container that is an attribute of an argument, until the program reads it: a history that grows from
-    call to call shall not make each call another one."""
+    """What stands for an attribute of an argument that is no number, until the program reads it: a history that grows from call
+    to call, a name, a lock or a file shall not make each call another one."""
 
     def __init__(self, cls: type, name: str):
         self.place = cls, name
@@ -56,11 +56,12 @@ class Hidden:
 _STATE = threading.local()
 _hidden: dict[tuple[type, str], Hidden] = {}
 _CONTAINERS = (list, dict, set, collections.deque, collections.defaultdict, collections.OrderedDict)
+_SEEN = (bool, int, float, complex, type(None), Box, Hidden)
 
 
 @contextmanager
 def hiding(revealed: set[tuple[type, str]] | None) -> Iterator[None]:
-    """In this block containers that are attributes of objects are hidden, but for the revealed ones; for None no one is."""
+    """In this block attributes of objects that are no numbers are hidden, but for the revealed ones; for None no one is."""
     before, _STATE.revealed = getattr(_STATE, "revealed", None), revealed
     try:
         yield
@@ -70,13 +71,26 @@ def hiding(revealed: set[tuple[type, str]] | None) -> Iterator[None]:
 
 def _seen(cls: type, name: str, value: Any) -> Any:
     revealed = getattr(_STATE, "revealed", None)
-    if revealed is None or type(value) not in _CONTAINERS or (cls, name) in revealed:
+    if revealed is None or (cls, name) in revealed or not _hides(value):
         return value
     found = _hidden.get((cls, name))
     return _hidden.setdefault((cls, name), Hidden(cls, name)) if found is None else found
 
 
+def _hides(x: Any) -> bool:
+    """Whether an attribute waits for being read: a container, and all that is part of the specialisation."""
+    if type(x) in _CONTAINERS:
+        return True
+    if isinstance(x, _SEEN) or is_open(type(x)) or pytrees.kind_of(x) is not None:
+        return False
+    try:
+        return signature.abstract(x).kind == "static"
+    except TracegradError:
+        return True
+
+
 pytrees.SEEN[0] = _seen
+pytrees.LEAVES.append(Box)
 
 
 class Reference:
@@ -131,9 +145,14 @@ def _visit(x: Any, opened: set[int], seen: set[int], depth: int) -> bool:
         seen.add(id(x))
     children = kind.split(x)[0] if kind is not None else pytrees.OBJECT.split(x)[0]
     numbers = [_visit(child, opened, seen, depth + 1) for child in children]
-    if kind is None and any(numbers) and all(map(_is_plain, children)):
+    if kind is None and any(numbers) and all(map(_is_plain, children)) and not _is_behind_descriptors(x):
         opened.add(id(x))
     return any(numbers)
+
+
+def _is_behind_descriptors(x: Any) -> bool:
+    """Whether reading an attribute gives something else than what the instance has under this name."""
+    return any(hasattr(type(getattr(type(x), name, None)), "__set__") for name in getattr(x, "__dict__", ()))
 
 
 def _is_plain(x: Any) -> bool:
@@ -163,15 +182,6 @@ def objects_of(x: Any, structure: pytrees.TreeDef) -> Iterator[Any]:
         yield x
     for child, below in zip(kind.split(x)[0], structure.children):
         yield from objects_of(child, below)
-
-
-def class_data(cls: type, names: tuple[str, ...]) -> list[tuple[str, Any]]:
-    """Data attributes of a class that an instance does not have itself: (name, value). An instance that gets one is another."""
-    found: dict[str, Any] = {}
-    for base in reversed(cls.__mro__[:-1]):
-        found |= {name: value for name, value in vars(base).items()
-                  if not (name.startswith("__") and name.endswith("__")) and not hasattr(type(value), "__get__")}
-    return [(name, value) for name, value in found.items() if name not in names]
 
 
 class Assigned(NamedTuple):
@@ -221,10 +231,10 @@ def restore(held: list, before: list[dict[Any, Any]]) -> None:
         elif isinstance(x, list):
             x[:] = old.values()
         else:
-            for name in pytrees.attributes(x).keys() - old.keys():
-                object.__delattr__(x, name)
+            for name in pytrees.attributes(x):
+                pytrees.remove_attribute(x, name)
             for name, value in old.items():
-                object.__setattr__(x, name, value)
+                pytrees.set_attribute(x, name, value)
 
 
 def delivered(returned: Any, places: tuple[tuple[int, Any], ...], originals: tuple) -> Any:
@@ -238,5 +248,5 @@ def delivered(returned: Any, places: tuple[tuple[int, Any], ...], originals: tup
         if isinstance(originals[number], (dict, list)):
             originals[number][key] = value
         else:
-            setattr(originals[number], key, value)
+            pytrees.set_attribute(originals[number], key, value)
     return returned

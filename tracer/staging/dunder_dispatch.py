@@ -18,6 +18,7 @@ import numpy as np
 from .. import tracing
 from ..calling import calls
 from ..control import branches, packed_lists
+from ..regions import region_tracing
 from ..sequences import sparse
 from ..syntax import source
 from ..values import captured_arrays, captured_values, unrepeatable
@@ -132,7 +133,10 @@ def attribute(held: Any, name: str) -> Any:
         return calls.call(found.fget, held)
     if type(found) is functools.cached_property and source.is_user(found.func) and name not in vars(held):
         captured_values.class_part(cls, name)
-        return calls.call(found.func, held)
+        value = calls.call(found.func, held)
+        if tracing.current().maker(held) >= 0:           # else it exists outside, and is asked again at each call
+            region_tracing.assign(tracing.current(), (held, True, name), value)
+        return value
     value = getattr(held, name)
     if type(value) is Hidden:
         value.reveal()
