@@ -327,13 +327,16 @@ LEAF = TreeDef(None)
 _EMPTY = TreeDef(NONE)
 
 
-def flatten(x: Any, opened: Callable | None = None) -> tuple[list, TreeDef]:
-    """(leaves, structure). `opened` may give a Kind for what would be a leaf."""
+def flatten(x: Any, opened: Callable | None = None, whole: Callable | None = None) -> tuple[list, TreeDef]:
+    """(leaves, structure). `opened` may give a Kind for what would be a leaf, and `whole` say that a container is one."""
     leaves: list = []
-    return leaves, _flatten(x, leaves, opened)
+    return leaves, _flatten(x, leaves, opened, whole)
 
 
-def _flatten(x: Any, leaves: list, opened: Callable | None) -> TreeDef:
+def _flatten(x: Any, leaves: list, opened: Callable | None, whole: Callable | None) -> TreeDef:
+    if whole is not None and whole(x):
+        leaves.append(x)
+        return LEAF
     kind = kind_of(x)
     if kind is None and opened is not None:
         kind = opened(x)
@@ -343,7 +346,7 @@ def _flatten(x: Any, leaves: list, opened: Callable | None) -> TreeDef:
     if kind is NONE:
         return _EMPTY
     children, meta = kind.split(x)
-    return TreeDef(kind, meta, tuple([_flatten(c, leaves, opened) for c in children]))
+    return TreeDef(kind, meta, tuple([_flatten(c, leaves, opened, whole) for c in children]))
 
 
 def leaves_of(x: Any) -> list:

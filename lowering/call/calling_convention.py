@@ -431,10 +431,8 @@ def _match(layout: In, x: Any, found: dict, lengths: dict) -> None:
                 return
         case UnreadIn():
             return
-        case DictIn(size):
-            if len(x) == size:
-                return
-            raise Mismatch
+        case DictIn(size) if len(x) == size:
+            return
         case ScalarIn(kind="numpy"):
             ok = type(x) is layout.dtype.np.type
         case ScalarIn(kind=kind):
@@ -454,7 +452,7 @@ def _match(layout: In, x: Any, found: dict, lengths: dict) -> None:
             for kind, key, part in parts:
                 _match_found(functools.partial(_FIND[kind], x, key), part, found, lengths)
             return
-        case AbsentIn():
+        case AbsentIn() | DictIn():
             raise Mismatch
         case WeakIn() | TypeIn() | KeptIn():
             if not _WHOLE[type(layout)](layout, x):

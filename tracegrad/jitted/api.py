@@ -180,8 +180,8 @@ class Jitted(Dispatcher, Generic[P, R]):
             with suppress(ClosedError):                     # evicted by another thread since
                 traced, sizes = found.about.traced, compile.lengths_of(reading)
                 returned = found.invoke([*compile.leaf_values(traced, reading), *captured, *sizes.values()])
-                return (argument_objects.delivered(returned, traced.assigned, call.objects) if traced.refers_to_objects
-                        else returned)
+                return (argument_objects.delivered(returned, traced.out_tree, traced.assigned, call.objects)
+                        if traced.refers_to_objects else returned)
 
     def chosen(self, call: arguments.Call, form: compile.Form) -> Any:
         """(the specialisation of a call, what it captures now, the call as that one sees it)."""

@@ -55,7 +55,8 @@ class Evaluator:
         made: dict = {}
         returned = self.traced.out_tree.unflatten([made[id(out)] if id(out) in made else made.setdefault(
             id(out), self._leaf(out, results, given)) for out in self.program.outs])
-        return delivered(returned, self.traced.assigned, call.objects) if self.traced.refers_to_objects else returned
+        traced = self.traced
+        return delivered(returned, traced.out_tree, traced.assigned, call.objects) if traced.refers_to_objects else returned
 
     def _leaf(self, out: Out, results: tuple[np.ndarray, ...], given: list[Array]) -> Array | LinearProgram:
         if out.kind == "static":

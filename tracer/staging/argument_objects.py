@@ -94,12 +94,12 @@ pytrees.LEAVES.append(Box)
 
 
 class Reference:
-    """An object of the call, by number, in what a program returns or assigns."""
+    """An object or container in what a program returns or assigns: of the call, or `made` by the program and met before."""
 
-    __slots__ = ("number",)
+    __slots__ = ("made", "number")
 
-    def __init__(self, number: int):
-        self.number = number
+    def __init__(self, number: int, made: bool = False):
+        self.number, self.made = number, made
 
 
 class _Shared(Exception):
@@ -237,16 +237,62 @@ def restore(held: list, before: list[dict[Any, Any]]) -> None:
                 pytrees.set_attribute(x, name, value)
 
 
-def delivered(returned: Any, places: tuple[tuple[int, Any], ...], originals: tuple) -> Any:
+class Met:
+    """Which objects and containers were met in what a program returns, and how to refer to them where they come again."""
+
+    def __init__(self, own: list, opened: Callable[[Any], pytrees.Kind | None]):
+        self.own = {id(x): number for number, x in enumerate(own)}
+        self.made: dict[int, int] = {}
+        self.opened = opened
+
+    def __call__(self, x: Any) -> bool:
+        """Whether there is a reference to it. For `pytrees.flatten`, which asks for everything in its order."""
+        if id(x) in self.own or id(x) in self.made:
+            return True
+        if (pytrees.kind_of(x) or self.opened(x)) in _HOLDERS:
+            self.made[id(x)] = len(self.made)
+        return False
+
+    def reference(self, x: Any) -> Reference | None:
+        if id(x) in self.own:
+            return Reference(self.own[id(x)])
+        return Reference(self.made[id(x)], True) if id(x) in self.made else None
+
+
+def _referred(x: Any, structure: pytrees.TreeDef, originals: tuple, made: list) -> Any:
+    """Put into a tree what its references stand for; adds to `made` its objects and containers, in the order of `Met`."""
+    kind = structure.kind
+    if kind is None:
+        return (made if x.made else originals)[x.number] if type(x) is Reference else x
+    if kind is pytrees.NONE:
+        return x
+    if kind in _HOLDERS:
+        made.append(x)
+    before, meta = kind.split(x)
+    now = [_referred(child, below, originals, made) for child, below in zip(before, structure.children)]
+    if kind not in _HOLDERS:
+        return kind.join(meta, now) if any(a is not b for a, b in zip(before, now)) else x
+    keys = range(len(now)) if kind is pytrees.LIST else meta[1 if kind in (pytrees.OBJECT, pytrees.DATACLASS) else 0]
+    for key, old, value in zip(keys, list(before), now):
+        if value is not old:
+            _assign(x, key, value)
+    return x
+
+
+def _assign(x: Any, key: Any, value: Any) -> None:
+    if isinstance(x, (dict, list)):
+        x[key] = value
+    else:
+        pytrees.set_attribute(x, key, value)
+
+
+def delivered(returned: Any, structure: pytrees.TreeDef, places: tuple[tuple[int, Any], ...], originals: tuple) -> Any:
     """What a call returns, of what its program returned: the objects of the call stand in their places, and have been given
     what the program assigned to them."""
-    returned = pytrees.map(lambda leaf: originals[leaf.number] if type(leaf) is Reference else leaf, returned)
+    returned = _referred(returned, structure, originals, [])
     if not places:
         return returned
     returned, values = returned
     for (number, key), value in zip(places, values):
-        if isinstance(originals[number], (dict, list)):
-            originals[number][key] = value
-        else:
-            pytrees.set_attribute(originals[number], key, value)
+        _assign(originals[number], key, value)
     return returned

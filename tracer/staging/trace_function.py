@@ -287,7 +287,7 @@ class _Run:
 
     def open_made(self, x: Any) -> pytrees.Kind | None:
         """Objects that the function made are results by their attributes; those of the call are themselves."""
-        return None if any(x is y for y in self.objects_seen) else leaf_types.opened(x)
+        return None if self.originals and any(x is y for y in self.objects_seen) else leaf_types.opened(x)
 
     def arguments(self) -> list:
         """For each leaf, its box or its static value."""
@@ -334,7 +334,8 @@ class _Run:
         if changes.places:
             returned = leaf_types.value(returned), changes.values
         returned = packed_lists.settled(array_choice.settled(leaf_types.value(returned)))
-        leaves, out_tree = pytrees.flatten(returned, self.open_made)
+        self.met = argument_objects.Met(self.objects_seen if self.originals else [], self.open_made)
+        leaves, out_tree = pytrees.flatten(returned, self.open_made, self.met if self.originals else None)
         if changes.places:
             argument_objects.restore(self.objects_seen, self.before)
         self.expect_unchanged(seen, held)
@@ -406,9 +407,8 @@ class _Run:
                                    "return its values: `return list(...)`", where(self.callable))
         if type(x) is argument_objects.Hidden:
             x.reveal()
-        for number, mine_too in enumerate(self.objects_seen):
-            if x is mine_too:
-                return Out("static", None, Reference(number))
+        if (reference := self.met.reference(x)) is not None:
+            return Out("static", None, reference)
         _expect_no_boxes(x)
         return Out("static", None, x)
 
