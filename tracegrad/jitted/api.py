@@ -110,7 +110,7 @@ class Jitted(Dispatcher, Generic[P, R]):
         self._statics: dict[Any, tuple[int, ...]] = {}      # key of a call -> leaves that the program needs as numbers
         self._captures: dict[Any, tuple[Captures, ...]] = {}      # key -> what was captured by traces, newest first
         self._programs: dict[Any, Any] = {}                 # key -> evaluator
-        self.revealed: set[tuple[type, str]] = set()        # attributes that are containers and that the program reads
+        self.revealed: argument_objects.Revealed = set()    # attributes that the program reads though they are no numbers
         self.misses = History()
         self.c_functions: dict[Any, CFunction] = {}         # key, signature -> what C code calls: never freed before this
         functools.update_wrapper(self, fn, updated=())
@@ -164,12 +164,16 @@ class Jitted(Dispatcher, Generic[P, R]):
             # a debugger shall see the user's values in the user's frame; only a program can be checked op by op, or derived
             plain = not (self.derives or config.check_numerics)
             return getattr(self.root, "py_func", self.root)(*args, **kwargs) if plain else self.interpret(*args, **kwargs)
+        signalled = set()
         while True:
             with argument_objects.hiding(None if self.derives else self.revealed):
                 call = self.flatten(args, kwargs)
             try:
                 return self.invoke(call, args, kwargs)
             except tracing.Reveal as signal:
+                if signal.place in signalled:
+                    raise signal.refused or signal from None
+                signalled.add(signal.place)
                 self.revealed.add(signal.place)
 
     def invoke(self, call: arguments.Call, args: tuple, kwargs: dict[str, Any]) -> Any:

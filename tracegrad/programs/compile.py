@@ -163,7 +163,7 @@ def _node(structure: pytrees.TreeDef, children: list, arguments: bool) -> callin
         return calling_convention.Node(dict, tuple(found[k] for k in order), order)
     if kind is pytrees.NAMED and (not arguments or calling_convention.is_plain_namedtuple(meta[0])):
         return calling_convention.Node(meta[0], tuple(children), meta[1], lambda *c: kind.join(meta, c))
-    if kind is pytrees.OBJECT and arguments or kind is pytrees.DATACLASS:
+    if (kind is pytrees.OBJECT and arguments) or kind is pytrees.DATACLASS:
         own, complete = pytrees.own_names(meta[0], meta[1])
         if arguments and not complete:
             raise Unlisted

@@ -53,20 +53,33 @@ class Hidden:
         return "not read"
 
 
+def show_all(x: Any) -> None:
+    """All attributes of an object are about to be looked at."""
+    for value in pytrees.attributes(x).values():
+        if type(value) is Hidden:
+            value.reveal()
+
+
 _STATE = threading.local()
 _hidden: dict[tuple[type, str], Hidden] = {}
+Revealed = set[tuple[type, str | None]]
 _CONTAINERS = (list, dict, set, collections.deque, collections.defaultdict, collections.OrderedDict)
 _SEEN = (bool, int, float, complex, type(None), Box, Hidden)
 
 
 @contextmanager
-def hiding(revealed: set[tuple[type, str]] | None) -> Iterator[None]:
-    """In this block attributes of objects that are no numbers are hidden, but for the revealed ones; for None no one is."""
+def hiding(revealed: Revealed | None) -> Iterator[None]:
+    """In this block attributes of objects that are no numbers are hidden, but for the revealed ones; for None no one is.
+    Revealed classes (their attribute is None) are those whose objects are taken apart even if they hold no numbers."""
     before, _STATE.revealed = getattr(_STATE, "revealed", None), revealed
     try:
         yield
     finally:
         _STATE.revealed = before
+
+
+def hides() -> bool:
+    return getattr(_STATE, "revealed", None) is not None
 
 
 def _seen(cls: type, name: str, value: Any) -> Any:
@@ -91,6 +104,9 @@ def _hides(x: Any) -> bool:
 
 pytrees.SEEN[0] = _seen
 pytrees.LEAVES.append(Box)
+
+
+captured_values.SHOWN[0] = show_all
 
 
 class Reference:
@@ -145,6 +161,7 @@ def _visit(x: Any, opened: set[int], seen: set[int], depth: int) -> bool:
         seen.add(id(x))
     children = kind.split(x)[0] if kind is not None else pytrees.OBJECT.split(x)[0]
     numbers = [_visit(child, opened, seen, depth + 1) for child in children]
+    numbers.append((type(x), None) in (getattr(_STATE, "revealed", None) or ()))
     if kind is None and any(numbers) and all(map(_is_plain, children)) and not _is_behind_descriptors(x):
         opened.add(id(x))
     return any(numbers)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 class Call(NamedTuple):
     """A call's arguments as leaves: `values` are their own leaves, `aliases` {leaf: earlier leaf that is the same array},
-    `objects` those that are taken apart, and the containers: what can be assigned to."""
+    `objects` those that are taken apart, and the containers: what can be assigned to; `hides` whether what the program does
+    not read is left out (argument_objects.hiding)."""
 
     tree: pytrees.TreeDef
     leaves: tuple[Leaf, ...]
@@ -29,6 +30,7 @@ class Call(NamedTuple):
     values: tuple
     aliases: dict[int, int]
     objects: tuple = ()
+    hides: bool = False
 
 
 _PARAMETERS: dict = {}
@@ -74,7 +76,7 @@ def leaves_of_call(function: Callable, args: Any, kwargs: dict | None = None, st
     leaves = tuple(signature.static(x, f"argument {p}") if s else signature.abstract(x, f"argument {p}")
                    for x, p, s in zip(values, paths, kinds))
     objects = tuple([x for pair in zip((*args, *kwargs.values()), found) for x in argument_objects.objects_of(*pair)])
-    return Call(structure, leaves, tuple(paths), tuple(values), aliases_of(values, leaves), objects)
+    return Call(structure, leaves, tuple(paths), tuple(values), aliases_of(values, leaves), objects, argument_objects.hides())
 
 
 def _taken_apart(given: list[tuple[Any, bool]], opened: Callable | None) -> tuple[list, list[bool], list[pytrees.TreeDef]]:

@@ -23,7 +23,7 @@ from ..sequences import sparse
 from ..syntax import source
 from ..values import captured_arrays, captured_values, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
-from .argument_objects import Hidden
+from .argument_objects import Hidden, show_all
 
 if TYPE_CHECKING:
     from ...ir.types import Array
@@ -140,6 +140,9 @@ def attribute(held: Any, name: str) -> Any:
     value = getattr(held, name)
     if type(value) is Hidden:
         value.reveal()
+    if name == "__dict__" and tracing.current().maker(held) >= 0:
+        show_all(held)
+        return vars(held)
     return captured_values.attribute(held, name, value)
 
 

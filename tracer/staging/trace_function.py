@@ -275,8 +275,11 @@ class _Run:
         args, kwargs = self.call.tree.unflatten(held)
         for x in self.objects():
             captured_values.start(self.trace, x)
-        given = zip((*args, *kwargs.values()), [part for side in self.call.tree.children for part in side.children])
-        self.objects_seen = [x for pair in given for x in argument_objects.objects_of(*pair)]
+        if self.call.hides and self.outer is None and self.writes and not self.private:
+            given = [leaf.value for leaf in self.leaves if leaf.kind == "static"]
+            self.trace.whole = {id(x) for x in given if argument_objects.is_open(type(x))}
+        parts = zip((*args, *kwargs.values()), [part for side in self.call.tree.children for part in side.children])
+        self.objects_seen = [x for pair in parts for x in argument_objects.objects_of(*pair)]
         self.before = [argument_objects.contents(x) for x in self.objects_seen]
         for container in (*pytrees.containers((args, kwargs), self.open_own), *self.objects_seen):
             self.trace.note_fresh(container)
@@ -287,7 +290,11 @@ class _Run:
 
     def open_made(self, x: Any) -> pytrees.Kind | None:
         """Objects that the function made are results by their attributes; those of the call are themselves."""
-        return None if self.originals and any(x is y for y in self.objects_seen) else leaf_types.opened(x)
+        if self.originals and any(x is y for y in self.objects_seen):
+            return None
+        if self.outer is None and argument_objects.is_open(type(x)) and self.trace.maker(x) >= 0:
+            return pytrees.OBJECT                        # another one for each call, even if it holds nothing traced
+        return leaf_types.opened(x)
 
     def arguments(self) -> list:
         """For each leaf, its box or its static value."""

@@ -242,10 +242,19 @@ def returned(x: Box | tuple[Box, ...]) -> None:
         todo += y.values() if type(y) is dict else y if type(y) in (list, tuple) else ()
 
 
+# What is done about an object that a library is about to look into (staging/argument_objects.py)
+SHOWN: list[Callable[[Any], None]] = [lambda x: None]
+
+
 def handed_over(*held: Any) -> None:
     """A library is about to read objects while the function is traced: all that they hold, and what these hold, matters."""
     trace = tracing.active()
-    if trace is None or not trace.outside or trace.freezing:
+    if trace is None or trace.freezing:
+        return
+    for x in held:
+        if users(type(x)):
+            SHOWN[0](x)
+    if not trace.outside:
         return
     seen: set[int] = set()
     todo = list(held)
