@@ -58,7 +58,7 @@ class TreeDef:
                                  and self.meta == other.meta and self.children == other.children)
 
     def matches(self, other: TreeDef) -> bool:
-        """Whether trees of both structures have the same leaves at the same places: dicts and objects may differ in their order."""
+        """Whether trees of both structures have the same leaves at the same places: dicts and objects may differ in order."""
         if self.kind is not other.kind or len(self.children) != len(other.children):
             return False
         keyed = self.kind is DICT or self.kind is DEFAULT
@@ -176,8 +176,9 @@ def set_attribute(x: Any, name: str, value: Any) -> None:
 
 
 def own_names(cls: type, names: tuple[str, ...]) -> tuple[int, bool]:
-    """(how many of the attributes lie in the `__dict__` of an instance, -1 where it has none; whether all its slots are set)."""
-    slots = {name for base in cls.__mro__ for name, value in vars(base).items() if isinstance(value, types.MemberDescriptorType)}
+    """(how many of the attributes lie in the `__dict__` of an instance, -1 where it has none; whether all slots are set)."""
+    members = [vars(base).items() for base in cls.__mro__]
+    slots = {name for part in members for name, value in part if isinstance(value, types.MemberDescriptorType)}
     return len(set(names) - slots) if cls.__dictoffset__ else -1, slots <= set(names)
 
 

@@ -127,8 +127,8 @@ def _refuse(trace: Trace, held: Any, name: str) -> NoReturn:
     cls, what = type(held), f"`.{name} =` changes a {type(held).__name__} that"
     if id(held) in trace.whole:
         raise tracing.Reveal(cls, None, UnsupportedError(
-            f"{what} is an argument, but not the only way to it, or to something that it holds; or its class has code of its own "
-            "for its attributes", "let each object be reached in one way, or return the value", tracing.locate()))
+            f"{what} is an argument, but not the only way to it, or to something that it holds; or its class has code of its "
+            "own for its attributes", "let each object be reached in one way, or return the value", tracing.locate()))
     raise UnsupportedError(f"{what} exists outside of the traced function",
                            "return the value, or make the object inside the function", tracing.locate())
 
