@@ -130,6 +130,7 @@ def test_a_copy_has_all_attributes():
         return other
 
     n = Noted()
+    del n.words                                                    # with it an object that is looked at as a whole stays whole
     found = tg.jit(copied)(n)
     assert found.x == 9.0 and n.x == 1.0 and found.history is n.history and found.lock is n.lock
 
@@ -230,11 +231,13 @@ def test_objects_without_numbers_can_be_assigned_to(attributes):
             return self
 
     model, fit = Model(), tg.jit(Model.fit)
+    misses = []
     for _ in range(3):
         assert fit(model, np.arange(3.0)) is model
         assert (model.v, model.mean) == (2.0, 1.0)
         fit(Model(), np.ones(3))
-    assert fit.cache_info().misses <= 3
+        misses.append(fit.cache_info().misses)
+    assert misses[1] == misses[2]                                  # no call compiles again
 
 
 def test_threads_that_reveal_attributes_at_once():
