@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -57,11 +58,12 @@ class TreeDef:
                                  and self.meta == other.meta and self.children == other.children)
 
     def matches(self, other: TreeDef) -> bool:
-        """Whether trees of both structures have the same leaves at the same places: dicts may differ in their order."""
+        """Whether trees of both structures have the same leaves at the same places: dicts and objects may differ in order."""
         if self.kind is not other.kind or len(self.children) != len(other.children):
             return False
         keyed = self.kind is DICT or self.kind is DEFAULT
-        same = self.meta[0] == other.meta[0] if keyed else self.meta == other.meta
+        same = self.meta[0] == other.meta[0] if keyed else (
+            self.meta[:2] == other.meta[:2] if self.kind is OBJECT else self.meta == other.meta)
         return same and all(a.matches(b) for a, b in zip(self.children, other.children))
 
     def __repr__(self) -> str:
@@ -77,7 +79,7 @@ class TreeDef:
         if self.kind is DICT:
             return f"{{{', '.join(f'{key!r}: {part}' for key, part in zip(self.meta[0], parts))}}}"
         labels = self.kind.labels(self.meta, len(parts))
-        name = self.meta[0].__name__ if self.kind in (NAMED, DATACLASS) else self.kind.name
+        name = self.meta[0].__name__ if self.kind in (NAMED, DATACLASS, OBJECT) else self.kind.name
         return f"{name}({', '.join(f'{label}: {part}' for label, part in zip(labels, parts))})"
 
     def unflatten(self, leaves: list) -> Any:
@@ -103,7 +105,7 @@ class TreeDef:
         """The subtrees of x that stand where this structure has leaves; x's upper part must have this structure."""
         if self.kind is None:
             return [x]
-        kind = kind_of(x)
+        kind = OBJECT if self.kind is OBJECT and type(x) is self.meta[0] else kind_of(x)
         children, meta = kind.split(x) if kind else ((), None)
         if kind is not self.kind or meta != self.meta or len(children) != len(self.children):
             raise ArgumentTypeError(f"expected the structure {self!r}, found a {type(x).__name__} that does not fit it")
@@ -153,8 +155,71 @@ def _join_default(meta: Any, children: Any) -> Any:
     return collections.defaultdict(meta[2], _join_dict(meta[:2], children))
 
 
+def attributes(x: Any) -> dict[str, Any]:
+    """The attributes of an instance, in its `__dict__` and in the `__slots__` of its classes."""
+    found = dict(getattr(x, "__dict__", ()))
+    for cls in type(x).__mro__:
+        slots = cls.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            name = f"_{cls.__name__.lstrip('_')}{name}" if name.startswith("__") and not name.endswith("__") else name
+            if name not in ("__dict__", "__weakref__") and hasattr(x, name):
+                found[name] = getattr(x, name)
+    return found
+
+
+def set_attribute(x: Any, name: str, value: Any) -> None:
+    """Put an attribute where `attributes` finds it: no code of the class runs, which may refuse or change what is assigned."""
+    if hasattr(x, "__dict__") and not isinstance(getattr(type(x), name, None), types.MemberDescriptorType):
+        x.__dict__[name] = value
+    else:
+        object.__setattr__(x, name, value)
+
+
+def own_names(cls: type, names: tuple[str, ...]) -> tuple[int, bool]:
+    """(how many of the attributes lie in the `__dict__` of an instance, -1 where it has none; whether all slots are set)."""
+    members = [vars(base).items() for base in cls.__mro__]
+    slots = {name for part in members for name, value in part if isinstance(value, types.MemberDescriptorType)}
+    return len(set(names) - slots) if cls.__dictoffset__ else -1, slots <= set(names)
+
+
+def remove_attribute(x: Any, name: str) -> None:
+    if name in getattr(x, "__dict__", ()):
+        del x.__dict__[name]
+    else:
+        object.__delattr__(x, name)
+
+
+def _split_object(x: Any) -> tuple[list, tuple[type, tuple[str, ...], tuple[str, ...]]]:
+    held = attributes(x)
+    names = sorted(held)
+    return [SEEN[0](type(x), name, held[name]) for name in names], (type(x), tuple(names), tuple(held))
+
+
+# What stands for an attribute of an object that is taken apart (staging/argument_objects.py)
+SEEN: list[Callable[[type, str, Any], Any]] = [lambda cls, name, value: value]
+
+
+def _join_object(meta: tuple[type, tuple[str, ...], tuple[str, ...]], children: list) -> Any:
+    made: Any = object.__new__(meta[0])
+    found = dict(zip(meta[1], children))
+    for name in meta[2]:                 # `vars` gives them in the order in which they came
+        set_attribute(made, name, found[name])
+    return made
+
+
+# Leaves that a dataclass may have beside its fields; traced values come to them (staging/argument_objects.py)
+LEAVES: list[type] = [int, float, complex, str, type(None)]
+
+
+def _is_leaf(x: Any) -> bool:
+    return x.dtype.kind in "biufc" if type(x) is np.ndarray or isinstance(x, np.generic) else isinstance(x, tuple(LEAVES))
+
+
 def _fields(x: Any) -> tuple[str, ...]:
-    return tuple(f.name for f in dataclasses.fields(x) if hasattr(x, f.name))
+    """The fields of a dataclass, then what `__post_init__` or a method has given to the instance beside them."""
+    names = tuple([f.name for f in dataclasses.fields(x) if hasattr(x, f.name)])
+    more = [name for name in getattr(x, "__dict__", ()) if name not in names]
+    return (*names, *[name for name in more if _is_leaf(x.__dict__[name])]) if more else names
 
 
 def _split_dataclass(x: Any) -> tuple[list, tuple[type, tuple]]:
@@ -165,7 +230,7 @@ def _split_dataclass(x: Any) -> tuple[list, tuple[type, tuple]]:
 def _join_dataclass(meta: tuple[type, tuple[str, ...]], children: list[int | Box | tuple[int, ...]]) -> Any:
     made: Any = object.__new__(meta[0])
     for name, child in zip(meta[1], children):
-        object.__setattr__(made, name, child)
+        set_attribute(made, name, child)
     return made
 
 
@@ -178,6 +243,8 @@ ORDERED = Kind("OrderedDict", lambda x: (list(x.values()), (tuple(x),)),
 DEFAULT = Kind("defaultdict", _split_default, _join_default, _keyed)
 NAMED = Kind("namedtuple", lambda x: (x, (type(x), x._fields)), lambda meta, c: meta[0](*c), _dotted)
 DATACLASS = Kind("dataclass", _split_dataclass, _join_dataclass, _dotted)
+# an instance of a plain class, where whoever flattens a tree wants it open (`opened` below)
+OBJECT = Kind("object", _split_object, _join_object, _dotted)
 
 SPARSE = Kind("sparse matrix", lambda x: ((x.data, x.indices, x.indptr), (getattr(x, "cls", type(x)), tuple(x.shape))),
               None, lambda meta, n: [".data", ".indices", ".indptr"])        # sequences/sparse.py says how it is put together
@@ -261,13 +328,16 @@ LEAF = TreeDef(None)
 _EMPTY = TreeDef(NONE)
 
 
-def flatten(x: Any, opened: Callable | None = None) -> tuple[list, TreeDef]:
-    """(leaves, structure). `opened` may give a Kind for what would be a leaf."""
+def flatten(x: Any, opened: Callable | None = None, whole: Callable | None = None) -> tuple[list, TreeDef]:
+    """(leaves, structure). `opened` may give a Kind for what would be a leaf, and `whole` say that a container is one."""
     leaves: list = []
-    return leaves, _flatten(x, leaves, opened)
+    return leaves, _flatten(x, leaves, opened, whole)
 
 
-def _flatten(x: Any, leaves: list, opened: Callable | None) -> TreeDef:
+def _flatten(x: Any, leaves: list, opened: Callable | None, whole: Callable | None) -> TreeDef:
+    if whole is not None and whole(x):
+        leaves.append(x)
+        return LEAF
     kind = kind_of(x)
     if kind is None and opened is not None:
         kind = opened(x)
@@ -277,7 +347,7 @@ def _flatten(x: Any, leaves: list, opened: Callable | None) -> TreeDef:
     if kind is NONE:
         return _EMPTY
     children, meta = kind.split(x)
-    return TreeDef(kind, meta, tuple([_flatten(c, leaves, opened) for c in children]))
+    return TreeDef(kind, meta, tuple([_flatten(c, leaves, opened, whole) for c in children]))
 
 
 def leaves_of(x: Any) -> list:

@@ -51,6 +51,16 @@ class Restart(Signal):
         self.otherwise: object = None                    # in place of `loops` where the leaves have no values, as under a map
 
 
+class Reveal(Signal):
+    """Trace the function again, with this attribute of the objects of a class among the arguments: it is read.
+
+    Without a name: with objects of the class taken apart though they hold no numbers. They are assigned to, which is `refused`
+    where that is in vain."""
+
+    def __init__(self, cls: type, name: str | None, refused: Exception | None = None):
+        self.place, self.refused = (cls, name), refused
+
+
 class NeedLengths(Signal):
     """A program for arguments of many lengths fails under a condition, which it may not do for the lengths of the call."""
 
@@ -175,6 +185,7 @@ class Trace:
         self.recursive = {False: 0, True: 0}
         self.packages: set[str] = set()
         self.layout_dependent, self.layout_read = dict[int, object](), dict[int, object]()
+        self.whole = set[int]()                    # objects that are arguments and have not been taken apart
         self.short: set[Value] = set()
         self.general = function is not None and any(d.__class__ is Length for p in function.params for d in p.type.dims)
         self.notes: list = []

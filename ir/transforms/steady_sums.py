@@ -21,7 +21,7 @@ parts of the array:
       yield %b1 }                                           yield %t1 }
                                                           %b1 = update_add %b[%i, %j], %s[0]
 
-The loop may add to the element in several places, each of which has a sum of its own; -0.0 is what changes nothing it is added to.
+The loop may add to the element in several places, each of which has a sum of its own; -0.0 changes nothing it is added to.
 
 On the way back the array is restored, as other iterations read it: then that takes one element for the loop, not one for each
 of its iterations. The place must be known to lie in the array, as the loop might have no iteration that looks.

@@ -9,6 +9,7 @@
           |  HeldIn(like, dims, param, kept)    an ndarray of the type, dtype, shape and strides of `like`; the kernel gets
                                                 its memory as an array of `dims`; its elements are those of `kept`, if given
           |  UnreadIn()                         any object
+          |  DictIn(size)                       a dict of so many entries
           |  StaticIn(object)                   that object; or, for an exact str, bytes or number, an equal one
           |  WeakIn(reference)                  the object that is weakly referred to
           |  TypeIn(type)                       an object of exactly that type
@@ -118,6 +119,10 @@ class HeldIn:
 
 class UnreadIn(NamedTuple):
     pass
+
+
+class DictIn(NamedTuple):
+    size: int
 
 
 class Place(NamedTuple):
@@ -243,7 +248,8 @@ class Arguments(NamedTuple):
             yield layout
 
 
-In = ArrayIn | ScalarIn | HeldIn | UnreadIn | SameIn | StaticIn | WeakIn | TypeIn | AbsentIn | KeptIn | PartsIn | Node["In"]
+In = (ArrayIn | ScalarIn | HeldIn | UnreadIn | DictIn | SameIn | StaticIn | WeakIn | TypeIn | AbsentIn | KeptIn | PartsIn
+      | Node["In"])
 Out = ArrayOut | ScalarOut | ObjectOut | ArgOut | Node["Out"]
 
 
@@ -425,6 +431,8 @@ def _match(layout: In, x: Any, found: dict, lengths: dict) -> None:
                 return
         case UnreadIn():
             return
+        case DictIn(size) if len(x) == size:
+            return
         case ScalarIn(kind="numpy"):
             ok = type(x) is layout.dtype.np.type
         case ScalarIn(kind=kind):
@@ -444,7 +452,7 @@ def _match(layout: In, x: Any, found: dict, lengths: dict) -> None:
             for kind, key, part in parts:
                 _match_found(functools.partial(_FIND[kind], x, key), part, found, lengths)
             return
-        case AbsentIn():
+        case AbsentIn() | DictIn():
             raise Mismatch
         case WeakIn() | TypeIn() | KeptIn():
             if not _WHOLE[type(layout)](layout, x):

@@ -18,6 +18,7 @@ from . import length_code
 from .calling_convention import (
     AbsentIn,
     ArrayIn,
+    DictIn,
     HeldIn,
     In,
     KeptIn,
@@ -179,6 +180,10 @@ class Unpacker:
 
     def _unread(self, layout: UnreadIn, x: str, mutable: bool) -> None:
         pass
+
+    def _counted(self, layout: DictIn, x: str, mutable: bool) -> None:
+        self._type(x, dict)
+        self._size(x, layout.size)
 
     # Where captured objects are found
 
@@ -481,6 +486,7 @@ _PARTS: dict[str, Callable[[Unpacker, str, type, Any, bool], str | None]] = {
           "cell": Unpacker._cell, "item": Unpacker._item, "attr": Unpacker._attribute, "field": Unpacker._field,
           "member": Unpacker._member}
 _CHECKS: dict[type, Callable[[Unpacker, Any, str, bool], None]] = {
-           ArrayIn: Unpacker._array, HeldIn: Unpacker._held, UnreadIn: Unpacker._unread, ScalarIn: Unpacker._scalar,
+           ArrayIn: Unpacker._array, HeldIn: Unpacker._held, UnreadIn: Unpacker._unread, DictIn: Unpacker._counted,
+           ScalarIn: Unpacker._scalar,
            SameIn: Unpacker._same, StaticIn: Unpacker._static, Node: Unpacker._node, WeakIn: Unpacker._weak,
            TypeIn: Unpacker._typed, KeptIn: Unpacker._kept, PartsIn: Unpacker._parts}

@@ -31,7 +31,7 @@ from ..programs.nan_check import note_error_state
 from ..stack_room import deep
 from ..tracer import tracing
 from ..tracer.calling import calls
-from ..tracer.staging import arguments, trace_function
+from ..tracer.staging import argument_objects, arguments, trace_function
 from ..tracer.values import boxes, captured_arrays, random_generators
 from . import c_functions
 from .function_options import of_numba
@@ -110,6 +110,7 @@ class Jitted(Dispatcher, Generic[P, R]):
         self._statics: dict[Any, tuple[int, ...]] = {}      # key of a call -> leaves that the program needs as numbers
         self._captures: dict[Any, tuple[Captures, ...]] = {}      # key -> what was captured by traces, newest first
         self._programs: dict[Any, Any] = {}                 # key -> evaluator
+        self.revealed: argument_objects.Revealed = set()    # attributes that the program reads though they are no numbers
         self.misses = History()
         self.c_functions: dict[Any, CFunction] = {}         # key, signature -> what C code calls: never freed before this
         functools.update_wrapper(self, fn, updated=())
@@ -163,13 +164,28 @@ class Jitted(Dispatcher, Generic[P, R]):
             # a debugger shall see the user's values in the user's frame; only a program can be checked op by op, or derived
             plain = not (self.derives or config.check_numerics)
             return getattr(self.root, "py_func", self.root)(*args, **kwargs) if plain else self.interpret(*args, **kwargs)
-        call = self.flatten(args, kwargs)
+        signalled = set()
+        while True:
+            with argument_objects.hiding(None if self.derives else self.revealed):
+                call = self.flatten(args, kwargs)
+            try:
+                return self.invoke(call, args, kwargs)
+            except tracing.Reveal as signal:
+                if signal.place in signalled:
+                    raise signal.refused or signal from None
+                signalled.add(signal.place)
+                self.revealed.add(signal.place)
+
+    def invoke(self, call: arguments.Call, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """Run the specialisation of a call."""
         form = compile.form_of(call, arguments.parameters_of(self.root).names, args, kwargs)
         while True:
             found, captured, reading = self.chosen(call, form)
             with suppress(ClosedError):                     # evicted by another thread since
-                return found.invoke([*compile.leaf_values(found.about.traced, reading), *captured,
-                                     *compile.lengths_of(reading).values()])
+                traced, sizes = found.about.traced, compile.lengths_of(reading)
+                returned = found.invoke([*compile.leaf_values(traced, reading), *captured, *sizes.values()])
+                return (argument_objects.delivered(returned, traced.out_tree, traced.assigned, call.objects)
+                        if traced.refers_to_objects else returned)
 
     def chosen(self, call: arguments.Call, form: compile.Form) -> Any:
         """(the specialisation of a call, what it captures now, the call as that one sees it)."""

@@ -103,7 +103,7 @@ def _with_options(call: Call, own: dict[str, Any]) -> Call:
     paths = (*call.paths, "accumulate", *paths)
     aliases = arguments.aliases_of(values, leaves)
     _expect_apart(values, paths, aliases, len(call.leaves) + 1)
-    return Call(pytrees.TreeDef(pytrees.TUPLE, None, (positional, keyword)), leaves, paths, values, aliases)
+    return Call(pytrees.TreeDef(pytrees.TUPLE, None, (positional, keyword)), leaves, paths, values, aliases, call.objects)
 
 
 def _expect_apart(values: tuple[Array, ...], paths: tuple[str, ...], aliases: dict[int, int], start: int) -> None:
@@ -129,7 +129,8 @@ def _without_options(call: Call, names: tuple[str, ...]) -> tuple[Call, pytrees.
     count = call.tree.count - out.count - 1
     structure = pytrees.TreeDef(pytrees.TUPLE, None, (positional, pytrees.TreeDef(pytrees.DICT, (kept, kept),
                                                                                   keyword.children[:-2])))
-    return Call(structure, call.leaves[:count], call.paths[:count], call.values[:count], call.aliases), out
+    return Call(structure, call.leaves[:count], call.paths[:count], call.values[:count], call.aliases,
+                call.objects), out
 
 
 def _expect_type(path: str, leaf: Leaf, slope: Value) -> None:

@@ -63,6 +63,9 @@ class WithOut(Jitted):
             return super().program(call, trace)
         base, out = _without_out(call)
         traced = super().program(base, trace)
+        if out is not None and traced.refers_to_objects:
+            raise ArgumentError("out= of a function that assigns to attributes of its arguments, or returns them",
+                                "leave out= out, and return the arrays", traced.function.loc)
         return traced if out is None else _into(traced, call, len(base.leaves), out)
 
     @deep
@@ -135,7 +138,8 @@ def _with_out(call: Call, out: Any) -> Call:
     aliases = arguments.aliases_of(values, leaves)
     if any(k >= start and first >= start for k, first in aliases.items()):
         raise SharedMemoryError("out has the same array in two places", "pass an array for each")
-    return Call(pytrees.TreeDef(pytrees.TUPLE, None, (positional, keyword)), leaves, (*call.paths, *paths), values, aliases)
+    return Call(pytrees.TreeDef(pytrees.TUPLE, None, (positional, keyword)), leaves, (*call.paths, *paths), values, aliases,
+                call.objects)
 
 
 def _without_out(call: Call) -> tuple[Call, pytrees.TreeDef | None]:
@@ -149,7 +153,7 @@ def _without_out(call: Call) -> tuple[Call, pytrees.TreeDef | None]:
     structure = pytrees.TreeDef(pytrees.TUPLE, None, (positional, pytrees.TreeDef(pytrees.DICT, (names[:-1], names[:-1]),
                                                                                   keyword.children[:-1])))
     aliases = {k: first for k, first in call.aliases.items() if k < count}
-    return Call(structure, call.leaves[:count], call.paths[:count], call.values[:count], aliases), out
+    return Call(structure, call.leaves[:count], call.paths[:count], call.values[:count], aliases, call.objects), out
 
 
 def _into(traced: Traced, call: Call, start: int, out: pytrees.TreeDef) -> Traced:

@@ -160,7 +160,8 @@ class Saved:
                        for k, leaf in enumerate(call.leaves))
         outs = tuple(Out(kind, result, read.value(value)) for kind, result, value in x["outs"])
         traced = Traced(function(x["function"], [], [], loc_in(x["loc"])), call.tree, leaves, call.paths,
-                        read.tree(x["out tree"]), outs, {}, statics, layout_dependent=tuple(x["layout dependent"]))
+                        read.tree(x["out tree"]), outs, {}, statics, layout_dependent=tuple(x["layout dependent"]),
+                        assigned=_tuples(x["assigned"]))
         lengths = {compile.name_of(d): d for d in compile.lengths_of(call)}
         results = [Type(DTYPES[name], tuple(Value(INDEX_SCALAR) if d is None else lengths.get(d, d) for d in dims))
                    for name, dims in x["results"]]
@@ -218,6 +219,7 @@ class Saved:
             "captures": [repr_of(what) for what, layout in about.captures.given
                          if any(type(leaf) is HeldIn for leaf in leaves(layout))],
             "statics": list(traced.statics), "layout dependent": list(traced.layout_dependent),
+            "assigned": traced.assigned,
             "out tree": write.tree(traced.out_tree),
             "outs": [[out.kind, out.result, write.value(out.value)] for out in traced.outs],
             "results": [[t.dtype.name, [d if isinstance(d, int) else d.name if d.__class__ is Length else None for d in t.dims]]

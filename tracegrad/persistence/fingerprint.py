@@ -47,7 +47,7 @@ _HEAP_TYPE = 1 << 9                # Py_TPFLAGS_HEAPTYPE
 _ATOMS = (type(None), bool, int, str, bytes, float, complex, type(Ellipsis), type(NotImplemented), range)
 _BASES = (int, float, complex, str, bytes, tuple, list, dict)          # builtin types that users' classes may extend
 # what a compiled function has besides what it was made with
-_INTERNAL = frozenset({"_cache", "misses", "shapes", "_statics", "_captures", "_programs", "c_functions", "_chain",
+_INTERNAL = frozenset({"_cache", "misses", "shapes", "revealed", "_statics", "_captures", "_programs", "c_functions", "_chain",
                        "_plans", "_lock", "answer", "_vectorcall", "_bound", "__wrapped__", "__doc__", "__name__",
                        "__qualname__", "__module__", "__annotations__", "__type_params__", "__vectorcalloffset__", "hash",
                        "count"})

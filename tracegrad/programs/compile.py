@@ -26,6 +26,7 @@ from ..lowering.loopir.grammar import Kernel
 from ..lowering.loopir.text import print_kernel
 from ..options import config
 from ..tracer import pytrees
+from ..tracer.staging.argument_objects import Hidden
 from ..tracer.staging.arguments import Call
 from ..tracer.staging.signature import Leaf
 from ..tracer.staging.trace_function import Out, Traced
@@ -148,7 +149,7 @@ _BUILTIN = {pytrees.TUPLE: tuple, pytrees.LIST: list}
 
 
 class Unlisted(Exception):
-    """A container that the native entry does not take apart: Python does."""
+    """A container that the native entry does not take apart, or objects that are to be assigned to: Python does."""
 
 
 def _node(structure: pytrees.TreeDef, children: list, arguments: bool) -> calling_convention.Node:
@@ -162,8 +163,13 @@ def _node(structure: pytrees.TreeDef, children: list, arguments: bool) -> callin
         return calling_convention.Node(dict, tuple(found[k] for k in order), order)
     if kind is pytrees.NAMED and (not arguments or calling_convention.is_plain_namedtuple(meta[0])):
         return calling_convention.Node(meta[0], tuple(children), meta[1], lambda *c: kind.join(meta, c))
-    if kind is pytrees.DATACLASS:
-        return calling_convention.Node(meta[0], tuple(children), meta[1], lambda *c: kind.join(meta, c))
+    if (kind is pytrees.OBJECT and arguments) or kind is pytrees.DATACLASS:
+        own, complete = pytrees.own_names(meta[0], meta[1])
+        if arguments and not complete:
+            raise Unlisted
+        more = [calling_convention.DictIn(own)] if arguments and own >= 0 else []     # what it has beside hides the class's
+        return calling_convention.Node(meta[0], (*children, *more), (*meta[1], *["__dict__" for _ in more]),
+                                       lambda *c: kind.join(meta, c))
     if arguments:
         raise Unlisted
     return calling_convention.Node(object, tuple(children), (), lambda *c: kind.join(meta, c))
@@ -180,7 +186,8 @@ def _layout(structure: pytrees.TreeDef, leaves: Iterator, arguments: bool) -> An
 
 def _leaf_in(k: int, leaf: Leaf, call: Call, place: dict[int, int], layout_dependent: Collection[int]) -> Any:
     if leaf.kind == "static":
-        return calling_convention.StaticIn(call.values[k])
+        hidden = type(leaf.value) is Hidden
+        return calling_convention.UnreadIn() if hidden else calling_convention.StaticIn(call.values[k])
     if k in call.aliases:
         return calling_convention.SameIn(place[k])
     if leaf.kind == "array":
@@ -217,6 +224,8 @@ def arguments_of(traced: Traced, call: Call, place: dict[int, int], form: Form) 
     ins = [_leaf_in(k, leaf, call, place, traced.layout_dependent) for k, leaf in enumerate(traced.leaves)]
     positional, keyword = call.tree.children
     try:
+        if traced.refers_to_objects:
+            raise Unlisted
         leaves = iter(ins)
         found = tuple(_layout(child, leaves, True) for child in positional.children)
         named = {name: _layout(child, leaves, True) for name, child in zip(keyword.meta[0], keyword.children)}

@@ -11,6 +11,7 @@ from ..ir.core import Value
 from ..ir.interp import Machine
 from ..ir.ops.random import handle_of, kind_of
 from ..lowering.build import loop_builder
+from ..tracer.staging.argument_objects import delivered
 from ..tracer.staging.arguments import Call
 from ..tracer.staging.trace_function import Out, Traced
 from .compile import leaf_values, optimized, parameter_of, without_aliases, without_viewed
@@ -52,8 +53,10 @@ class Evaluator:
         for param, result in self.program.writes.items():
             given[param][...] = results[result]
         made: dict = {}
-        return self.traced.out_tree.unflatten([made[id(out)] if id(out) in made else made.setdefault(
+        returned = self.traced.out_tree.unflatten([made[id(out)] if id(out) in made else made.setdefault(
             id(out), self._leaf(out, results, given)) for out in self.program.outs])
+        traced = self.traced
+        return delivered(returned, traced.out_tree, traced.assigned, call.objects) if traced.refers_to_objects else returned
 
     def _leaf(self, out: Out, results: tuple[np.ndarray, ...], given: list[Array]) -> Array | LinearProgram:
         if out.kind == "static":

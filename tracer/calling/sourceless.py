@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...ir.errors import Frame, UnsupportedError
-from .. import tracing
+from .. import pytrees, tracing
 from ..control import iteration
-from ..regions import leaf_types
 from ..syntax import source
 from ..values import captured_arrays
 from . import calls
@@ -170,7 +169,7 @@ def exchanged(x: Any) -> Any:
         return x if type(x) is Called else Called(x)
     if isinstance(x, np.ndarray):
         return captured_arrays.seen(x)
-    captured_arrays.note_read(x, *(leaf_types.attributes(x).values() if type(x).__module__ != "builtins" else ()))
+    captured_arrays.note_read(x, *(pytrees.attributes(x).values() if type(x).__module__ != "builtins" else ()))
     return x
 
 

@@ -209,44 +209,19 @@ def describe(x: Any) -> str:
 
 # --- structures -------------------------------------------------------------------------------------------------------
 
-def attributes(x: Any) -> dict:
-    """The attributes of an instance, in its `__dict__` and in the `__slots__` of its classes."""
-    found = dict(getattr(x, "__dict__", ()))
-    for cls in type(x).__mro__:
-        slots = cls.__dict__.get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            name = f"_{cls.__name__.lstrip('_')}{name}" if name.startswith("__") and not name.endswith("__") else name
-            if name not in ("__dict__", "__weakref__") and hasattr(x, name):
-                found[name] = getattr(x, name)
-    return found
-
-
-def _split_object(x: Any) -> tuple[list, tuple[type, tuple]]:
-    held = attributes(x)
-    return list(held.values()), (type(x), tuple(held))
-
-
-def _join_object(meta: tuple[type, tuple[str, ...]], children: list[ScalarBox]) -> Any:
-    made: Any = object.__new__(meta[0])
-    for name, child in zip(meta[1], children):
-        object.__setattr__(made, name, child)
-    return made
-
-
-OBJECT = pytrees.Kind("object", _split_object, _join_object, lambda meta, n: [f".{name}" for name in meta[1]])
 DEEP = 8                                     # objects in objects are looked into so far
 
 
 def opened(x: Any) -> pytrees.Kind | None:
     """An instance of a plain class that holds traced values counts as a container of its attributes."""
-    return OBJECT if _holds_boxes(x, DEEP) else None
+    return pytrees.OBJECT if _holds_boxes(x, DEEP) else None
 
 
 def _holds_boxes(x: Any, depth: int) -> bool:
     cls = type(x)
     if depth == 0 or cls.__module__ == "builtins" or isinstance(x, (Box, np.ndarray, np.generic, type)):
         return False
-    held = None if isinstance(x, types.FunctionType | types.ModuleType | tuple) else attributes(x)
+    held = None if isinstance(x, types.FunctionType | types.ModuleType | tuple) else pytrees.attributes(x)
     if not held or cls.__new__ is not object.__new__ or cls.__module__.startswith(_PACKAGE):
         return False
     return any(isinstance(leaf, Box) or _holds_boxes(leaf, depth - 1) for value in held.values()

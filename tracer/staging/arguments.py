@@ -12,7 +12,7 @@ from ...ir.errors import Frame, Loc, TracegradError
 from .. import pytrees
 from ..syntax import source
 from ..values.boxes import ArrayBox, Box
-from . import signature
+from . import argument_objects, signature
 from .signature import Leaf
 
 if TYPE_CHECKING:
@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 
 
 class Call(NamedTuple):
-    """A call's arguments as leaves: `values` are their own leaves, `aliases` {leaf: earlier leaf that is the same array}."""
+    """A call's arguments as leaves: `values` are their own leaves, `aliases` {leaf: earlier leaf that is the same array},
+    `objects` those that are taken apart, and the containers: what can be assigned to; `hides` whether what the program does
+    not read is left out (argument_objects.hiding)."""
 
     tree: pytrees.TreeDef
     leaves: tuple[Leaf, ...]
     paths: tuple[str, ...]
     values: tuple
     aliases: dict[int, int]
+    objects: tuple = ()
+    hides: bool = False
 
 
 _PARAMETERS: dict = {}
@@ -58,10 +62,12 @@ def leaves_of_call(function: Callable, args: Any, kwargs: dict | None = None, st
     parameters = parameters_of(function)
     args, kwargs = parameters.bind(tuple(args), kwargs or {})
     fixed = parameters.positions(static_argnums, static_argnames)
-    values: list = []
-    kinds: list[bool] = []
-    children = [_argument(x, k in fixed, values, kinds) for k, x in enumerate(args)]
-    named = [_argument(x, k in fixed, values, kinds) for k, x in kwargs.items()]
+    given = [(x, k in fixed) for k, x in (*enumerate(args), *kwargs.items())]
+    values, kinds, found = _taken_apart(given, None)
+    opened = argument_objects.opener([x for x, static in given if not static], values)
+    if opened is not None:
+        values, kinds, found = _taken_apart(given, opened)
+    children, named = found[:len(args)], found[len(args):]
     positional = pytrees.TreeDef(pytrees.TUPLE, None, tuple(children))
     keyword = pytrees.TreeDef(pytrees.DICT, (tuple(kwargs), tuple(kwargs)), tuple(named))
     structure = pytrees.TreeDef(pytrees.TUPLE, None, (positional, keyword))
@@ -69,18 +75,21 @@ def leaves_of_call(function: Callable, args: Any, kwargs: dict | None = None, st
     values = [x if s else signature.taken(x, f"argument {p}") for x, p, s in zip(values, paths, kinds)]
     leaves = tuple(signature.static(x, f"argument {p}") if s else signature.abstract(x, f"argument {p}")
                    for x, p, s in zip(values, paths, kinds))
-    return Call(structure, leaves, tuple(paths), tuple(values), aliases_of(values, leaves))
+    objects = tuple([x for pair in zip((*args, *kwargs.values()), found) for x in argument_objects.objects_of(*pair)])
+    return Call(structure, leaves, tuple(paths), tuple(values), aliases_of(values, leaves), objects, argument_objects.hides())
 
 
-def _argument(x: Any, static: bool, values: list, kinds: list) -> pytrees.TreeDef:
-    if static:
-        values.append(x)
-        kinds.append(True)
-        return pytrees.LEAF
-    leaves, structure = pytrees.flatten(x)
-    values += leaves
-    kinds += [False] * len(leaves)
-    return structure
+def _taken_apart(given: list[tuple[Any, bool]], opened: Callable | None) -> tuple[list, list[bool], list[pytrees.TreeDef]]:
+    """(the leaves of arguments, whether each belongs to a static one, the structure of each argument)."""
+    values: list = []
+    kinds: list[bool] = []
+    structures = []
+    for x, static in given:
+        leaves, structure = ([x], pytrees.LEAF) if static else pytrees.flatten(x, opened)
+        values += leaves
+        kinds += [static] * len(leaves)
+        structures.append(structure)
+    return values, kinds, structures
 
 
 def aliases_of(values: Sequence[Array | Box], leaves: tuple[Leaf, ...]) -> dict[int, int]:

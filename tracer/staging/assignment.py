@@ -5,7 +5,7 @@ import collections
 import functools
 import operator
 import types
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -132,10 +132,19 @@ def setattr_(value: Any, held: Any, name: str) -> None:
     if isinstance(held, types.CellType):
         nonlocals.expect_own(trace, held)
     elif trace.maker(held) < 0 and not _inner(trace, held):
-        raise UnsupportedError(
-            f"`.{name} =` changes a {type(held).__name__} that exists outside of the traced function",
-            "return the value, or make the object inside the function", tracing.locate())
+        _refuse(trace, held, name)
     region_tracing.assign(trace, (held, True, name), value)
+
+
+def _refuse(trace: Trace, held: Any, name: str) -> NoReturn:
+    """An object that is not the trace's own."""
+    cls, what = type(held), f"`.{name} =` changes a {type(held).__name__} that"
+    if id(held) in trace.whole:
+        raise tracing.Reveal(cls, None, UnsupportedError(
+            f"{what} is an argument, but not the only way to it, or to something that it holds; or its class has code of its "
+            "own for its attributes", "let each object be reached in one way, or return the value", tracing.locate()))
+    raise UnsupportedError(f"{what} exists outside of the traced function",
+                           "return the value, or make the object inside the function", tracing.locate())
 
 
 def _inner(trace: Trace, held: Any) -> bool:

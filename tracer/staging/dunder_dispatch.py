@@ -18,10 +18,12 @@ import numpy as np
 from .. import tracing
 from ..calling import calls
 from ..control import branches, packed_lists
+from ..regions import region_tracing
 from ..sequences import sparse
 from ..syntax import source
 from ..values import captured_arrays, captured_values, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
+from .argument_objects import Hidden, show_all
 
 if TYPE_CHECKING:
     from ...ir.types import Array
@@ -131,8 +133,17 @@ def attribute(held: Any, name: str) -> Any:
         return calls.call(found.fget, held)
     if type(found) is functools.cached_property and source.is_user(found.func) and name not in vars(held):
         captured_values.class_part(cls, name)
-        return calls.call(found.func, held)
-    return captured_values.attribute(held, name, getattr(held, name))
+        value = calls.call(found.func, held)
+        if tracing.current().maker(held) >= 0:           # else it exists outside, and is asked again at each call
+            region_tracing.assign(tracing.current(), (held, True, name), value)
+        return value
+    value = getattr(held, name)
+    if type(value) is Hidden:
+        value.reveal()
+    if name == "__dict__" and tracing.current().maker(held) >= 0:
+        show_all(held)
+        return vars(held)
+    return captured_values.attribute(held, name, value)
 
 
 def method(held: ArrayBox | ModuleType, name: str) -> Callable:

@@ -40,7 +40,8 @@ from ..values import captured_values, optional_values, promotion, random_generat
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.captured_arrays import Captured, reached
 from ..values.python import format_strings
-from . import runtime, signature
+from . import argument_objects, runtime, signature
+from .argument_objects import Assigned, Reference
 from .arguments import Call, flatten_call, where
 from .signature import Leaf
 from .users_errors import cleanly
@@ -86,6 +87,8 @@ class Traced:
     laid      leaves among these of which the function makes what NumPy makes a view or a copy, as the array lies in memory, and
               leaves of which it reads the strides
     held      arrays from outside of the arguments, and what is needed to find them again
+    assigned  (number of an object of the call, attribute) of the values that come after what the function returns, in a pair
+              with it: the caller's objects get them
     """
 
     function: Function
@@ -101,6 +104,12 @@ class Traced:
     mutated: tuple[int, ...] = ()
     layout_dependent: tuple[int, ...] = ()
     held: Captured = field(default_factory=Captured)
+    assigned: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def refers_to_objects(self) -> bool:
+        """Whether the call's objects have a part in what is returned: then Python puts them there."""
+        return bool(self.assigned) or any(type(out.value) is Reference for out in self.outs if out.kind == "static")
 
 
 # --- tracing ----------------------------------------------------------------------------------------------------------
@@ -187,6 +196,10 @@ class _Run:
                  packed: dict | None = None, private: bool = False, known: AbstractSet | None = frozenset(),
                  identities: bool = False):
         self.callable, self.call, self.writes, self.private = function, call, writes, private
+        self.objects_seen: list = []             # the trace's copies of the call's objects, and what they hold at first
+        self.before: list[dict[str, Any]] = []
+        # the objects themselves, where the caller is to see what is assigned to them
+        self.originals = call.objects if writes and not private and outer is None else ()
         self.statics = frozenset(statics)
         self.leaves = tuple(signature.static(call.values[k], call.paths[k]) if k in statics else leaf for k,
                             leaf in enumerate(call.leaves))
@@ -264,9 +277,26 @@ class _Run:
         args, kwargs = self.call.tree.unflatten(held)
         for x in self.objects():
             captured_values.start(self.trace, x)
-        for container in pytrees.containers((args, kwargs)):
+        if self.call.hides and self.outer is None and self.writes and not self.private:
+            given = [leaf.value for leaf in self.leaves if leaf.kind == "static"]
+            self.trace.whole = {id(x) for x in given if argument_objects.is_open(type(x))}
+        parts = zip((*args, *kwargs.values()), [part for side in self.call.tree.children for part in side.children])
+        self.objects_seen = [x for pair in parts for x in argument_objects.objects_of(*pair)]
+        self.before = [argument_objects.contents(x) for x in self.objects_seen]
+        for container in (*pytrees.containers((args, kwargs), self.open_own), *self.objects_seen):
             self.trace.note_fresh(container)
         return _evaluate(self.callable, args, kwargs), (args, kwargs), held
+
+    def open_own(self, x: Any) -> pytrees.Kind | None:
+        return pytrees.OBJECT if any(x is y for y in self.objects_seen) else None
+
+    def open_made(self, x: Any) -> pytrees.Kind | None:
+        """Objects that the function made are results by their attributes; those of the call are themselves."""
+        if self.originals and any(x is y for y in self.objects_seen):
+            return None
+        if self.outer is None and argument_objects.is_open(type(x)) and self.trace.maker(x) >= 0:
+            return pytrees.OBJECT                        # another one for each call, even if it holds nothing traced
+        return leaf_types.opened(x)
 
     def arguments(self) -> list:
         """For each leaf, its box or its static value."""
@@ -305,12 +335,21 @@ class _Run:
 
     def finish(self, returned: Box | tuple[Box, ...], seen: tuple[tuple[int | Box, ...], dict],
                held: list[int | Box]) -> Traced:
-        self.expect_unchanged(seen, held)
+        changes = Assigned()
+        if self.originals and held:
+            changes = argument_objects.assigned(self.trace, self.objects_seen, self.before, self.originals)
         captured_values.returned(returned)
         if self.private:
             returned = optional_values.present(returned)
             real_or_complex.decided(returned)
-        leaves, out_tree = pytrees.flatten(packed_lists.settled(array_choice.settled(leaf_types.value(returned))))
+        if changes.places:
+            returned = leaf_types.value(returned), changes.values
+        returned = packed_lists.settled(array_choice.settled(leaf_types.value(returned)))
+        self.met = argument_objects.Met(self.objects_seen if self.originals else [], self.open_made)
+        leaves, out_tree = pytrees.flatten(returned, self.open_made, self.met if self.originals else None)
+        if changes.places:
+            argument_objects.restore(self.objects_seen, self.before)
+        self.expect_unchanged(seen, held)
         results: list[Value] = []
         outs: list[Out] = []
         mine = {id(x): k for k, x in reversed(list(enumerate(held))) if isinstance(x,
@@ -332,7 +371,7 @@ class _Run:
         return Traced(self.function, self.call.tree, self.leaves, self.call.paths, out_tree, tuple(outs), writes,
                       tuple(sorted(k for k in self.statics if self.call.leaves[k].kind != "static")), (),
                       tuple(self.trace.notes), mutated, self.laid(held if held else self.held, mutated),
-                      self.outside(bool(writes)))
+                      self.outside(bool(writes)), changes.places)
 
     def laid(self, held: list, mutated: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(k for k in self.dynamic if id(held[k]) in self.trace.layout_read
@@ -377,6 +416,10 @@ class _Run:
         if isinstance(x, (generators.Generator, types.GeneratorType)):
             raise UnsupportedError("a generator cannot be returned: its pauses have no place in a compiled function",
                                    "return its values: `return list(...)`", where(self.callable))
+        if type(x) is argument_objects.Hidden:
+            x.reveal()
+        if (reference := self.met.reference(x)) is not None:
+            return Out("static", None, reference)
         _expect_no_boxes(x)
         return Out("static", None, x)
 
@@ -429,7 +472,7 @@ def _evaluate(function: Callable, args: tuple[int | Box, ...], kwargs: dict) -> 
 
 
 def _expect_no_boxes(x: str | Array) -> None:
-    held = {} if isinstance(x, (type, types.FunctionType, types.ModuleType)) else leaf_types.attributes(x)
+    held = {} if isinstance(x, (type, types.FunctionType, types.ModuleType)) else pytrees.attributes(x)
     for name, value in held.items():
         if any(isinstance(leaf, Box) for leaf in pytrees.leaves_of(value)):
             raise UnsupportedError(f"a {type(x).__name__} with a traced attribute `{name}` cannot be returned",

@@ -106,7 +106,7 @@ def start(trace: Trace, x: Callable | int) -> None:
     """The callable that is traced, or an argument that is part of the specialisation."""
     if isinstance(x, types.MethodType):
         x = x.__self__
-    if not isinstance(x, (*ATOMS, np.ndarray)) and not _inside(trace, x) and (_users(type(x)) or isinstance(x, _WRAPPERS)):
+    if not isinstance(x, (*ATOMS, np.ndarray)) and not _inside(trace, x) and (users(type(x)) or isinstance(x, _WRAPPERS)):
         root(trace, x)
 
 
@@ -138,13 +138,13 @@ def attribute(held: Any, key: str, value: Any) -> Any:
         known = key in space and not _fixed(held.__name__)
         return _root(trace, "item", space, key, value, value) if known else value
     if isinstance(held, type):
-        return _given(trace, _part(trace, root(trace, held), "attr", key, value)) if _users(held) else value
+        return _given(trace, _part(trace, root(trace, held), "attr", key, value)) if users(held) else value
     if cls is super:
         _of_class(trace, held.__thisclass__ if held.__self_class__ is None else _after(held, key), key)
         return value
     reading = trace.outside.get(id(held))
     if reading is None:
-        if _users(cls) and key not in getattr(held, "__dict__", ()):
+        if users(cls) and key not in getattr(held, "__dict__", ()):
             _of_class(trace, cls, key)
         return value
     if isinstance(value, (types.BuiltinFunctionType, types.MethodWrapperType)) and value.__self__ is held:
@@ -160,7 +160,7 @@ def attribute(held: Any, key: str, value: Any) -> Any:
 def class_part(cls: type, key: str) -> None:
     """A method or property that was found in a class is about to run."""
     trace = tracing.active()
-    if trace is not None and not trace.freezing and _users(cls):
+    if trace is not None and not trace.freezing and users(cls):
         _of_class(trace, cls, key)
 
 
@@ -248,10 +248,19 @@ def returned(x: Box | tuple[Box, ...]) -> None:
         todo += y.values() if type(y) is dict else y if type(y) in (list, tuple) else ()
 
 
+# What is done about an object that a library is about to look into (staging/argument_objects.py)
+SHOWN: list[Callable[[Any], None]] = [lambda x: None]
+
+
 def handed_over(*held: Any) -> None:
     """A library is about to read objects while the function is traced: all that they hold, and what these hold, matters."""
     trace = tracing.active()
-    if trace is None or not trace.outside or trace.freezing:
+    if trace is None or trace.freezing:
+        return
+    for x in held:
+        if users(type(x)):
+            SHOWN[0](x)
+    if not trace.outside:
         return
     seen: set[int] = set()
     todo = list(held)
@@ -277,7 +286,7 @@ def opaque(trace: Trace, reading: Reading) -> None:
     if type(own) is not dict or isinstance(held, enum.Enum):
         return
     note_read(*own.values())
-    if not (_users(type(held)) or type(held).__module__ in _OPEN):
+    if not (users(type(held)) or type(held).__module__ in _OPEN):
         return
     for key, value in list(own.items()):
         if type(key) is str:
@@ -366,7 +375,7 @@ def _remembered(asked: Callable[[type], bool]) -> Callable[[type], bool]:
 
 
 @_remembered
-def _users(cls: type) -> bool:
+def users(cls: type) -> bool:
     return bool(cls.__flags__ & 1 << 9) and not _fixed(cls.__module__)          # Py_TPFLAGS_HEAPTYPE
 
 
@@ -375,14 +384,14 @@ def _plain(cls: type) -> bool:
     """Whether another object of the class with the same attributes does as well, as far as attributes are all that is read."""
     if issubclass(cls, (enum.Enum, type)) or any("__call__" in vars(base) for base in cls.__mro__):
         return False
-    return bool(_fields(cls)) or ((_users(cls) or cls.__module__ in _OPEN) and type(cls.__getattribute__) is _C_METHOD)
+    return bool(_fields(cls)) or ((users(cls) or cls.__module__ in _OPEN) and type(cls.__getattribute__) is _C_METHOD)
 
 
 _C_METHOD = types.WrapperDescriptorType
 
 
 def _of_class(trace: Trace, cls: type, key: str) -> None:
-    if not _users(cls):
+    if not users(cls):
         return
     try:
         value = getattr(cls, key)
