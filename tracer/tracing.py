@@ -13,7 +13,7 @@ import bisect
 import itertools
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import contextmanager
 from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..ir.build import Builder, const
 from ..ir.core import Block, Const, Function, Length, Value
 from ..ir.errors import ConcretizationError, Frame, Loc, UnsupportedError
+from .signals import NeedLengths, NeedUnroll, Restart, Reveal, Signal  # noqa: F401  (asked for as tracing.Restart, …)
 
 if TYPE_CHECKING:
     from ..ir.types import Dim
@@ -32,44 +33,6 @@ if TYPE_CHECKING:
 _STATE = threading.local()
 _Result = TypeVar("_Result")
 stamp = itertools.count().__next__           # grows: tells whether a box is older than a scope
-
-
-class Signal(BaseException):
-    """Control flow of the tracer itself: not an Exception, so that no user's or library's handler stops it."""
-
-
-class Restart(Signal):
-    """Trace the whole function again, with these argument leaves static, these loops unrolled, these lists packed, and the
-    elements of these arrays from outside (by id) and the numbers at these paths part of the program, or arrays told apart by
-    run-time identities."""
-
-    def __init__(self, leaves: set[int] | tuple = (), loops: Sequence = (),
-                 lists: dict | None = None, arrays: set | tuple = (),
-                 identities: bool = False):
-        self.leaves, self.loops, self.lists, self.arrays = frozenset(leaves), frozenset(loops), lists or {}, frozenset(arrays)
-        self.identities = identities
-        self.otherwise: object = None                    # in place of `loops` where the leaves have no values, as under a map
-
-
-class Reveal(Signal):
-    """Trace the function again, with this attribute of the objects of a class among the arguments: it is read.
-
-    Without a name: with objects of the class taken apart though they hold no numbers. They are assigned to, which is `refused`
-    where that is in vain."""
-
-    def __init__(self, cls: type, name: str | None, refused: Exception | None = None):
-        self.place, self.refused = (cls, name), refused
-
-
-class NeedLengths(Signal):
-    """A program for arguments of many lengths fails under a condition, which it may not do for the lengths of the call."""
-
-
-class NeedUnroll(Signal):
-    """Trace this loop again, unrolled."""
-
-    def __init__(self, loop: Loop, reason: str):
-        self.loop, self.reason = loop, reason
 
 
 class Loop:
