@@ -39,9 +39,8 @@ class Poles:
         self.memo: dict[Any, Any] = {} if memo is None else memo
         self.bits: dict[Value, int] = {p: bits for p, bits in zip(body.params, known) if bits}
         self.nearby: dict[tuple[Value, int], bool] = {}
-        self.changed = bool(self.bits) or any(map(_makes_infinities, body.walk()))
-        while self.changed:                            # what a loop carries round is known a pass later
-            self.changed = False
+        self.depth = 0                                 # loops around
+        if self.bits or any(map(_makes_infinities, body.walk())):
             self._block(body)
 
     def of(self, v: Value) -> int:
@@ -54,7 +53,6 @@ class Poles:
         old = self.bits.get(v, 0)
         if bits | old != old and inexact(v):
             self.bits[v] = bits | old
-            self.changed = True
 
     def _block(self, block: Block) -> None:
         for op in block.ops:
@@ -94,12 +92,17 @@ class Poles:
             self._put(r, _far(bits))
 
     def _loop(self, op: Op) -> list[int]:
+        """What stands before a loop is followed into it and through it, what it makes itself out of it. Neither is what it makes
+        followed round it, nor that of a loop inside of it out of that: there each step would keep values to tell such slopes by,
+        three times the tape of particles that attract each other."""
         inits, body = op.operands[len(op.operands) - len(op.results):], op.regions[-1]
-        params = body.params[len(body.params) - len(inits):]
-        for param, init, again in zip(params, inits, body.yields):
-            self._put(param, _far(self.of(init) | self.of(again)))
+        for param, init in zip(body.params[len(body.params) - len(inits):], inits):
+            self._put(param, _far(self.of(init)))
+        self.depth += 1
         self._block(body)
-        return [self.of(a) | self.of(b) for a, b in zip(inits, body.yields)]
+        self.depth -= 1
+        made = [0 if self.depth else self.of(b) for b in body.yields]
+        return [self.of(a) | b for a, b in zip(inits, made)]
 
     # --- what is asked
 
