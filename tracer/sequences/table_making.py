@@ -52,7 +52,7 @@ def _new(cls: type) -> Callable:
     def make(*args: Any, **kwargs: Any) -> Any:
         trace, site = tracing.current(), packed_lists.place()
         *before, items = args if len(args) > (cls is collections.defaultdict) else (*args, ())
-        if not holds_run_time(items):
+        if not holds_run_time(items, pairs=cls is not collections.Counter):
             return packed_lists.made(calls.as_it_stands(cls, args, kwargs))
         facts, held = trace.lists.get(site), cls(*before)
         found = MADE[cls in SETS](facts if isinstance(facts, Facts) else facts_of(held), site, default_of(held))
@@ -75,12 +75,12 @@ def _set(cls: type) -> Callable:
     return make
 
 
-def holds_run_time(items: Any) -> bool:
-    """Whether keys that these items give are known only at run time."""
+def holds_run_time(items: Any, pairs: bool = False) -> bool:
+    """Whether keys that these items give are known only at run time. pairs: of a key and a value."""
     if isinstance(items, (HashTable, View, Box, packed_lists.ListValue, iteration.Source)):
         return True
     if isinstance(items, (list, tuple)):
-        return any(is_traced(x) or (isinstance(x, tuple) and x and is_traced(x[0])) for x in items)
+        return any(is_traced(x[0] if pairs and isinstance(x, (list, tuple)) and x else x) for x in items)
     return type(items) in calls.GENERATORS or (iteration.source_of(items) is not None and not isinstance(items, range))
 
 
@@ -168,7 +168,7 @@ def met(trace: Trace, held: Any, name: str, args: tuple) -> tuple | None:
         return (packed_lists.made(calls.as_it_stands(held.copy, args, {})),)
     if name == "update" or (name in _OF_SETS and isinstance(held, SETS)):
         for items in args:
-            if holds_run_time(items):
+            if holds_run_time(items, pairs=not isinstance(held, (*SETS, collections.Counter))):
                 trace_again(trace, held)
     elif args and is_traced(args[0]):
         outgrow(trace, held, args[0])

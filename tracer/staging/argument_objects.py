@@ -151,7 +151,7 @@ def _visit(x: Any, opened: set[int], seen: set[int], depth: int) -> bool:
     Raises _Shared where a container or an object that may be opened is met again.
     """
     kind = pytrees.kind_of(x)
-    if kind is None and not is_open(type(x)):
+    if kind is None and (not is_open(type(x)) or signature.gives_array(x)):
         return isinstance(x, (float, complex, np.ndarray, np.inexact, Box, Hidden)) or type(x) is int
     if kind is pytrees.NONE:
         return False

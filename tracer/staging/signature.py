@@ -112,7 +112,7 @@ def taken(x: Array | ArrayBox, path: str = "argument") -> Array | ArrayBox:
     """The argument itself, or the array that it gives: asked for once, as another time may give another one."""
     if type(x) in _NUMBERS or isinstance(x, _AS_THEY_STAND) or callable(x):
         return x
-    if not (isinstance(x, (memoryview, array.array)) or any(hasattr(x, name) for name in _ARRAY_LIKE)):
+    if not (isinstance(x, (memoryview, array.array)) or gives_array(x)):
         return x
     try:
         found = np.from_dlpack(x) if not hasattr(x, "__array__") and hasattr(x, "__dlpack__") else np.asarray(x)
@@ -129,6 +129,11 @@ def taken(x: Array | ArrayBox, path: str = "argument") -> Array | ArrayBox:
 
 # How other libraries' arrays hand out theirs, without a copy where they lie in the computer's own memory.
 _ARRAY_LIKE = ("__array__", "__array_interface__", "__dlpack__")
+
+
+def gives_array(x: Any) -> bool:
+    """Whether another library's object hands out its array."""
+    return any(hasattr(x, name) for name in _ARRAY_LIKE)
 
 
 def abstract(x: Any, path: str = "argument") -> Leaf:

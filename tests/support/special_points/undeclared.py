@@ -20,7 +20,7 @@ REASONS = {
         math.ulp math.frexp math.floor math.ceil math.trunc builtins.len builtins.any builtins.all builtins.int builtins.bool
         op:check op:wrap op:print op:sign op:floor op:ceil op:trunc op:rint op:isnan op:isinf op:isfinite op:signbit op:not
         op:invert op:floordiv op:eq op:ne op:lt op:le op:gt op:ge op:and op:or op:xor op:shl op:shr op:nonzero op:searchsorted
-        op:argreduce op:argsort op:dim op:iota op:empty op:stack_new""",
+        op:argreduce op:argsort op:dim op:iota op:empty op:stack_new op:lookup op:members op:replica""",
     "constant by definition": "op:stop_gradient",
     "the derivative of one operand and the value of the other": "op:surrogate",
     "the derivative that an operand says": "op:sloped op:lost",
