@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from sweeps import FULL
 
 import tracegrad as tg
 
@@ -128,6 +129,7 @@ def test_scale_out_with_the_sums_of_parts():
     assert one[1] < 0.45
 
 
+@pytest.mark.skipif(not FULL, reason="minutes of processes that start: with TRACEGRAD_FULL_TESTS=1")
 @pytest.mark.parametrize("how", ["dask", "mpi"])
 def test_scale_out_with_two_workers(how, tmp_path):
     command = [sys.executable, str(FOLDER / "scale_out.py")]
