@@ -106,11 +106,11 @@ def test_no_warning_of_what_only_run_time_knows():
 
 def test_errors_stand_at_the_users_line():
     def refused(x):
-        return np.poly(np.outer(x, x))
+        return np.polynomial.polynomial.polyder(np.roots(x))      # asks for the dtype of roots
 
     with pytest.raises(tg.UnsupportedError) as caught:
         tg.jit(refused)(X)
-    assert "in refused" in str(caught.value) and "_polynomial_impl" not in str(caught.value)
+    assert "in refused" in str(caught.value) and "polynomial.py" not in str(caught.value)
     with pytest.raises(ValueError, match="infs or NaNs"):
         tg.jit(lambda x: np.asarray_chkfinite(x))(X * np.inf)
     with pytest.raises(np.linalg.LinAlgError, match="prod"):
