@@ -239,7 +239,9 @@ def _eig(b: Builder, op: Op, x: Any, out: Callable, dots: list[Value]) -> Any:
 
     turn = _over(b, element(b("imag", u)), element(b("real", v)))
     c = b("neg", b("complex", along, turn))
-    return [_moves(b, m, met), b("add", u, b("mul", v, rows(b, c, v)))]
+    # a vector that has met another moves along that, which its own direction hides: no flow through M tells of it
+    lost = rows(b, b.reduce(met, "any", (len(m.type.dims) - 2,)), v)
+    return [_moves(b, m, met), _undefined(b, lost, b("add", u, b("mul", v, rows(b, c, v))))]
 
 
 def _eigvals(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value]) -> list[Value]:
