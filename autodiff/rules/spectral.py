@@ -228,6 +228,7 @@ def _eig(b: Builder, op: Op, x: Any, out: Callable, dots: list[Value]) -> Any:
     m = _similar(b, v, dots[0])
     met, gap = _defective(b, v), b("sub", rows(b, w, m), columns(b, w, m))
     equal = b("and", b("not", _eye(b, m)), b("or", met, b("eq", gap, b.const(0, dtype))))
+    gap = b("select", equal, _constant(b, 1, gap), gap)            # what is undefined is not taken for 0, on the way back
     u = matmul(b, v, _undefined(b, equal, _over(b, m, gap)))
     along = b("real", b.reduce(b("mul", b("conj", v), u), "sum", (rank - 2,)))
     largest = b("argreduce", b("abs", v), kind="argmax", axis=rank - 2)
