@@ -92,9 +92,9 @@ class Poles:
             self._put(r, _far(bits))
 
     def _loop(self, op: Op) -> list[int]:
-        """What stands before a loop is followed into it and through it, what it makes itself out of it. Neither is what it makes
-        followed round it, nor that of a loop inside of it out of that: there each step would keep values to tell such slopes by,
-        three times the tape of particles that attract each other."""
+        """What stands before a loop is followed into it and through it, what it makes itself out of it. Neither is what it
+        makes followed round it, nor that of a loop inside of it out of that: there each step would keep values to tell such
+        slopes by, three times the tape of particles that attract each other."""
         inits, body = op.operands[len(op.operands) - len(op.results):], op.regions[-1]
         for param, init in zip(body.params[len(body.params) - len(inits):], inits):
             self._put(param, _far(self.of(init)))

@@ -72,6 +72,6 @@ def expm_frechet(A: Any, E: Any, method: Any = None, compute_expm: Any = True, c
     a, e = _square(_ready(A, check_finite)), _square(_ready(E, check_finite))
     if a.shape != e.shape:
         raise ValueError("expected A and E to be the same shape")
-    n = a.shape[0]
-    both = expm(np.concatenate((np.concatenate((a, e), axis=1), np.concatenate((np.zeros((n, n)), a), axis=1)), axis=0))    # double, as SciPy
+    n = a.shape[0]                                    # the zeros make it double, as SciPy does
+    both = expm(np.concatenate((np.concatenate((a, e), axis=1), np.concatenate((np.zeros((n, n)), a), axis=1)), axis=0))
     return (both[:n, :n], both[:n, n:]) if compute_expm else both[:n, n:]
