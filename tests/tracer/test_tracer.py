@@ -455,9 +455,10 @@ def test_traced_values_do_not_survive_their_trace():
         box + 1
 
 
-def test_objects_with_traced_attributes_cannot_be_returned():
-    with pytest.raises(UnsupportedError, match="a Layer with a traced attribute `w` cannot be returned"):
-        trace_function.trace(lambda x: Layer(x), (X,))
+def test_objects_with_traced_attributes_are_returned_by_their_attributes():
+    found = trace_function.trace(lambda x: Layer(x * 2), (X,))
+    assert found.out_tree.kind.name == "object" and found.out_tree.meta[0] is Layer
+    assert sorted(out.kind for out in found.outs) == ["array", "static", "static"]
 
 
 def test_size_follows_the_source():
@@ -520,7 +521,7 @@ def test_python_needs_a_number():
     assert "needs a number" in text and "the elements of argument `x`" in text and "in fn" in text
 
     def comprehended(x):
-        return {k: v for k, v in enumerate(x) if v > 0}
+        return {k: (last := v) for k, v in enumerate(x) if v > 0}, last
 
     assert "the condition of a comprehension" in message_of(ConcretizationError, comprehended, X)
 
