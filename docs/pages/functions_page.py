@@ -70,7 +70,9 @@ def _listed(names) -> list[str]:
 
 def page() -> str:
     math = [f"{f.__module__}.{f.__name__}" for f in scalar_functions.MATH]
-    parts = [("NumPy", _by_reason([*map(_numpy_name, boxes.FUNCTIONS), *(f.__name__ for f in ufuncs.RULES)])),
+    # The table of ufuncs grows by those of scipy.special as programs use them: a page must not tell which programs ran before.
+    elementwise = [f.__name__ for f in ufuncs.RULES if getattr(np, f.__name__, None) is f]
+    parts = [("NumPy", _by_reason([*map(_numpy_name, boxes.FUNCTIONS), *elementwise])),
              ("math and cmath", _by_reason(math)), ("scipy.special", _special())]
     for package, programs in sorted(scipy_source.PROGRAMS.items()):
         title = {"spatial": "spatial.distance"}.get(package, package)
