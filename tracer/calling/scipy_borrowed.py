@@ -41,7 +41,7 @@ NAMES = {package: frozenset(names.split()) for package, names in {
         trim_mean ttest_1samp ttest_ind ttest_rel variation wasserstein_distance zscore zmap gzscore gstd
         power_divergence ttest_ind_from_stats kruskal bartlett levene fligner mood alexandergovern kstat kstatvar
         linregress ranksums combine_pvalues boxcox trimboth tmin quantile_test brunnermunzel mvsdist obrientransform
-        epps_singleton_2samp directional_stats
+        epps_singleton_2samp directional_stats confidence_interval
     """,
     "integrate": "cumulative_simpson",
     "signal": """
@@ -156,7 +156,7 @@ HELPERS = {
     "ascontiguousarray": lambda x, **options: as_array(x),
 }
 _PLACES = ("scipy._lib", "scipy._external", "scipy.stats._axis_nan_policy", "scipy.stats._stats_py")
-_COMPAT = "array_api_compat.numpy."          # SciPy's view of NumPy, whose functions are NumPy's
+_COMPAT = "array_api_compat."                # SciPy's view of NumPy, whose functions are NumPy's
 
 
 # --- the wrapper of scipy.stats ---------------------------------------------------------------------------------------
@@ -270,9 +270,8 @@ def helper(f: Callable) -> Any:
     """What stands for one of SciPy's own helpers, or None."""
     module, name = f.__module__, f.__name__
     if module.startswith(_PLACES):
-        if _COMPAT in module + ".":
-            return getattr(np, name, None)
-        return HELPERS.get(name)
+        same = getattr(np, name, None) if _COMPAT in module and name not in HELPERS else None
+        return HELPERS.get(name) if same is None else functools.partial(calls.call, same)
     return None
 
 
