@@ -61,6 +61,7 @@ NAMES = {package: frozenset(names.split()) for package, names in {
     "optimize": "rosen rosen_der rosen_hess", "special": "jvp yvp ivp kvp h1vp h2vp softplus assoc_laguerre",
 }.items()}
 _WRAPPER = "axis_nan_policy_wrapper"
+_STACKS = "_apply_over_batch.<locals>"
 
 
 # --- SciPy's helpers --------------------------------------------------------------------------------------------------
@@ -275,13 +276,18 @@ def helper(f: Callable) -> Any:
     return None
 
 
+def _stacks(f: types.FunctionType) -> bool:
+    """Whether it is SciPy's wrapper that calls a function for each matrix of a stack, which is Python like the rest."""
+    return f.__code__.co_qualname.startswith(_STACKS)
+
+
 def redirect(f: Callable, name: str, names: Iterable[str] | None = None) -> Any:
     """What to call in place of a function of SciPy that is Python, or None."""
     names = NAMES.get(f.__module__.split(".")[1], ()) if names is None else names
     if not isinstance(f, types.FunctionType) or not (inside() or f.__name__ in names):
         return None
     inner = f
-    while hasattr(inner, "__wrapped__") and inner.__code__.co_name != _WRAPPER:
+    while hasattr(inner, "__wrapped__") and inner.__code__.co_name != _WRAPPER and not _stacks(inner):
         inner = inner.__wrapped__
     if not isinstance(inner, types.FunctionType):
         return None
