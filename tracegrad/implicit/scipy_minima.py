@@ -35,24 +35,42 @@ def _tuple(args: Any) -> tuple:
 # --- one number ---------------------------------------------------------------------------------------------------------
 
 def _bracketed(f: Callable, bracket: Any) -> Any:
-    """Three points, the lowest in the middle: downhill in growing steps (Press and others, Numerical Recipes)."""
-    a, b = (0.0, 1.0) if bracket is None else (bracket[0] * 1.0, bracket[1] * 1.0)
+    """Three points, the lowest in the middle, by SciPy's steps: parabolas where they help, golden ones where they do not."""
+    xa, xb = (0.0, 1.0) if bracket is None else (bracket[0] * 1.0, bracket[1] * 1.0)
     if bracket is not None and len(bracket) == 3:
-        return a, b, bracket[2] * 1.0
-    f_a, f_b = f(a), f(b)
-    if f_a < f_b:
-        a, b = b, a
-        f_a, f_b = f_b, f_a
-    c = b + _GOLD * (b - a)
-    f_c, count = f(c), 0
-    while f_c < f_b:
-        if count >= 1000:
+        return xa, xb, bracket[2] * 1.0
+    fa, fb = f(xa), f(xb)
+    if fa < fb:
+        xa, xb = xb, xa
+        fa, fb = fb, fa
+    xc = xb + _GOLD * (xb - xa)
+    fc, count, found = f(xc), 0, False
+    while not found and fc < fb:
+        if count > 1000:
             raise RuntimeError("No valid bracket was found before the iteration limit was reached.")
-        a, b, f_b = b, c, f_c
-        c = b + _GOLD * (b - a)
-        f_c = f(c)
         count += 1
-    return a, b, c
+        left, right = (xb - xa) * (fb - fc), (xb - xc) * (fb - fa)
+        gap = right - left
+        w = xb - ((xb - xc) * right - (xb - xa) * left) / (2.0 * (gap if abs(gap) >= 1e-21 else 1e-21))
+        limit = xb + 110.0 * (xc - xb)
+        inside = (w - xc) * (xb - w) > 0.0
+        beyond = not inside and (w - limit) * (limit - xc) >= 0.0
+        ahead = not inside and not beyond and (w - limit) * (xc - w) > 0.0
+        w = w if inside or ahead else (limit if beyond else xc + _GOLD * (xc - xb))
+        fw = f(w)
+        if inside and fw < fc:
+            xa, fa, xb, fb, found = xb, fb, w, fw, True
+        elif inside and fw > fb:
+            xc, fc, found = w, fw, True
+        else:
+            lower = ahead and fw < fc
+            if lower:
+                xb, fb, xc, fc = xc, fc, w, fw
+            if inside or lower:
+                w = xc + _GOLD * (xc - xb)
+                fw = f(w)
+            xa, fa, xb, fb, xc, fc = xb, fb, xc, fc, w, fw
+    return xa, xb, xc
 
 
 def _lowest(f: Callable, low: Any, middle: Any, high: Any, tol: float, least: float) -> Any:

@@ -46,9 +46,15 @@ def test_values_and_derivatives(name):
     np.testing.assert_allclose(tg.grad(lambda a: np.sum(f(a)))(0.9), np.sum(slope), rtol=1e-9)
 
 
+@pytest.mark.parametrize("bracket", [(0.5, 2.0), None])
+def test_of_two_minima_the_one_that_scipy_finds(bracket):
+    f = lambda a: so.minimize_scalar(lambda t: (t * t - a) ** 2, bracket=bracket).x         # noqa: E731
+    np.testing.assert_allclose(tg.jit(f)(2.0), f(2.0), rtol=1e-7)
+
+
 def test_the_second_derivative_and_refusals():
-    f = lambda a: so.minimize_scalar(lambda t: (t * t - a) ** 2, bracket=(0.5, 2.0)).x      # noqa: E731
-    np.testing.assert_allclose(tg.grad(tg.grad(f))(2.0), -0.25 * 2.0 ** -1.5, rtol=1e-6)
+    f = lambda a: so.minimize_scalar(lambda t: t ** 3 / 3 - a * t, bracket=(0.5, 2.0)).x      # noqa: E731
+    np.testing.assert_allclose(tg.grad(tg.grad(f))(2.0), -0.25 * 2.0 ** -1.5, rtol=1e-6)          # x = sqrt(a)
     for g, what in ((lambda a: so.minimize(lambda x: np.sum((x - a) ** 2), [1.0], bounds=[(0, 1)]).x, "bounds"),
                     (lambda a: so.fsolve(lambda x: x - a, 1.0, full_output=True)[0], "full_output"),
                     (lambda a: so.root_scalar(lambda x: x - a, x0=1.0, fprime=True).root, "fprime=True")):
