@@ -17,12 +17,13 @@ The slopes are made with the declared partial derivatives of the ops that g cons
 """
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ...ir.analysis.patterns import number
 from ...ir.build import Builder
 from ...ir.clone import mapped
-from ...ir.core import Block, Op, Value
+from ...ir.core import Block, Const, Op, Value
 from ...ir.types import StackType
 from ..activity import inexact
 from .even_functions import EVEN
@@ -33,7 +34,8 @@ _DEEP = 24                     # how many ops behind a kink functions of it are 
 _MOST = 2                      # of how many kinks
 _CHOICES = frozenset({"max", "min"})
 _ROOTS = frozenset({"abs", "copysign", "hypot", "sqrt", "root", *_CHOICES})
-_FLAT = frozenset({*EVEN, "pow", "bessel_j", "bessel_i"})          # what may have the slope 0 where its operand has not
+_OF_SQUARES = frozenset({"abs", "copysign", "hypot", *_CHOICES})
+_FLAT = frozenset({*EVEN, "pow", "jv", "bessel_i"})          # what may have the slope 0 where its operand has not
 _POLES = {"div": 1, **dict.fromkeys(("log", "log2", "log10", "sqrt", "root", "cbrt", "pow", "norm_root"), 0)}
 _KEEP_ZERO = {"mul": (0, 1), "mulz": (0, 1), "neg": (0,), "div": (0,), "abs": (0,)}
 
@@ -41,7 +43,8 @@ _KEEP_ZERO = {"mul": (0, 1), "mulz": (0, 1), "neg": (0,), "div": (0,), "abs": (0
 @dataclass(frozen=True)
 class _Made:
     """What a value is made of: kinks; whether in a way in which they may cancel; whether it is 0 where a kink is; how many ops
-    behind it; whether a choice (max, min) is in it; whether it has, or may have, a pole at a kink."""
+    behind it; whether a choice (max, min) is in it; whether it has, or may have, a pole at a kink. `apart`: in a derivative,
+    what is taken only where a kink is 0, or only where it is not: both need no series."""
 
     kinks: frozenset[Value] = frozenset()
     cancels: bool = False
@@ -49,6 +52,7 @@ class _Made:
     depth: int = 0
     choice: bool = False
     pole: bool = False
+    apart: bool = False
 
 
 def expanded(body: Block) -> None:
@@ -94,6 +98,8 @@ class _Series:
         if (kink := self._held_kink(op)) is not None:
             self.kinks[v] = kink
             return _Made(frozenset({v}), zero=True)
+        if self._is_apart(op) or (name in _KEEP_ZERO and any(m.apart for m in parts)):
+            return _Made(apart=True)
         if self._is_source(op, parts):
             return _Made(frozenset({v}), zero=True)
         if not parts or not of_each(op):
@@ -110,15 +116,21 @@ class _Series:
             return number(op.operands[1]) == 0.5
         return name in _ROOTS and is_root(v)
 
+    def _kink_of(self, op: Op) -> Value | None:
+        """%r of select (eq %r, 0.0), …"""
+        at = op.operands[0].op if op.defn.name == "select" else None
+        if at is None or at.defn.name != "eq" or number(at.operands[1]) != 0:
+            return None
+        m = self.made.get(at.operands[0])
+        return at.operands[0] if m is not None and at.operands[0] in m.kinks else None
+
     def _held_kink(self, op: Op) -> Value | None:
         """%r of select (eq %r, 0.0), 0.0, %r."""
-        if op.defn.name != "select":
-            return None
-        at, zero, kink = op.operands
-        m = self.made.get(kink)
-        if m is None or kink not in m.kinks or number(zero) != 0 or at.op is None or at.op.defn.name != "eq":
-            return None
-        return kink if at.op.operands[0] is kink and number(at.op.operands[1]) == 0 else None
+        kink = self._kink_of(op)
+        return kink if kink is not None and op.operands[2] is kink and number(op.operands[1]) == 0 else None
+
+    def _is_apart(self, op: Op) -> bool:
+        return self._kink_of(op) is not None and 0 in map(number, op.operands[1:])
 
     def _inside(self, op: Op) -> bool:
         """Whether an op makes a function of kinks."""
@@ -135,7 +147,10 @@ class _Series:
         ends += [v for v in block.yields if self._is_end(v)]
 
     def _uses(self, op: Op) -> bool:
-        return not self._inside(op) and (bool(op.regions) or any(map(inexact, op.results)))
+        if op.regions:
+            return True
+        m = self.made.get(op.results[0]) if len(op.results) == 1 else None
+        return not (m is not None and m.apart) and not self._inside(op) and any(map(inexact, op.results))
 
     def _is_end(self, v: Value) -> bool:
         m = self.made.get(v)
@@ -178,10 +193,14 @@ class _Series:
             memo: dict[Value, Value | None] = {}
             slope = self._slope(g, kink, memo)
             bend = None if slope is None else self._slope(slope, kink, memo)
-            for x, factor, share in ((source, slope, 1.0), (self.squares[kink], bend, 0.5)):
-                if factor is not None:
-                    factor = b("select", at, b("mul", factor, b.const(share, factor.type.dtype)), zero)
-                    total = b("add", total, b("sloped", zero, x, factor))
+            if slope is not None:
+                total = b("add", total, b("sloped", zero, source, b("select", at, slope, zero)))
+            if bend is not None:
+                square, half = self.squares[kink], b("mul", bend, b.const(0.5, bend.type.dtype))
+                factor = b("select", at, half, zero)
+                if not _is_of_squares(source.maker):
+                    factor = b("sloped", factor, square, b("select", at, b.const(math.nan, zero.type.dtype), zero))
+                total = b("add", total, b("sloped", zero, square, factor))
         return b("surrogate", g, b.broadcast(total, g.type.dims))
 
     def _slope(self, v: Value, kink: Value, memo: dict[Value, Value | None]) -> Value | None:
@@ -208,6 +227,35 @@ def _together(op: Op, known: list[_Made | None], parts: list[_Made]) -> _Made:
     pole = any(m.pole for m in parts) or depth > _DEEP or len(kinks) > _MOST or (
         name in _POLES and zeros[_POLES[name]] and not _is_high_power(op))
     return _Made(kinks, several or any(m.cancels for m in parts), at_zero, depth, choice, pole)
+
+
+def _is_of_squares(op: Op) -> bool:
+    """Whether a kink is the root of what has the slope 0 where it is 0 for certain. Of what may have another slope (sqrt(x)),
+    second derivatives would need the next terms of the series: they are NaN."""
+    name, (x, *_) = op.defn.name, op.operands
+    if name in MOVES:
+        return x.op is not None and _is_of_squares(x.op)
+    return name in _OF_SQUARES or _is_sum_of_squares(x)
+
+
+def _is_sum_of_squares(v: Value, depth: int = 6) -> bool:
+    op = v.op
+    if op is None or not depth:
+        return False
+    name, operands = op.defn.name, op.operands
+    if name in ("mul", "dot") and operands[0] is operands[1]:
+        return name == "mul" or op.attrs["contract"][0] == op.attrs["contract"][1]
+    if name == "pow":
+        exponent = number(operands[1])
+        return isinstance(exponent, (int, float)) and exponent > 0 and exponent % 2 == 0
+    if name in ("mul", "div") and operands[1].__class__ is Const:
+        return bool((operands[1].data > 0).all()) and _is_sum_of_squares(operands[0], depth - 1)
+    if name == "mul" and operands[0].__class__ is Const:
+        return bool((operands[0].data > 0).all()) and _is_sum_of_squares(operands[1], depth - 1)
+    if name == "add":
+        return all(_is_sum_of_squares(x, depth - 1) for x in operands)
+    inner = name in MOVES or name == "surrogate" or (name == "reduce" and op.attrs["kind"] == "sum")
+    return inner and _is_sum_of_squares(operands[0], depth - 1)
 
 
 def _is_high_power(op: Op) -> bool:
