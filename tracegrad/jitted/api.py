@@ -30,9 +30,11 @@ from ..programs.nan_check import note_error_state
 from ..stack_room import deep
 from ..tracer import tracing
 from ..tracer.calling import calls
-from ..tracer.staging import argument_objects, arguments, trace_function
+from ..tracer.staging import argument_objects, arguments, shape_struct, trace_function
+from ..tracer.staging.shape_struct import with_structs
 from ..tracer.values import captured_arrays
 from . import c_functions
+from .compiled import Compiled
 from .emitting import emitted
 from .function_options import of_numba
 from .misses import History
@@ -178,11 +180,12 @@ class Jitted(Dispatcher, Generic[P, R]):
                 signalled.add(signal.place)
                 self.revealed.add(signal.place)
 
-    def invoke(self, call: arguments.Call, args: tuple, kwargs: dict[str, Any]) -> Any:
-        """Run the specialisation of a call."""
+    def invoke(self, call: arguments.Call, args: tuple, kwargs: dict[str, Any], exactly: bool = False) -> Any:
+        """Run the specialisation of a call. exactly: not one for many lengths."""
+        shape_struct.expect_elements(call)
         form = compile.form_of(call, arguments.parameters_of(self.root).names, args, kwargs)
         while True:
-            found, captured, reading = self.chosen(call, form)
+            found, captured, reading = (*self.ready(call, form), call) if exactly else self.chosen(call, form)
             with suppress(ClosedError):                     # evicted by another thread since
                 traced, sizes = found.about.traced, compile.lengths_of(reading)
                 returned = found.invoke([*compile.leaf_values(traced, reading), *captured, *sizes.values()])
@@ -360,13 +363,18 @@ class Jitted(Dispatcher, Generic[P, R]):
     def lower(self, *args: Any, **kwargs: Any) -> lowered.Lowered:
         """The program of a call at every stage, without running it.
 
-        Parameters: `args`, `kwargs`: those of the function. Result: what has a text for each stage. Errors: those of `jit`.
+        Parameters: `args`, `kwargs`: those of the function, or a `tg.ShapeDtypeStruct` for an array.
+        Result: what has a text for each stage; its `compile()` makes a function of such arguments only. Errors: those of `jit`.
 
         >>> "add" in tg.jit(lambda x: x + 1).lower(1.0).text()
         True
+        >>> float(tg.jit(lambda x: x + 1).lower(1.0).compile()(2.0))
+        3.0
         """
+        args, kwargs = with_structs((args, kwargs))
         call = self.flatten(args, kwargs)
-        return lowered.Lowered(self.with_captures(call), call, self.own_options)
+        form = compile.form_of(call, arguments.parameters_of(self.root).names, args, kwargs)
+        return lowered.Lowered(self.with_captures(call), call, self.own_options, functools.partial(Compiled, self, call, form))
 
     # --- for other languages -----------------------------------------------------------------------------------------
 

@@ -202,7 +202,7 @@ class _Run:
         self.before: list[dict[str, Any]] = []
         # the objects themselves, where the caller is to see what is assigned to them
         self.originals = call.objects if writes and not private and outer is None else ()
-        self.followed = call.objects if follows else self.originals
+        self.follows, self.followed = follows, call.objects if follows else self.originals
         self.statics = frozenset(statics)
         self.leaves = tuple(signature.static(call.values[k], call.paths[k]) if k in statics else leaf for k,
                             leaf in enumerate(call.leaves))
@@ -449,7 +449,8 @@ class _Run:
     def expect_unchanged(self, seen: tuple[tuple[int | Box, ...], dict], held: list[int | Box]) -> None:
         """The containers of the arguments must hold what they held: a caller's dict is not changed by compiled code."""
         try:
-            now = self.call.tree.flatten_up_to(seen) if self.writes and held and not self.private else held
+            own = self.private and not self.follows
+            now = self.call.tree.flatten_up_to(seen) if self.writes and held and not own else held
         except ArgumentTypeError:
             now = [None] * len(held)
         for before, after, path in zip(held, now, self.call.paths):
