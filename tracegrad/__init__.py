@@ -28,8 +28,8 @@ from .ir.errors import (
 from .jacobians.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
 from .jacobians.sparsity import sparsity
 from .jitted.api import Jitted
+from .jitted.evaluated_shapes import eval_shape
 from .jitted.functions import jit
-from .jitted.result_shapes import eval_shape
 from .operators.batching import vmap
 from .operators.check import GradientMismatch, check_grads
 from .operators.checkpoint import checkpoint
