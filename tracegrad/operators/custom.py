@@ -25,7 +25,7 @@ from ..ir.build import Builder, const
 from ..ir.clone import dims_of, inline, lift_free
 from ..ir.core import Function, Value, subst_type
 from ..ir.errors import ArgumentError, ArgumentTypeError, DTypeError, Frame, Loc, ShapeError, UnsupportedError
-from ..jitted.api import emitted
+from ..jitted.emitting import emitted
 from ..programs.derivative_programs import dynamic, explicit, inexact, summed, tuple_of
 from ..tracer import pytrees, tracing
 from ..tracer.staging import arguments, signature, trace_function
