@@ -479,8 +479,9 @@ def _expect_no_boxes(x: str | Array) -> None:
     held = {} if isinstance(x, (type, types.FunctionType, types.ModuleType)) else pytrees.attributes(x)
     for name, value in held.items():
         if any(isinstance(leaf, Box) for leaf in pytrees.leaves_of(value)):
-            raise UnsupportedError(f"a {type(x).__name__} with a traced attribute `{name}` cannot be returned",
-                                   f"make {type(x).__name__} a dataclass, or return its numbers in a tuple or dict")
+            shown, again = getattr(type(x), "shown", type(x).__name__), "or return its numbers in a tuple or dict"
+            raise UnsupportedError(f"a {shown} with a traced attribute `{name}` cannot be returned",
+                                   getattr(type(x), "instead", f"make {shown} a dataclass, {again}"))
 
 
 tracing.STOPS.add(id(trace_call.__code__))
