@@ -219,6 +219,7 @@ def test_arguments_that_are_overwritten(tmp_path):
     assert made.name == "kick"
 
 
+@pytest.mark.sweep(2)
 @needs_c
 @pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "c16"])
 def test_products_become_loops(dtype, tmp_path):
