@@ -171,7 +171,7 @@ def test_a_file_may_have_the_name_of_a_module(run):
             2,
             "has no 'nothing'\n  Instead: use one of Model, bad_shapes, generator, key_error, loss, modes, slope",
         ),
-        ("model.py:COUNT", (), 2, "COUNT in {folder}/model.py is a int, not a function"),
+        ("model.py:COUNT", (), 2, "COUNT in {folder}/model.py is no function, but of type int"),
         (
             "model.py:loss",
             ("--args", "f64[3, f64"),
@@ -193,7 +193,7 @@ def test_a_file_may_have_the_name_of_a_module(run):
             "FileError: {folder}/raises.py cannot be imported: ValueError: no luck (line 3: raise ValueError('no luck'))",
         ),
         ("exits.py:f", (), 1, "exits.py cannot be imported: SystemExit: 3"),
-        ("syntax.py:f", (), 1, "SyntaxError: '(' was never closed"),
+        ("syntax.py:f", (), 1, "syntax.py cannot be imported: SyntaxError: '(' was never closed ({folder}/syntax.py, line 1: def f(x:)\n"),
         ("model.py:loss", ("--args", "f64[100,3], f64[100]"), 1, "loss() missing 1 required positional argument: 'weight'"),
         (
             "model.py:bad_shapes",
