@@ -193,7 +193,12 @@ def test_a_file_may_have_the_name_of_a_module(run):
             "FileError: {folder}/raises.py cannot be imported: ValueError: no luck (line 3: raise ValueError('no luck'))",
         ),
         ("exits.py:f", (), 1, "exits.py cannot be imported: SystemExit: 3"),
-        ("syntax.py:f", (), 1, "syntax.py cannot be imported: SyntaxError: '(' was never closed ({folder}/syntax.py, line 1: def f(x:)\n"),
+        (
+            "syntax.py:f",
+            (),
+            1,
+            "syntax.py cannot be imported: SyntaxError: '(' was never closed ({folder}/syntax.py, line 1: def f(x:)\n",
+        ),
         ("model.py:loss", ("--args", "f64[100,3], f64[100]"), 1, "loss() missing 1 required positional argument: 'weight'"),
         (
             "model.py:bad_shapes",
