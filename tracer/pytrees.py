@@ -347,7 +347,13 @@ def flatten(x: Any, opened: Callable | None = None, whole: Callable | None = Non
     return leaves, _flatten(x, leaves, opened, whole)
 
 
-def _flatten(x: Any, leaves: list, opened: Callable | None, whole: Callable | None) -> TreeDef:
+_SUSPECT = 100                 # containers inside of each other from which on it is asked whether one holds itself
+
+
+def _flatten(x: Any, leaves: list, opened: Callable | None, whole: Callable | None, depth: int = 0,
+             above: frozenset[int] = frozenset()) -> TreeDef:
+    """`above`: the addresses of the containers around x from level _SUSPECT on. One that holds itself is a RecursionError at
+    once, as what else it holds would be flattened once a level."""
     if whole is not None and whole(x):
         leaves.append(x)
         return LEAF
@@ -359,8 +365,12 @@ def _flatten(x: Any, leaves: list, opened: Callable | None, whole: Callable | No
         return LEAF
     if kind is NONE:
         return _EMPTY
+    if depth > _SUSPECT:
+        if id(x) in above:
+            raise RecursionError("a container that holds itself")
+        above |= {id(x)}
     children, meta = kind.split(x)
-    return TreeDef(kind, meta, tuple([_flatten(c, leaves, opened, whole) for c in children]))
+    return TreeDef(kind, meta, tuple([_flatten(c, leaves, opened, whole, depth + 1, above) for c in children]))
 
 
 def leaves_of(x: Any) -> list:

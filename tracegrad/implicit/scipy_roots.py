@@ -17,7 +17,8 @@ from ..ir.errors import UnsupportedError
 from ..operators.transforms import jvp, stop_gradient
 from ..tracer.scipy.primitives import sloped
 from ..tracer.staging.arguments import where
-from .ode import SCIPY_BOUND, slope_of, solver
+from .ode import SCIPY_BOUND, slope_of
+from .ode_solve import Steps, solver
 
 _EPS = 8.881784197001252e-16             # SciPy's rtol where none is given: 4 eps
 
@@ -207,7 +208,7 @@ def solve_ivp(fun: Callable, t_span: Any, y0: Any, method: Any = "RK45", t_eval:
     times = np.asarray(t_eval) * 1.0
     start = np.asarray(t_span[0] * 1.0)
     slope = slope_of(fun, name, tfirst=True, reshapes=True)
-    solve = solver(slope, bounds[0], bounds[1], None, 1_000_000, name)
+    solve = solver(Steps(slope, bounds[0], bounds[1], None, 1_000_000, name))
     found = solve(np.asarray(y0) * 1.0, np.concatenate((np.reshape(start, (1,)), times)), () if args is None else tuple(args))
     return OdeResult(t=times, y=np.transpose(found[1:]), sol=None, t_events=None, y_events=None, nlu=0, status=0, success=True,
                      message="The solver successfully reached the end of the integration interval.")

@@ -28,6 +28,8 @@ from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import iteration
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from ...ir.core import Op
     from ..regions.leaf_types import Kind
     from ..tracing import Trace
@@ -165,10 +167,10 @@ def never(held: PackedList, what: str) -> NoReturn:
 
 def place() -> tuple[int, int]:
     """The place of the source that the program stands at."""
-    frame = sys._getframe(2)
-    while id(frame.f_code) not in tracing.PLACES:
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and id(frame.f_code) not in tracing.PLACES:
         frame = frame.f_back
-    return id(frame.f_code), frame.f_lasti
+    return (id(frame.f_code), frame.f_lasti) if frame is not None else (0, 0)      # tg.jit(list): no line of the user's
 
 
 def made(held: Any) -> Any:
