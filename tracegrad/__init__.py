@@ -11,7 +11,7 @@ from typing import Any as _Any
 if not _path.isdir(_path.join(__path__[0], "ir")):  # a checkout's own folder is imported: the parts lie beside it
     __path__.append(_path.dirname(__path__[0]))
 
-from . import cache, rich_display, version
+from . import cache, rich_display, tree, version
 from .explain import explain
 from .ir.errors import (
     ArgumentError,
@@ -28,6 +28,7 @@ from .ir.errors import (
 from .jacobians.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
 from .jacobians.sparsity import sparsity
 from .jitted.api import Jitted
+from .jitted.evaluated_shapes import eval_shape
 from .jitted.functions import jit
 from .operators.batching import vmap
 from .operators.check import GradientMismatch, check_grads
@@ -37,6 +38,7 @@ from .operators.transforms import grad, jvp, linearize, stop_gradient, value_and
 from .options import config, disable_jit
 from .tracer.calling import scipy_source as _scipy_source
 from .tracer.control.loop_pragmas import rolled, unroll
+from .tracer.staging.shape_struct import ShapeDtypeStruct
 from .tracer.values.unrepeatable import static
 
 for _error in (ArgumentError, ArgumentTypeError, BoundsError, ConcretizationError, DTypeError, GradientMismatch, IRError,
@@ -53,6 +55,7 @@ __all__ = [
     "IRError",
     "Jitted",
     "NumericsError",
+    "ShapeDtypeStruct",
     "ShapeError",
     "TracegradError",
     "UnsupportedError",
@@ -63,6 +66,7 @@ __all__ = [
     "custom_jvp",
     "custom_vjp",
     "disable_jit",
+    "eval_shape",
     "explain",
     "export",
     "grad",
@@ -82,6 +86,7 @@ __all__ = [
     "sparsity",
     "static",
     "stop_gradient",
+    "tree",
     "unroll",
     "value_and_grad",
     "vjp",
@@ -107,6 +112,11 @@ for _name, _by in {**{_n: _n for _n in ("newton", "bisect", "toms748", "solve_iv
 def _display(name: str) -> _Any:
     """What makes the HTML of an object of this kind."""
     return getattr(_import_module(f"{__name__}.notebook.display"), f"{name}_html")
+for _package, _module, _names in (("integrate", "scipy_quad", "quad dblquad tplquad quad_vec"),
+                                  ("optimize", "scipy_minima", "minimize_scalar root_scalar root fsolve fixed_point minimize")):
+    for _name in _names.split():
+        _scipy_source.LATE[_package, _name] = (
+            lambda by=_name, module=_module: getattr(_import_module(f"{__name__}.implicit.{module}"), by))
 
 
 rich_display.MAKERS |= {name: _partial(_display, name) for name in ("jitted", "lowered")}

@@ -17,7 +17,6 @@ import numpy as np
 
 from .. import log, progress, rich_display
 from ..captures.captures import NOTHING, Captures, varying
-from ..ir.clone import inline
 from ..ir.errors import ArgumentError, ArgumentTypeError, TracegradError
 from ..lowering.call.c_function import CFunction
 from ..lowering.call.cache import Cache, CacheInfo
@@ -31,15 +30,17 @@ from ..programs.nan_check import note_error_state
 from ..stack_room import deep
 from ..tracer import tracing
 from ..tracer.calling import calls
-from ..tracer.staging import argument_objects, arguments, trace_function
-from ..tracer.values import boxes, captured_arrays, random_generators
+from ..tracer.staging import argument_objects, arguments, shape_struct, trace_function
+from ..tracer.staging.shape_struct import with_structs
+from ..tracer.values import captured_arrays
 from . import c_functions
+from .compiled import Compiled
+from .emitting import emitted
 from .function_options import of_numba
 from .misses import History
 
 if TYPE_CHECKING:
     from ..ir.types import Array
-    from ..operators.transforms import LinearProgram
     from ..tracer.pytrees import TreeDef
     from ..tracer.values.boxes import Box
 
@@ -87,6 +88,7 @@ class Jitted(Dispatcher, Generic[P, R]):
 
     root: Callable
     shapes: symbolic.Shapes
+    delivers = False            # whether the caller's objects get what the function assigns to them
     generalises = True          # whether its programs can have lengths that only run time knows
 
     def __init__(self, fn: Callable, derive: Callable | None = None, *, static_argnums: tuple = (),
@@ -147,7 +149,9 @@ class Jitted(Dispatcher, Generic[P, R]):
     def source(self, call: arguments.Call, trace: Callable = trace_function.trace_call) -> trace_function.Traced:
         """The program that this one derives from. A derivative is also of arrays that the function overwrites and returns, and
         the containers of its arguments are its own."""
-        trace = functools.partial(trace, writes=True, private=True) if self.derives else trace
+        if self.derives:
+            follows = self.delivers and getattr(trace, "keywords", {}).get("follows", True)
+            trace = functools.partial(trace, writes=True, private=True, follows=follows)
         own = call._replace(aliases={}) if self.derives else call       # a derivative tells f(x, x)'s arguments apart
         found = self.fn.program(own, trace) if isinstance(self.fn, Jitted) else trace(self.fn, own)
         if own is not call:
@@ -176,11 +180,12 @@ class Jitted(Dispatcher, Generic[P, R]):
                 signalled.add(signal.place)
                 self.revealed.add(signal.place)
 
-    def invoke(self, call: arguments.Call, args: tuple, kwargs: dict[str, Any]) -> Any:
-        """Run the specialisation of a call."""
+    def invoke(self, call: arguments.Call, args: tuple, kwargs: dict[str, Any], exactly: bool = False) -> Any:
+        """Run the specialisation of a call. exactly: not one for many lengths."""
+        shape_struct.expect_elements(call)
         form = compile.form_of(call, arguments.parameters_of(self.root).names, args, kwargs)
         while True:
-            found, captured, reading = self.chosen(call, form)
+            found, captured, reading = (*self.ready(call, form), call) if exactly else self.chosen(call, form)
             with suppress(ClosedError):                     # evicted by another thread since
                 traced, sizes = found.about.traced, compile.lengths_of(reading)
                 returned = found.invoke([*compile.leaf_values(traced, reading), *captured, *sizes.values()])
@@ -358,13 +363,18 @@ class Jitted(Dispatcher, Generic[P, R]):
     def lower(self, *args: Any, **kwargs: Any) -> lowered.Lowered:
         """The program of a call at every stage, without running it.
 
-        Parameters: `args`, `kwargs`: those of the function. Result: what has a text for each stage. Errors: those of `jit`.
+        Parameters: `args`, `kwargs`: those of the function, or a `tg.ShapeDtypeStruct` for an array.
+        Result: what has a text for each stage; its `compile()` makes a function of such arguments only. Errors: those of `jit`.
 
         >>> "add" in tg.jit(lambda x: x + 1).lower(1.0).text()
         True
+        >>> float(tg.jit(lambda x: x + 1).lower(1.0).compile()(2.0))
+        3.0
         """
+        args, kwargs = with_structs((args, kwargs))
         call = self.flatten(args, kwargs)
-        return lowered.Lowered(self.with_captures(call), call, self.own_options)
+        form = compile.form_of(call, arguments.parameters_of(self.root).names, args, kwargs)
+        return lowered.Lowered(self.with_captures(call), call, self.own_options, functools.partial(Compiled, self, call, form))
 
     # --- for other languages -----------------------------------------------------------------------------------------
 
@@ -468,30 +478,3 @@ def _expect_unshared(traced: trace_function.Traced, call: arguments.Call) -> Non
                 "pass a copy of one of them",
                 traced.function.loc,
             )
-
-
-def emitted(traced: trace_function.Traced, call: arguments.Call,
-            emit: Callable = inline) -> Box | tuple[Box | LinearProgram | tuple[Box, ...], ...]:
-    """Emit a program into the trace under way, on the values of a call; returns what it returns, as boxes.
-
-    emit(builder, function, operands) -> results: how the program gets there
-    """
-    builder = tracing.current().builder
-    dynamic = [k for k, leaf in enumerate(traced.leaves) if leaf.kind != "static"]
-    params = [box.value if (box := random_generators.boxed(call.values[k])) else boxes.to_value(call.values[k],
-                                                                                                traced.leaves[k].number)
-              for k in dynamic]
-    results = emit(builder, traced.function, (*params, *traced.captured))
-    for param, result in traced.writes.items():
-        call.values[dynamic[param]][...] = boxes.ArrayBox(results[result])
-    leaves = []
-    for out in traced.outs:
-        if out.kind == "static":
-            leaves.append(out.value)
-        elif out.kind == "arg":
-            leaves.append(call.values[out.value])
-        elif out.kind == "array":
-            leaves.append(boxes.ArrayBox(results[out.computed]))
-        else:
-            leaves.append(boxes.ScalarBox(results[out.computed], None if out.kind == "numpy" else out.kind))
-    return traced.out_tree.unflatten(leaves)

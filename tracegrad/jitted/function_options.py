@@ -68,13 +68,6 @@ def _expect_nothing_else(name: str, value: Any) -> None:
         raise ArgumentError(f"tg.jit cannot do what Numba's option {name}={value!r} asks for", instead)
 
 
-def expect_no_signature(f: Any) -> None:
-    """Raises for `@jit("float64(float64)")` and the like, which Numba's `jit` takes in the place of the function."""
-    if isinstance(f, str | list | tuple) or type(f).__module__.startswith("numba."):
-        raise ArgumentTypeError(f"tg.jit takes no signature, got {f!r}",
-                                "leave it out: each call is compiled for the types of its arguments")
-
-
 # --- functions that numba.njit decorates -------------------------------------------------------------------------------------
 
 

@@ -25,9 +25,10 @@ from ..options import config
 from ..programs import symbolic
 from ..tracer import tracing
 from .api import Jitted
-from .function_options import chosen, expect_no_signature
+from .function_options import chosen
 from .misses import rebound
 from .out_argument import WithOut
+from .signatures import compiled_for, is_signature, signatures_of
 
 if TYPE_CHECKING:
     from ..ir.types import Array
@@ -260,7 +261,8 @@ def jit(f: Any = None, *, static_argnums: tuple = (), static_argnames: str | tup
              derived from it, whatever `tg.config` says. Those of numba.njit that ask for what happens anyway (nopython, nogil,
              cache, parallel, …) are accepted and change nothing; the others are refused
 
-    Works bare (`@tg.jit`) and with options (`@tg.jit(static_argnums=1)`). Arguments: arrays, numbers, and nested
+    Works bare (`@tg.jit`), with options (`@tg.jit(static_argnums=1)`), and with Numba's signatures
+    (`@tg.jit("float64(float64)")`), for which it compiles at once. Arguments: arrays, numbers, and nested
     tuples, lists, dicts, namedtuples and dataclasses of them; strings, bools, None, functions and other hashables are
     part of the specialisation, as are the arguments that `static_argnums` (positions) and `static_argnames` choose. Results are
     NumPy arrays and scalars with the dtypes and the structure that Python would return. `f` may be a `numba.njit` function.
@@ -280,8 +282,10 @@ def jit(f: Any = None, *, static_argnums: tuple = (), static_argnames: str | tup
     if f is None:
         chosen(options)                                  # those that are no good raise here
         return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames, shapes=shapes, **options)
-    if not callable(f):
-        expect_no_signature(f)
+    if is_signature(f):
+        said = signatures_of(f)
+        make = jit(static_argnums=static_argnums, static_argnames=static_argnames, shapes=shapes, **options)
+        return lambda function: compiled_for(make(function), said)
     own = chosen(options)
     more = (shapes, own) if own else () if symbolic.checked(shapes) is None else (shapes,)
     return derived(f, "jit", static_argnums, static_argnames, *more)

@@ -102,6 +102,11 @@ def _differences(made: Specialisation, call: Call) -> tuple[int, str]:
     return 0, "other arguments or options: which of them are the same array, or types of containers"
 
 
+def differences(made: Specialisation, call: Call) -> str:
+    """How a call differs from those that a kernel was made for."""
+    return _differences(made, call)[1]
+
+
 def _leaf(leaf: Leaf, value: Any = None) -> str:
     if leaf.kind == "static":
         return _value(leaf.value)

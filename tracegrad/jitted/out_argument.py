@@ -41,6 +41,11 @@ OUT = "out"
 class WithOut(Jitted):
     """A compiled function of which a call takes `out` by keyword, unless the function has a parameter of that name."""
 
+    @property
+    def delivers(self) -> bool:                  # type: ignore[override]
+        """`jit` of a function does what the function does."""
+        return self.derive is None
+
     def _takes(self, kwargs: dict[str, Any]) -> bool:
         return OUT in kwargs and self._is_option()
 

@@ -29,7 +29,8 @@ def axes_of(axes: Any, structure: pytrees.TreeDef, what: str, name: str, heads: 
         axis = operator.index(axes)
         return [k for child, head in zip(structure.children, heads or _heads(structure, name))
                 for k in axes_of(axis, child, what, head)] if structure.kind is not None else [axis]
-    kind = pytrees.kind_of(axes)
+    same = structure.kind is pytrees.OBJECT and type(axes) is structure.meta[0]
+    kind = pytrees.OBJECT if same else pytrees.kind_of(axes)
     if kind is None:
         raise ArgumentTypeError(f"{what} has {axes!r} for {name}, a {type(axes).__name__}",
                                 "write an int, None for what all elements share, or a structure of such")
@@ -50,6 +51,9 @@ def _parts(axes: tuple[int | None, ...], kind: pytrees.Kind, structure: pytrees.
     """What `axes` has for each part of the structure."""
     parts, meta = kind.split(axes)
     assert structure.kind is not None, structure
+    if kind is structure.kind is pytrees.OBJECT and meta[1] != structure.meta[1]:
+        raise ArgumentTypeError(f"{what} has the attributes {_listed(meta[1])} for {name}, which has "
+                                f"{_listed(structure.meta[1])}", "write one int for all, or an axis for each attribute")
     keyed, expected = (k.name in _KEYED for k in (kind, structure.kind))
     if keyed != expected:
         raise ArgumentTypeError(f"{what} has a {kind.name} for {name}: a {structure.kind.name}",

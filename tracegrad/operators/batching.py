@@ -30,6 +30,7 @@ from ..tracer.staging.arguments import Call
 from ..tracer.staging.signature import Leaf
 from ..tracer.staging.trace_function import Out, Traced
 from ..tracer.values.shapes import unify
+from . import batched_objects
 from .batch_axes import axes_of, axis_in, expect_axis
 
 
@@ -49,7 +50,14 @@ class Batched(Jitted):
         leaves = tuple(leaf if axis is None else _element(leaf, axis) for leaf, axis in zip(call.leaves, axes))
         inner = call._replace(leaves=leaves, aliases={}, values=tuple(
             None if axis is not None else value for value, axis in zip(call.values, axes)))
-        return _looped(explicit(super().program(inner, trace)), call, axes, size, self.out_axes)
+        traced = super().program(inner, trace)
+        follows = getattr(trace, "keywords", {}).get("follows", True)
+        written = batched_objects.overwritten(traced, call, axes) if follows else {}
+        last = tuple([Out("array", traced.writes[param]) for param in written])
+        made = _looped(explicit(replace(traced, outs=traced.outs + last)), call, axes, size, self.out_axes,
+                       tuple(written.values()))
+        writes = {param: out.computed for param, out in zip(written, made.outs[len(traced.outs):])}
+        return replace(made, outs=made.outs[:len(traced.outs)], writes=writes)
 
     def _batch(self, call: Call) -> tuple[list, Any]:
         """(the axis of each leaf, None where all elements share it; the number of elements, a dimension)."""
@@ -90,13 +98,16 @@ def _element(leaf: Leaf, axis: int) -> Leaf:
     return Leaf("array", leaf.dtype, dims) if dims else Leaf("numpy", leaf.dtype)
 
 
-def _looped(traced: Traced, call: Call, axes: list[int | None], size: int, out_axes: int) -> Traced:
+def _looped(traced: Traced, call: Call, axes: list[int | None], size: int, out_axes: int, written: tuple[int, ...]) -> Traced:
+    """The program for the batch. written: the leaves of the call of which the last results are new contents."""
     f, held = dce(traced.function), dynamic(traced)
     own = len(held)
     outer = [call.leaves[k] for k in held]
     types = [leaf.type for leaf in outer] + [p.type for p in f.params[own:]]
-    paths = traced.out_tree.paths("result")
-    places = axes_of(out_axes, traced.out_tree, "out_axes", "result")
+    returned = traced.out_tree.children[0] if traced.assigned else traced.out_tree
+    paths = [*returned.paths("result"), *batched_objects.paths(traced, call), *[call.paths[k] for k in written]]
+    places = [*axes_of(out_axes, returned, "out_axes", "result"), *batched_objects.axes_of_assigned(traced, call, axes),
+              *[axes[k] for k in written]]
     varied = _depending(f, [p for p, k in zip(f.params, held) if axes[k] is not None])
 
     def body(b: Builder, params: tuple[Value, ...]) -> list[Value]:
@@ -168,7 +179,8 @@ def _placed(b: Builder, x: BatchedValue, size: int, place: int, path: str, share
 def _single(b: Builder, x: BatchedValue, size: int, path: str, shared: bool) -> Any:
     """What all elements have in common, of the first one."""
     if not shared:
-        raise ArgumentError(f"out_axes is None for {path}, but each element of the batch has one of its own",
+        raise ArgumentError(f"out_axes is None for {path}, but each element of the batch has one of its own"
+                            if path.startswith("result") else f"all elements share {path}, and each gives it another value",
                             "name the axis that the batch shall have in it, or reduce it outside of vmap")
     if x.axis is None:
         return x.value
@@ -211,7 +223,8 @@ def vmap(f: Callable | None = None, in_axes: Any = 0, out_axes: Any = 0, *, stat
 
     Arguments by keyword are mapped over their axis 0. Any function that compiles can be mapped, loops and branches included; it
     runs for one element after the other, in parallel, or for many at once where that is faster (ir/batching/map_to_batch.py).
-    What it overwrites stays inside. Raises ShapeError where batch lengths differ, ArgumentError for an axis that is not there,
+    What it writes to arrays that are arguments stays inside; objects, dicts and lists that are arguments get what is assigned
+    to them, with the batch in it. Raises ShapeError where batch lengths differ, ArgumentError for an axis that is not there,
     and ArgumentTypeError where in_axes or out_axes does not fit the structure.
 
     Parameters: `f`, `in_axes`, `out_axes`; `static_argnums` and `static_argnames` as of `jit`.

@@ -10,7 +10,7 @@ import numpy as np
 from .. import pickling
 from ..ir.analysis.draws import draws
 from ..ir.errors import ArgumentTypeError
-from ..jitted.api import emitted
+from ..jitted.emitting import emitted
 from ..tracer import tracing
 from ..tracer.staging import arguments, trace_function
 

@@ -242,7 +242,8 @@ class LinearProgram(Jitted):
 
         names = [call.paths[k].replace("[", "_").replace("]", "") for k in dynamic]
         g = derivative_programs.built(f.name, f, [call.leaves[k].type for k in dynamic], names, body)
-        return trace_function.Traced(g, call.tree, call.leaves, call.paths, self.out_tree, self.outs, {})
+        made = trace_function.Traced(g, call.tree, call.leaves, call.paths, self.out_tree, self.outs, {})
+        return derivative_programs.only_returned(made)
 
 
 def _lengths(b: Builder, f: Function, given: Sequence[Value | None], places: list[int]) -> dict:
@@ -305,7 +306,7 @@ def _argument_outs(traced: Traced, wrt: list[int]) -> list[Out]:
     return [Out(traced.leaves[k].kind, place[k]) if k in place else Out("static", None, 0.0) for k in range(count)]
 
 
-def _push(traced: Traced, linear: Function, wrt: list[int], residuals: int) -> LinearProgram:
+def _push(traced: Traced, linear: Function, wrt: list[int], residuals: int, has_aux: bool) -> LinearProgram:
     """The linear map: tangents of the positional arguments in, tangents of the results out."""
     count = sum(child.count for child in traced.tree.children[0].children)
     chosen = set(wrt)
@@ -317,9 +318,9 @@ def _push(traced: Traced, linear: Function, wrt: list[int], residuals: int) -> L
     for k, value in enumerate(traced.function.results):
         if value.type.dtype.inexact:
             place[k], at = at, at + 1
-    outs = [derivative_programs._tangent_out(out, place) for out in traced.outs]
-    return LinearProgram(linear, residuals, likes, traced.tree.children[0], outs, traced.out_tree, "tangent",
-                         _general(traced))
+    structure = derivative_programs.pair_with_aux(traced)[0] if has_aux else traced.out_tree
+    outs = [derivative_programs._tangent_out(out, place) for out in traced.outs[:structure.count]]
+    return LinearProgram(linear, residuals, likes, traced.tree.children[0], outs, structure, "tangent", _general(traced))
 
 
 @maker("vjp")
@@ -328,8 +329,8 @@ def _split(f: Callable, has_aux: bool) -> SplitProgram:
 
 
 @maker("linearize")
-def _linearized(f: Callable) -> SplitProgram:
-    return SplitProgram(f, forward.linearize, _push, "linearize")
+def _linearized(f: Callable, has_aux: bool = False) -> SplitProgram:
+    return SplitProgram(f, forward.linearize, functools.partial(_push, has_aux=has_aux), "linearize")
 
 
 class LinearMap:
@@ -406,18 +407,20 @@ def vjp(f: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     return out, Pullback(second, residuals, primals)
 
 
-def linearize(f: Callable, *primals: Any) -> tuple[Any, Pushforward]:
+def linearize(f: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     """(f(*primals), the linear map of tangents at `primals`), which can be called many times without running f again.
 
-    Parameters: `f`, the function; `primals`, its arguments.
-    Result: (value, map), where map(*tangents) is the tangent of the value.
+    Parameters: `f`, the function; `primals`, its arguments; `has_aux`: it returns (value, aux), and aux has no tangent.
+    Result: (value, map), where map(*tangents) is the tangent of the value; with has_aux (value, map, aux).
     Errors: ArgumentTypeError and ShapeError where tangents do not fit; those of `jit`.
 
     >>> value, push = tg.linearize(lambda x: x**2, 3.0)
     >>> float(value), float(push(1.0)), float(push(0.5))
     (9.0, 6.0, 3.0)
     """
-    out, residuals, second = derived(f, "linearize")(*primals)
+    out, residuals, second = derived(f, "linearize", *[True] * bool(has_aux))(*primals)
+    if has_aux:
+        return out[0], Pushforward(second, residuals), out[1]
     return out, Pushforward(second, residuals)
 
 

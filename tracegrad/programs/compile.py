@@ -127,7 +127,7 @@ def parameter_of(traced: Traced, call: Call) -> dict[int, int]:
 
 def lengths_of(call: Call) -> dict[Length, int]:
     """The lengths that stand for numbers in the program of a call, with what they are in this call."""
-    return {d: n for x, leaf in zip(call.values, call.leaves) if leaf.kind == "array"
+    return {d: n for x, leaf in zip(call.values, call.leaves) if leaf.kind == "array" and x is not None
             for d, n in zip(leaf.dims, x.shape) if d.__class__ is Length}
 
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from .. import rich_display
@@ -34,15 +35,27 @@ def _place(loc: tuple[Frame, ...]) -> str:
 
 
 class Lowered:
-    """What `f.lower(*args)` returns: `text(stage)` shows the program, `function` is its IR as traced."""
+    """What `f.lower(*args)` returns: `text(stage)` shows the program, `function` is its IR as traced; `compile()` makes its
+    machine code, a function of such arguments only."""
 
-    def __init__(self, traced: Traced, call: Call, own_options: dict[str, Any] | None = None):
-        self.traced, self.own_options = traced, own_options or {}
+    def __init__(self, traced: Traced, call: Call, own_options: dict[str, Any] | None = None,
+                 compiled: Callable[[Lowered], Any] | None = None):
+        self.traced, self.own_options, self._compiled = traced, own_options or {}, compiled
         self._program = compile.without_aliases(traced, call)
 
     @property
     def function(self) -> Function:
         return self._program.function
+
+    def compile(self) -> Any:
+        """Machine code for arguments of these types (jitted/compiled.py)."""
+        if self._compiled is None:
+            raise ArgumentError("this program is not of a call", "write tg.jit(f).lower(…).compile()")
+        return self._compiled(self)
+
+    def as_text(self) -> str:
+        """The program as `text` has it."""
+        return self.text()
 
     @owned
     def text(self, stage: str = "optimized", *, margin: bool = False, color: bool = False) -> str:

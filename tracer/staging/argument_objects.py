@@ -17,7 +17,7 @@ import collections
 import threading
 import types
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -187,7 +187,7 @@ def _is_plain(x: Any) -> bool:
     return True
 
 
-_HOLDERS = (pytrees.OBJECT, pytrees.DATACLASS, pytrees.DICT, pytrees.DEFAULT, pytrees.ORDERED, pytrees.LIST)
+HOLDERS = (pytrees.OBJECT, pytrees.DATACLASS, pytrees.DICT, pytrees.DEFAULT, pytrees.ORDERED, pytrees.LIST)
 
 
 def objects_of(x: Any, structure: pytrees.TreeDef) -> Iterator[Any]:
@@ -195,10 +195,18 @@ def objects_of(x: Any, structure: pytrees.TreeDef) -> Iterator[Any]:
     kind = structure.kind
     if kind is None or kind is pytrees.NONE:
         return
-    if kind in _HOLDERS:
+    if kind in HOLDERS:
         yield x
     for child, below in zip(kind.split(x)[0], structure.children):
         yield from objects_of(child, below)
+
+
+def keys_of(structure: pytrees.TreeDef) -> Sequence[Any]:
+    """The attributes, keys or positions under which one of the HOLDERS has its children."""
+    kind = structure.kind
+    if kind is pytrees.LIST:
+        return range(len(structure.children))
+    return structure.meta[1 if kind in (pytrees.OBJECT, pytrees.DATACLASS) else 0]
 
 
 class Assigned(NamedTuple):
@@ -266,7 +274,7 @@ class Met:
         """Whether there is a reference to it. For `pytrees.flatten`, which asks for everything in its order."""
         if id(x) in self.own or id(x) in self.made:
             return True
-        if (pytrees.kind_of(x) or self.opened(x)) in _HOLDERS:
+        if (pytrees.kind_of(x) or self.opened(x)) in HOLDERS:
             self.made[id(x)] = len(self.made)
         return False
 
@@ -283,14 +291,13 @@ def _referred(x: Any, structure: pytrees.TreeDef, originals: tuple, made: list) 
         return (made if x.made else originals)[x.number] if type(x) is Reference else x
     if kind is pytrees.NONE:
         return x
-    if kind in _HOLDERS:
+    if kind in HOLDERS:
         made.append(x)
     before, meta = kind.split(x)
     now = [_referred(child, below, originals, made) for child, below in zip(before, structure.children)]
-    if kind not in _HOLDERS:
+    if kind not in HOLDERS:
         return kind.join(meta, now) if any(a is not b for a, b in zip(before, now)) else x
-    keys = range(len(now)) if kind is pytrees.LIST else meta[1 if kind in (pytrees.OBJECT, pytrees.DATACLASS) else 0]
-    for key, old, value in zip(keys, list(before), now):
+    for key, old, value in zip(keys_of(structure), list(before), now):
         if value is not old:
             _assign(x, key, value)
     return x

@@ -12,7 +12,8 @@ from ...ir.errors import Frame, Loc, TracegradError
 from .. import pytrees
 from ..syntax import source
 from ..values.boxes import ArrayBox, Box
-from . import argument_objects, signature
+from . import argument_objects, shape_struct, signature
+from .shape_struct import ShapeDtypeStruct
 from .signature import Leaf
 
 if TYPE_CHECKING:
@@ -73,8 +74,10 @@ def leaves_of_call(function: Callable, args: Any, kwargs: dict | None = None, st
     structure = pytrees.TreeDef(pytrees.TUPLE, None, (positional, keyword))
     paths = signature.paths_of(parameters, structure, tuple(kwargs))
     values = [x if s else signature.taken(x, f"argument {p}") for x, p, s in zip(values, paths, kinds)]
-    leaves = tuple(signature.static(x, f"argument {p}") if s else signature.abstract(x, f"argument {p}")
-                   for x, p, s in zip(values, paths, kinds))
+    leaves = tuple(signature.static(x, f"argument {p}") if s else
+                   shape_struct.leaf_of(x, f"argument {p}") if type(x) is ShapeDtypeStruct else
+                   signature.abstract(x, f"argument {p}") for x, p, s in zip(values, paths, kinds))
+    values = [None if type(x) is ShapeDtypeStruct and not s else x for x, s in zip(values, kinds)]
     objects = tuple([x for pair in zip((*args, *kwargs.values()), found) for x in argument_objects.objects_of(*pair)])
     return Call(structure, leaves, tuple(paths), tuple(values), aliases_of(values, leaves), objects, argument_objects.hides())
 
@@ -97,7 +100,7 @@ def aliases_of(values: Sequence[Array | Box], leaves: tuple[Leaf, ...]) -> dict[
     first: dict = {}
     found: dict[int, int] = {}
     for k, (x, leaf) in enumerate(zip(values, leaves)):
-        if leaf.kind == "array":
+        if leaf.kind == "array" and x is not None:
             field = _field(x)
             earlier = first.setdefault(field or id(x.root if isinstance(x, ArrayBox) else x), k)
             if earlier != k and (field or x is values[earlier]):

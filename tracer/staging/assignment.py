@@ -152,6 +152,14 @@ def _inner(trace: Trace, held: Any) -> bool:
     return isinstance(held, types.FunctionType) and id(held.__code__) in tracing.PLACES and id(held) not in trace.outer
 
 
+def delivered(returned: Any, values: tuple, places: tuple[tuple[int, Any], ...], objects: tuple) -> Any:
+    """What a program returns that stands inside another one, whose objects get what it assigned to them."""
+    for (number, key), value in zip(places, values):
+        held = objects[number]
+        setitem(value, held, key) if isinstance(held, (dict, list)) else setattr_(value, held, key)
+    return returned
+
+
 def named(value: Value, held: Any, name: str) -> Any:
     """`(held.name := value)`, which stands for a `:=` of a variable."""
     setattr_(value, held, name)

@@ -46,8 +46,9 @@ def expect_no_traced_values(x: Any, at: Loc) -> None:
         return
     for name, value in pytrees.attributes(x).items():
         if any(isinstance(leaf, Box) for leaf in pytrees.leaves_of(value)):
-            raise UnsupportedError(f"a {type(x).__name__} with a traced attribute `{name}` cannot be returned",
-                                   f"make {type(x).__name__} a dataclass, or return its numbers in a tuple or dict")
+            shown, again = getattr(type(x), "shown", type(x).__name__), "or return its numbers in a tuple or dict"
+            raise UnsupportedError(f"a {shown} with a traced attribute `{name}` cannot be returned",
+                                   getattr(type(x), "instead", f"make {shown} a dataclass, {again}"))
 
 
 def _refuse(name: str, why: str, remedy: str, at: Loc) -> NoReturn:

@@ -120,10 +120,11 @@ def trace(function: Callable, args: tuple[dict[str, list | np.ndarray] | list | 
     return trace_call(function, flatten_call(function, args, kwargs, static_argnums, static_argnames), writes=writes)
 
 
-def trace_call(function: Callable, call: Call, *, writes: bool = True, private: bool = False) -> Traced:
+def trace_call(function: Callable, call: Call, *, writes: bool = True, private: bool = False, follows: bool = False) -> Traced:
     """Trace a call whose arguments are known as leaves. `call.values` are needed only where a Python int becomes static.
 
-    private: the arguments are the function's own, as for a derivative, and it may put others into their containers."""
+    private: the arguments are the function's own, as for a derivative, and it may put others into their containers;
+    follows: what it assigns to them is reported then, too."""
     statics: set[int] = set()
     unroll: set = set()
     packed: dict = {}
@@ -134,7 +135,7 @@ def trace_call(function: Callable, call: Call, *, writes: bool = True, private: 
     for _ in range(RESTARTS):
         del tracing.gathered()[begun:]               # by a run that was given up
         run = _Run(function, call, statics, unroll, writes, packed=packed, private=private, known=known,
-                   identities=identities)
+                   identities=identities, follows=follows)
         try:
             return cleanly(run.run, function)
         except Restart as signal:
@@ -168,9 +169,10 @@ def trace_inner(function: Callable, args: Any, kwargs: Any = None, *, static_arg
     return trace_inner_call(function, flatten_call(function, args, kwargs, static_argnums, static_argnames))
 
 
-def trace_inner_call(function: Callable, call: Call, *, writes: bool = False, private: bool = False) -> Traced:
+def trace_inner_call(function: Callable, call: Call, *, writes: bool = False, private: bool = False,
+                     follows: bool = False) -> Traced:
     """`trace_inner` of a call whose arguments are known as leaves. With `writes`, what it does to them is reported."""
-    return _Run(function, call, _numbers(call), set(), writes, tracing.current(), private=private).run()
+    return _Run(function, call, _numbers(call), set(), writes, tracing.current(), private=private, follows=follows).run()
 
 
 def _numbers(call: Call) -> set[int]:
@@ -194,12 +196,13 @@ class _Run:
 
     def __init__(self, function: Callable, call: Call, statics: set[int], unroll: set, writes: bool, outer: Trace | None = None,
                  packed: dict | None = None, private: bool = False, known: AbstractSet | None = frozenset(),
-                 identities: bool = False):
+                 identities: bool = False, follows: bool = False):
         self.callable, self.call, self.writes, self.private = function, call, writes, private
         self.objects_seen: list = []             # the trace's copies of the call's objects, and what they hold at first
         self.before: list[dict[str, Any]] = []
         # the objects themselves, where the caller is to see what is assigned to them
         self.originals = call.objects if writes and not private and outer is None else ()
+        self.follows, self.followed = follows, call.objects if follows else self.originals
         self.statics = frozenset(statics)
         self.leaves = tuple(signature.static(call.values[k], call.paths[k]) if k in statics else leaf for k,
                             leaf in enumerate(call.leaves))
@@ -336,8 +339,8 @@ class _Run:
     def finish(self, returned: Box | tuple[Box, ...], seen: tuple[tuple[int | Box, ...], dict],
                held: list[int | Box]) -> Traced:
         changes = Assigned()
-        if self.originals and held:
-            changes = argument_objects.assigned(self.trace, self.objects_seen, self.before, self.originals)
+        if self.followed and held:
+            changes = argument_objects.assigned(self.trace, self.objects_seen, self.before, self.followed)
         captured_values.returned(returned)
         if self.private:
             returned = optional_values.present(returned)
@@ -446,7 +449,8 @@ class _Run:
     def expect_unchanged(self, seen: tuple[tuple[int | Box, ...], dict], held: list[int | Box]) -> None:
         """The containers of the arguments must hold what they held: a caller's dict is not changed by compiled code."""
         try:
-            now = self.call.tree.flatten_up_to(seen) if self.writes and held and not self.private else held
+            own = self.private and not self.follows
+            now = self.call.tree.flatten_up_to(seen) if self.writes and held and not own else held
         except ArgumentTypeError:
             now = [None] * len(held)
         for before, after, path in zip(held, now, self.call.paths):

@@ -72,3 +72,15 @@ def test_along_a_tangent():
         tg.jvp(lambda x: x, (X,), (X,), has_aux=True)
     with pytest.raises(tg.ArgumentTypeError, match="must return a pair"):
         tg.jacobian(lambda x: x, has_aux=True)(X)
+
+
+def test_linearized():
+    value, push, aux = tg.linearize(pair, X, has_aux=True)
+    np.testing.assert_array_equal(value, pair(X)[0])
+    check_aux(aux, X)
+    v = np.array([1.0, -1.0, 0.5])
+    np.testing.assert_allclose(push(v), tg.jvp(lambda x: pair(x)[0], (X,), (v,))[1], rtol=1e-14)
+    inside = tg.jit(lambda x, v: tg.linearize(pair, x, has_aux=True)[1](v))
+    np.testing.assert_allclose(inside(X, v), push(v), rtol=1e-14)
+    with pytest.raises(tg.ArgumentTypeError, match="must return a pair"):
+        tg.linearize(lambda x: x, X, has_aux=True)

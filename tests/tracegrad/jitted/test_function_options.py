@@ -93,10 +93,37 @@ def test_options_that_are_refused(options, said):
             make()
 
 
-@pytest.mark.parametrize("signature", ["float64(float64)", ["float64(float64)"], numba.float64(numba.float64)])
-def test_a_signature_in_the_place_of_the_function(signature):
-    with pytest.raises(tg.ArgumentTypeError, match="takes no signature"):
-        tg.jit(signature)
+@pytest.mark.parametrize("signature", ["float64(float64)", ["float64(float64)", "f4(f4)"], numba.float64(numba.float64),
+                                       (numba.float64,)], ids=str)
+def test_a_signature_is_compiled_for_at_once(signature):
+    made = tg.jit(signature, nopython=True)(lambda x: x * x + 0.5)
+    count = len(made.specializations)
+    assert count == (2 if isinstance(signature, list) else 1)
+    assert made(2.0) == 4.5 and len(made.specializations) == count
+    assert made(np.ones(2)).tolist() == [1.5, 1.5] and len(made.specializations) == count + 1
+    assert tg.grad(made)(3.0) == 6.0
+
+
+@pytest.mark.parametrize("signature, f, x, expected", [
+    (numba.float64[:](numba.float64[:]), lambda x: x + 1, np.ones(2), [2, 2]),
+    ("float64[:](int64)", lambda n: np.zeros(n), 2, [0, 0]), ("void(float64[:,::1])", lambda x: None, np.ones((2, 2)), None),
+    ("float64(boolean)", lambda flag: 1.0 if flag else 2.0, True, 1.0)])
+def test_a_signature_without_lengths_or_values_waits_for_a_call(signature, f, x, expected):
+    made = tg.jit(signature)(f)
+    assert made.specializations == []
+    found = made(x)
+    assert (found.tolist() if isinstance(found, np.ndarray) else found) == expected
+
+
+@pytest.mark.parametrize("signature, f, text", [
+    ("int64(float64)", lambda x: x / 2, r"returns int64, and it returns float64: nothing is converted.*return int\(…\)"),
+    ("float64(float64, float64)", lambda x: x, "has 2 arguments, the function `<lambda>` 1"),
+    ("nonsense(", lambda x: x, "cannot read the signature 'nonsense"),
+    ("float64(float64)", lambda x: (x, x), "returns a number, and it returns"),
+    ("float64(pyobject)", lambda x: x, "no such type as pyobject.*leave it out")])
+def test_signatures_that_are_refused(signature, f, text):
+    with pytest.raises((tg.ArgumentError, tg.ArgumentTypeError), match=f"(?s){text}"):
+        tg.jit(signature)(f)
 
 
 def test_division_by_zero_as_numpys_numbers():

@@ -1,0 +1,106 @@
+"""Signatures as Numba's `jit` takes them: types to compile for at once.
+
+    @tg.jit("float64(float64, int64)")     compiled where the function is defined
+    @tg.jit("float64[:](float64[:])")      lengths are part of the types here: compiled at the first call
+    @tg.jit(["float64(float64)", …])       each of them
+
+Nothing is converted: a call is computed with the arguments that it has, as Python would, and calls with other types are
+compiled when they come. So a signature whose result would be converted with a loss (`int64(float64)` of a function that
+returns a float) is refused, and so are types that have no meaning here.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..ir.errors import ArgumentError, ArgumentTypeError, ConcretizationError
+from ..programs.result_shapes import shapes_of
+from ..tracer import pytrees
+from ..tracer.staging.shape_struct import ShapeDtypeStruct
+
+_WEAK = ("float64", "int64", "complex128")       # what Python's numbers are for Numba
+_NUMBERS = ("Float", "Integer", "IntegerLiteral", "Complex")
+_LATER = ("Array", "Boolean", "UniTuple", "Tuple", "NamedTuple", "NamedUniTuple", "List", "ListType", "DictType", "UnicodeType",
+          "NoneType", "Record", "Omitted", "Optional")     # of which the length, or the value, is part of the program
+
+
+class Signature(NamedTuple):
+    """arguments: a struct for each, or None where a call has to say more; result: its dtype, where it is a number."""
+
+    text: str
+    arguments: tuple[ShapeDtypeStruct | None, ...]
+    result: np.dtype | None
+
+
+def is_signature(f: Any) -> bool:
+    """Whether `jit` was given one, or several, in the place of the function."""
+    return isinstance(f, str | list | tuple) or (type(f).__module__.startswith("numba.") and not hasattr(f, "py_func"))
+
+
+def signatures_of(given: Any) -> list[Signature]:
+    """What a signature says, or a list of them."""
+    return [_read(one) for one in (given if isinstance(given, list) else [given])]
+
+
+def _read(given: Any) -> Signature:
+    try:
+        from numba.core import sigutils
+        arguments, result = sigutils.normalize_signature(given)
+    except Exception as error:
+        raise ArgumentTypeError(f"tg.jit cannot read the signature {given!r}: {error}",
+                                "leave it out: each call is compiled for the types of its arguments") from None
+    return Signature(str(given), tuple([_struct(t, given) for t in arguments]),
+                     None if result is None or type(result).__name__ not in _NUMBERS else np.dtype(str(result)))
+
+
+def _struct(found: Any, given: Any) -> ShapeDtypeStruct | None:
+    name = type(found).__name__
+    if name in _NUMBERS:
+        dtype = str(getattr(found, "literal_type", found))
+        return ShapeDtypeStruct((), dtype, dtype in _WEAK)
+    if name not in _LATER:
+        raise ArgumentTypeError(f"tg.jit has no such type as {found}, in the signature {given!r}",
+                                "leave it out: each call is compiled for the types of its arguments")
+    return None
+
+
+def compiled_for(made: Any, signatures: Iterable[Signature]) -> Any:
+    """The function, compiled for the signatures that say all."""
+    for signature in signatures:
+        _expect_count(made, signature)
+        if None in signature.arguments:
+            continue
+        try:
+            lowered = made.lower(*signature.arguments)
+        except ConcretizationError:                     # a number that decides a shape: only a call has it
+            continue
+        _expect_result(shapes_of(lowered.traced), signature, made)
+        lowered.compile()
+    return made
+
+
+def _expect_count(made: Callable, signature: Signature) -> None:
+    code = getattr(getattr(made, "__wrapped__", made), "__code__", None)
+    if code is not None and not code.co_flags & 4 and len(signature.arguments) > code.co_argcount:
+        raise ArgumentError(f"the signature {signature.text!r} has {len(signature.arguments)} arguments, the function "
+                            f"`{code.co_name}` {code.co_argcount}", "name the types of its arguments, or leave it out")
+
+
+def _expect_result(found: Any, signature: Signature, made: Callable) -> None:
+    """Raises where Numba would convert what is returned to something that cannot hold it."""
+    wanted = signature.result
+    if wanted is None:
+        return
+    name = getattr(made, "__name__", "the function")
+    if pytrees.kind_of(found) is not None or not isinstance(found, ShapeDtypeStruct) or found.shape:
+        raise ArgumentTypeError(f"the signature {signature.text!r} says that `{name}` returns a number, and it returns "
+                                f"{found!r}", "leave the signature out")
+    if not np.can_cast(found.dtype, wanted, "same_kind"):
+        raise ArgumentTypeError(f"the signature {signature.text!r} says that `{name}` returns {wanted}, and it returns "
+                                f"{found.dtype}: nothing is converted", f"write `return {_CONVERSION.get(wanted.kind, 'float')}"
+                                "(…)` in the function, or leave the signature out")
+
+
+_CONVERSION = {"i": "int", "u": "np.uint64", "f": "float", "c": "complex"}
