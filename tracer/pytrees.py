@@ -240,7 +240,7 @@ def _split_bunch(x: Any) -> tuple[list, tuple[type, tuple[str, ...], int]]:
 
 def _join_bunch(meta: tuple[type, tuple[str, ...], int], children: list) -> Any:
     cls, names, count = meta
-    made = tuple.__new__(cls, children[:count])
+    made: Any = tuple.__new__(cls, children[:count])
     made.__dict__.update(zip(names[count:], children[count:]))
     return made
 

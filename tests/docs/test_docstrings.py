@@ -9,9 +9,10 @@ import tracegrad as tg
 
 METHODS = ("interpret", "lower", "cfunc", "low_level_callable", "cache_info", "cache_clear", "why_recompiled")
 # a context of options, modules, types that users catch: what they are stands in the manual
-NO_FUNCTIONS = {"cache", "config", "implicit", "interop", "scipy", "Jitted"}
+NO_FUNCTIONS = {"cache", "config", "implicit", "interop", "scipy", "tree", "Jitted"}
 PUBLIC = {name: getattr(tg, name) for name in tg.__all__
           if name not in NO_FUNCTIONS and not (inspect.isclass(getattr(tg, name)) and issubclass(getattr(tg, name), Exception))}
+PUBLIC |= {f"tree.{name}": getattr(tg.tree, name) for name in tg.tree.__all__ if name != "TreeDef"}
 PUBLIC |= {f"Jitted.{name}": getattr(tg.Jitted, name) for name in METHODS}
 
 

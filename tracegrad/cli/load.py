@@ -74,7 +74,7 @@ def _alone(path: pathlib.Path, name: str) -> types.ModuleType:
 def _described(error: BaseException, path: pathlib.Path) -> str:
     """The error with the last line of the file that it came through."""
     if isinstance(error, SyntaxError):
-        where = f"{error.filename}, line {error.lineno}" + f": {error.text.strip()}" * bool(error.text)
+        where = f"{error.filename}, line {error.lineno}" + (f": {error.text.strip()}" if error.text else "")
         return f"{type(error).__name__}: {error.msg} ({where})"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if pathlib.Path(f.filename).absolute() == path.absolute()]
     where = f" (line {frames[-1].lineno}: {frames[-1].line})" if frames else ""
