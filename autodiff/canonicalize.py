@@ -31,6 +31,7 @@ from .checkpoint.segments import marked as checkpointed
 from .custom_calls import rule_of_call, write_out
 from .smoothness.equal_values import smooth
 from .smoothness.kink_products import STATED
+from .smoothness.kink_series import expanded
 
 
 def prepare(f: Function, name: str) -> Function:
@@ -40,6 +41,7 @@ def prepare(f: Function, name: str) -> Function:
     where calls of regions have come in.
     """
     body = smooth(Function(name, copy_region(Builder(), smooth(f).body, {}, _OUTSIDE), f.loc)).body
+    expanded(body)
     made = Function(name, body, f.loc)
     if reshaped(made):
         made = clone(made, peephole=peephole)

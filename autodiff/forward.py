@@ -24,6 +24,7 @@ from .rules.partials import partial, product, to_dims
 from .rules.spectral import SPECIAL
 from .smoothness.equal_values import smooth
 from .smoothness.kink_products import STATED
+from .smoothness.kink_series import expanded
 from .smoothness.lost_slopes import chooses, has_pole, has_pole_of_power, is_fast
 from .smoothness.poles import Poles
 
@@ -75,6 +76,7 @@ class Forward:
         self.steep, self.tall = Steep(), Steep(overflows)
         self.poles, self.powers = Steep(has_pole), Steep(has_pole_of_power)
         body = copy_region(Builder(), smooth(f).body, {}, STATED)
+        expanded(body)
         self.infinite = Poles(body, known)
         g = self.function = Function(f"{f.name}_jvp", body, f.loc, dict(f.attrs))
         self.varied = varied(g, wrt, memo.setdefault("varied", {}))

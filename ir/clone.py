@@ -159,11 +159,15 @@ def lift_free(f: Function) -> tuple[Function, list[Value]]:
 
     before  func @inner(%x: f64[%n]) { … mul %x, %k … }       %k and %n belong to an enclosing function
     after   func @inner(%x: f64[%n'], %k': f64, %n': index)   called with (x, k, n)
+
+    What is made of constants is made again inside, where it says what it is (positions along an axis, zeros).
     """
     free = free_values(f.body)
+    again = [v for v in free if _is_made_of_constants(v)]
+    free = [v for v in free if v not in again]
     free += [d for v in free for d in dims_of(v.type) if d not in free and not isinstance(d, EVERYWHERE)]
     free = list(dict.fromkeys(free))
-    if not free:
+    if not free and not again:
         return f, []
     params = (*f.params, *free)
     body = Block([p.type for p in params], [p.name for p in params])
@@ -172,8 +176,25 @@ def lift_free(f: Function) -> tuple[Function, list[Value]]:
         p.type = subst_type(p.type, mapping)
     builder = Builder()
     with builder.at(body):
+        for v in again:
+            _make_again(builder, v, mapping)
         body.yields = copy_block(builder, f.body, mapping)
     return Function(f.name, body, f.loc, dict(f.attrs)), free
+
+
+def _is_made_of_constants(v: Value, depth: int = 3) -> bool:
+    op = v.op
+    if op is None or not depth or not op.defn.moves or op.defn.effect or not v.type.static:
+        return False
+    return all(isinstance(x, EVERYWHERE) or _is_made_of_constants(x, depth - 1) for x in op.operands)
+
+
+def _make_again(builder: Builder, v: Value, mapping: dict[Value, Value]) -> None:
+    if v not in mapping:
+        for x in v.maker.operands:
+            if not isinstance(x, EVERYWHERE):
+                _make_again(builder, x, mapping)
+        mapping[v] = builder(v.maker.defn, *mapped(v.maker.operands, mapping), **v.maker.attrs)
 
 
 def replace(block: Block, mapping: Mapping[Value, Value]) -> None:

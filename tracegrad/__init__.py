@@ -112,6 +112,11 @@ for _name, _by in {**{_n: _n for _n in ("newton", "bisect", "toms748", "solve_iv
 def _display(name: str) -> _Any:
     """What makes the HTML of an object of this kind."""
     return getattr(_import_module(f"{__name__}.notebook.display"), f"{name}_html")
+for _package, _module, _names in (("integrate", "scipy_quad", "quad dblquad tplquad quad_vec"),
+                                  ("optimize", "scipy_minima", "minimize_scalar root_scalar root fsolve fixed_point minimize")):
+    for _name in _names.split():
+        _scipy_source.LATE[_package, _name] = (
+            lambda by=_name, module=_module: getattr(_import_module(f"{__name__}.implicit.{module}"), by))
 
 
 rich_display.MAKERS |= {name: _partial(_display, name) for name in ("jitted", "lowered")}

@@ -11,7 +11,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -188,11 +188,14 @@ class Config:
             self._tell()
             threads.use(self._process["threads"])
 
+    def __call__(self, **values: int | Path | str) -> AbstractContextManager[Any]:
+        """Set knobs for the length of a `with` block. What is wrong is said at the call."""
+        return self._block({name: checked(name, value) for name, value in values.items()})
+
     @contextmanager
-    def __call__(self, **values: int | Path | str) -> Iterator[Any]:
-        """Set knobs for the length of a `with` block."""
+    def _block(self, values: dict[str, Any]) -> Iterator[Any]:
         blocks = self._thread.__dict__.setdefault("blocks", [])
-        inner = (blocks[-1] if blocks else {}) | {name: checked(name, value) for name, value in values.items()}
+        inner = (blocks[-1] if blocks else {}) | values
         try:
             blocks.append(inner)
             with _LOCK:

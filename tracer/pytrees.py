@@ -79,7 +79,7 @@ class TreeDef:
         if self.kind is DICT:
             return f"{{{', '.join(f'{key!r}: {part}' for key, part in zip(self.meta[0], parts))}}}"
         labels = self.kind.labels(self.meta, len(parts))
-        name = self.meta[0].__name__ if self.kind in (NAMED, DATACLASS, OBJECT) else self.kind.name
+        name = self.meta[0].__name__ if self.kind in (NAMED, BUNCH, DATACLASS, OBJECT) else self.kind.name
         return f"{name}({', '.join(f'{label}: {part}' for label, part in zip(labels, parts))})"
 
     def unflatten(self, leaves: list) -> Any:
@@ -234,6 +234,17 @@ def _join_dataclass(meta: tuple[type, tuple[str, ...]], children: list[int | Box
     return made
 
 
+def _split_bunch(x: Any) -> tuple[list, tuple[type, tuple[str, ...], int]]:
+    return [*x, *vars(x).values()], (type(x), (*x._fields, *vars(x)), len(x))
+
+
+def _join_bunch(meta: tuple[type, tuple[str, ...], int], children: list) -> Any:
+    cls, names, count = meta
+    made = tuple.__new__(cls, children[:count])
+    made.__dict__.update(zip(names[count:], children[count:]))
+    return made
+
+
 NONE = Kind("None", lambda x: ((), None), lambda meta, c: None, lambda meta, n: [])
 TUPLE = Kind("tuple", lambda x: (x, None), lambda meta, c: tuple(c), _indexed)
 LIST = Kind("list", lambda x: (x, None), lambda meta, c: list(c), _indexed)
@@ -242,6 +253,8 @@ ORDERED = Kind("OrderedDict", lambda x: (list(x.values()), (tuple(x),)),
                lambda meta, c: collections.OrderedDict(zip(meta[0], c)), _keyed)
 DEFAULT = Kind("defaultdict", _split_default, _join_default, _keyed)
 NAMED = Kind("namedtuple", lambda x: (x, (type(x), x._fields)), lambda meta, c: meta[0](*c), _dotted)
+# a tuple whose class initialises it with more than its fields, as SciPy's results of tests do
+BUNCH = Kind("tuple with attributes", _split_bunch, _join_bunch, _dotted)
 DATACLASS = Kind("dataclass", _split_dataclass, _join_dataclass, _dotted)
 # an instance of a plain class, where whoever flattens a tree wants it open (`opened` below)
 OBJECT = Kind("object", _split_object, _join_object, _dotted)
@@ -296,7 +309,7 @@ def _learn(x: Array | Box) -> Kind | None:
     if isinstance(x, (np.ndarray, np.void)):
         return RECORDS if x.dtype.names and not isinstance(x, np.ma.MaskedArray) else None
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
-        kind = NAMED
+        kind = NAMED if cls.__init__ is object.__init__ or not cls.__dictoffset__ else BUNCH
     elif dataclasses.is_dataclass(cls) and not hasattr(cls, "__array__"):
         kind = DATACLASS
     elif is_sparse_class(cls):
@@ -334,7 +347,13 @@ def flatten(x: Any, opened: Callable | None = None, whole: Callable | None = Non
     return leaves, _flatten(x, leaves, opened, whole)
 
 
-def _flatten(x: Any, leaves: list, opened: Callable | None, whole: Callable | None) -> TreeDef:
+_SUSPECT = 100                 # containers inside of each other from which on it is asked whether one holds itself
+
+
+def _flatten(x: Any, leaves: list, opened: Callable | None, whole: Callable | None, depth: int = 0,
+             above: frozenset[int] = frozenset()) -> TreeDef:
+    """`above`: the addresses of the containers around x from level _SUSPECT on. One that holds itself is a RecursionError at
+    once, as what else it holds would be flattened once a level."""
     if whole is not None and whole(x):
         leaves.append(x)
         return LEAF
@@ -346,8 +365,12 @@ def _flatten(x: Any, leaves: list, opened: Callable | None, whole: Callable | No
         return LEAF
     if kind is NONE:
         return _EMPTY
+    if depth > _SUSPECT:
+        if id(x) in above:
+            raise RecursionError("a container that holds itself")
+        above |= {id(x)}
     children, meta = kind.split(x)
-    return TreeDef(kind, meta, tuple([_flatten(c, leaves, opened, whole) for c in children]))
+    return TreeDef(kind, meta, tuple([_flatten(c, leaves, opened, whole, depth + 1, above) for c in children]))
 
 
 def leaves_of(x: Any) -> list:
@@ -368,7 +391,7 @@ def containers(x: Any, opened: Callable | None = None) -> Iterator:
         kind = opened(x)
     if kind is None or kind is NONE:
         return
-    if kind is not TUPLE and kind is not NAMED:
+    if kind not in (TUPLE, NAMED, BUNCH):
         yield x
     for child in kind.split(x)[0]:
         yield from containers(child, opened)

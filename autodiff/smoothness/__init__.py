@@ -1,8 +1,8 @@
 """Functions that are smooth where the formulas that they are written in are not.
 
 In: a function before it is differentiated. Out: the same values, with ops that say the smooth derivative. kink_products.py:
-products in which a kink cancels; even_functions.py: even functions of kinks. lost_slopes.py: slopes that are lost in an
-infinity; poles.py: the same past loops, branches and writes. equal_values.py: functions of eigen and singular values and
-vectors where values are equal; factor_flow.py follows them through the program, vector_mixing.py says what they are as
-functions of the matrix.
+products in which a kink cancels; even_functions.py: even functions of kinks; kink_series.py: functions in which kinks
+cancel between factors and terms. lost_slopes.py: slopes that are lost in an infinity; poles.py: the same past loops, branches
+and writes. equal_values.py: functions of eigen and singular values and vectors where values are equal; factor_flow.py follows
+them through the program, vector_mixing.py says what they are as functions of the matrix.
 """

@@ -121,7 +121,7 @@ def _opposite(op: Op) -> bool:
     return any(p.op is not None and p.op.defn.name == "neg" and p.op.operands[0] is q for p, q in ((x, y), (y, x)))
 
 
-_MOVES = frozenset({"broadcast", "reshape", "transpose", "slice", "gather"})
+MOVES = frozenset({"broadcast", "reshape", "transpose", "slice", "gather"})
 
 
 def _moved(b: Builder, op: Op, exponent: Fraction) -> Any:
@@ -149,7 +149,7 @@ _POWERS = {"abs": _even(_modulus), "copysign": _even(_of_first), "hypot": _even(
            **dict.fromkeys(("sqrt", "root"), _root(lambda op: Fraction(1, 2))),
            "cbrt": _root(lambda op: Fraction(1, 3)), **dict.fromkeys(("pow", "norm_root"), _root(_exponent)),
            "acos": _angle(lambda x: (1 - x) * 0.5, "asin"), "acosh": _angle(lambda x: (x - 1) * 0.5, "asinh"),
-           "sign": lambda b, op, exponent: None, **dict.fromkeys(_MOVES, _moved)}
+           "sign": lambda b, op, exponent: None, **dict.fromkeys(MOVES, _moved)}
 
 
 def _is_kink(v: Value) -> bool:
@@ -159,7 +159,7 @@ def _is_kink(v: Value) -> bool:
         return _opposite(op)
     if name in ("pow", "norm_root"):
         return _exponent(op) is not None
-    if name in _MOVES:
+    if name in MOVES:
         return _has_kink(op.operands[0])
     return name in _POWERS
 
@@ -179,7 +179,7 @@ def _has_kink(v: Value, depth: int = _DEPTH) -> bool:
     return any(_has_kink(x, depth - 1) for x in op.operands[:through])
 
 
-def _is_root(v: Value) -> bool:
+def is_root(v: Value) -> bool:
     """Whether the square of a value is smooth, or may be, where it is not."""
     return v.op is not None and not v.type.dtype.complex and v.op.defn.name not in ("sign", "cbrt") and _is_kink(v)
 
@@ -188,7 +188,7 @@ def _has_root(v: Value, depth: int = _DEPTH) -> bool:
     """Whether a value is such a one, or a product with one."""
     if v.op is None or v.type.dtype.complex:
         return False
-    return _is_root(v) or (v.op.defn.name in _THROUGH and _has_kink(v, depth))
+    return is_root(v) or (v.op.defn.name in _THROUGH and _has_kink(v, depth))
 
 
 def factors(b: Builder, v: Value, depth: int = _DEPTH) -> Factors:
@@ -231,6 +231,17 @@ def smooth_product(b: Builder, product: Factors) -> Expr | None:
             kinks[kink] = int(found[1])
     if not parts and kinks == product.kinks:
         return None
+    if parts and any(kink.maker.defn.name == "sign" for kink in kinks):
+        again = Factors(kinks, tuple(rest), product.negative)
+        for part in parts:
+            again = again * factors(b, part.value)
+        found = smooth_product(b, again)
+        return _written(b, kinks, parts, rest, product.negative) if found is None else found
+    return _written(b, kinks, parts, rest, product.negative)
+
+
+def _written(b: Builder, kinks: dict, parts: list[Expr], rest: list[tuple], negative: bool) -> Expr | None:
+    """A product as an expression."""
     parts += [_times(b.expr(kink), exponent) for kink, exponent in kinks.items() if exponent]
     parts += [b.expr(v) for v, divides in rest if not divides]
     out = None
@@ -239,7 +250,7 @@ def smooth_product(b: Builder, product: Factors) -> Expr | None:
     for v, divides in rest:
         if divides:
             out = (1.0 / b.expr(v)) if out is None else out / b.expr(v)
-    return -out if product.negative and out is not None else out
+    return -out if negative and out is not None else out
 
 
 def _without_signs(product: Factors) -> tuple[dict, list[tuple]]:
@@ -271,6 +282,7 @@ def _vanishes_with(v: Value, x: Value, depth: int = _DEPTH) -> bool:
 
 # --- where a program is copied to be differentiated ----------------------------------------------------------------------
 
+_NEVER_NEGATIVE = frozenset({"abs", "sqrt", "root", "norm_root", "hypot", "acos", "acosh"})
 _HIGHEST = 16                  # exponents of powers that are written as products
 
 
@@ -282,12 +294,22 @@ def _stated(builder: Builder, results: tuple[Value, ...], smooth: Expr | None) -
     return builder.emit("surrogate", value, builder.broadcast(smooth.value, value.type.dims))
 
 
+def _squared_power(b: Builder, v: Value, c: Any) -> Expr | None:
+    """(x**y)**c = x**(y c), of a y that is not known before the program runs."""
+    if v.op is None or v.op.defn.name != "pow" or number(v.op.operands[1]) is not None or v.type.dtype.complex:
+        return None
+    x, y = map(b.expr, v.op.operands)
+    return x ** (y * c)
+
+
 def _product(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
     results = copy_op(builder, op, mapping)
     a, b = mapped(op.operands, mapping)
     found = factors(builder, a) * factors(builder, b) if _has_kink(a) or _has_kink(b) else Factors({})
     if (entropy := _times_logarithm(builder, a, b) or _times_logarithm(builder, b, a)) is not None:
         return _stated(builder, results, entropy)
+    if a is b and (square := _squared_power(builder, a, 2)) is not None:
+        return _stated(builder, results, square)
     return _stated(builder, results, smooth_product(builder, found) if sum(found.kinks.values()) > 1 else None)
 
 
@@ -310,7 +332,8 @@ def _power(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value
     c = number(exponent)
     if c is None or isinstance(c, complex) or not 2 <= c <= _HIGHEST or c != int(c):
         return results
-    return _stated(builder, results, smooth_power(builder, x, c))
+    known = _squared_power(builder, x, int(c))
+    return _stated(builder, results, smooth_power(builder, x, c) if known is None else known)
 
 
 def _inner(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
@@ -347,15 +370,21 @@ def _hypot(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value
     return _stated(builder, results, (total + other).root())
 
 
-_NEVER_NEGATIVE = frozenset({"abs", "sqrt", "root", "norm_root", "hypot", "acos", "acosh"})
-
-
 def _modulus_of(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
     """|r| = r of a root."""
     results = copy_op(builder, op, mapping)
     (x,) = mapped(op.operands, mapping)
     root = x.op is not None and x.op.defn.name in _NEVER_NEGATIVE and not x.type.dtype.complex
     return _stated(builder, results, builder.expr(x)) if root else results
+
+
+def _signed(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
+    """copysign(|x|, x) = |x| sign(x) = x, and its like."""
+    results = copy_op(builder, op, mapping)
+    size, x = mapped(op.operands, mapping)
+    if not is_root(size) or size.maker.defn.name not in _NEVER_NEGATIVE | {"pow"}:
+        return results
+    return _stated(builder, results, smooth_product(builder, factors(builder, size) * Factors({builder("sign", x): 1})))
 
 
 def _is_product_with_itself(v: Value) -> bool:
@@ -379,6 +408,6 @@ def _root_of_power(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tup
     return _stated(builder, results, builder.expr(x)) if found else results
 
 
-STATED = with_lost({"mul": _product, "hypot": _hypot, "abs": _modulus_of, "pow": _power, "dot": _inner,
+STATED = with_lost({"mul": _product, "hypot": _hypot, "copysign": _signed, "abs": _modulus_of, "pow": _power, "dot": _inner,
           **dict.fromkeys(("sqrt", "root", "cbrt"), _root_of_power),
           **dict.fromkeys(("cos", "cosh", "j0", "bessel_i"), _even_function)}, copy_op)

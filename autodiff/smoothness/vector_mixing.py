@@ -89,11 +89,11 @@ def _slope(b: Builder, core: Value, w: Value, memo: dict) -> Value | None:
     if core is w:
         return b.full(1, w.type.dims, w.type.dtype)
     if core not in memo:
-        memo[core] = _slope_of(b, core, [_slope(b, v, w, memo) for v in core.op.operands]) if core.op is not None else None
+        memo[core] = slope_of(b, core, [_slope(b, v, w, memo) for v in core.op.operands]) if core.op is not None else None
     return memo[core]
 
 
-def _slope_of(b: Builder, core: Value, dots: list[Value | None]) -> Value | None:
+def slope_of(b: Builder, core: Value, dots: list[Value | None]) -> Value | None:
     op = core.maker
     rule, name = rule_of(op), op.defn.name
     if all(d is None for d in dots) or not core.type.dtype.inexact or not (of_each(op) or name == "slice"):

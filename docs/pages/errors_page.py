@@ -59,7 +59,7 @@ EXAMPLES: dict[str, str] = {
         tg.jit(f)(1.0)
         """,
     "ArgumentError": """
-        tg.config(threads=-1).__enter__()
+        tg.config(threads=-1)
         """,
     "ArgumentTypeError": """
         tg.jit("sin")

@@ -78,7 +78,7 @@ def _real(x: np.floating) -> str:
         return "nan" if bits == x.dtype.type("nan").view(f"u{x.itemsize}") else f"nan({int(bits):#x})"
     if x.itemsize == 8 or x == 0 or np.isinf(x):
         return repr(float(x))
-    return np.format_float_positional(x, trim="0") if 1e-4 <= abs(x) < 1e9 else np.format_float_scientific(x, trim="0")
+    return np.format_float_positional(x, trim="0") if 1e-4 <= abs(float(x)) < 1e9 else np.format_float_scientific(x, trim="0")
 
 
 def _number(x: Any) -> str:

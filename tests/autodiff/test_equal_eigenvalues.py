@@ -74,7 +74,7 @@ FUNCTIONS = {"exp": (np.exp, np.exp), "cube": (lambda x: x ** 3 + 2 * x, lambda 
              "root": (np.sqrt, lambda x: 0.5 / np.sqrt(x)), "log": (np.log, lambda x: 1 / x)}
 
 
-@pytest.mark.sweep(3, by="name")
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize("name", MATRICES)
 @pytest.mark.parametrize("form", ["columns", "rows", "einsum"])
 def test_functions_of_matrices(name, form):
@@ -86,6 +86,7 @@ def test_functions_of_matrices(name, form):
         both(lambda a, f=f: (lambda w, v: FORMS[form](f(w), v))(*np.linalg.eigh(a)), a, e, exact(a, e, f, slope))
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("name", ["identity", "turned", "close", "apart", "complex"])
 def test_other_forms(name):
     a = MATRICES[name]
@@ -102,6 +103,7 @@ def test_other_forms(name):
     both(lambda a: (lambda w, v: (v * np.exp(1j * w)) @ np.conj(v.T))(*np.linalg.eigh(a)), a, e, wave)
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("name", ["identity", "diagonal", "turned", "close", "complex"])
 def test_symmetric_functions(name):
     a = MATRICES[name]
@@ -114,6 +116,7 @@ def test_symmetric_functions(name):
     both(lambda a: (lambda w, v: (v * (w / np.sum(w))) @ np.conj(v.T))(*np.linalg.eigh(a)), a, e, e / t - a * d / t ** 2)
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("name", ["diagonal", "turned", "close", "complex"])
 def test_whole_groups(name):
     """A projection onto all vectors of a group, and the sum of its values."""
@@ -158,7 +161,7 @@ def slope_of(f, a, e, h=1e-3):
     return sum(c * (f(a + k * h * e) - f(a - k * h * e)) for k, c in ((1, 45), (2, -9), (3, 1))) / (60 * h)
 
 
-@pytest.mark.sweep(3, by="f")
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize("name", SINGULAR)
 @pytest.mark.parametrize("f", [
     lambda u, s, vh: (u * np.sqrt(s)) @ vh, lambda u, s, vh: u @ np.diag(np.exp(s)) @ vh, lambda u, s, vh: u @ vh,
@@ -208,7 +211,7 @@ def bend_of(f, a, e, h=4e-3):
     return (around - 490 * f(a)) / (180 * h * h)
 
 
-@pytest.mark.sweep(3, by="f")
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize("name", ["identity", "turned", "close"])
 @pytest.mark.parametrize("f", [
     lambda a: np.sum(np.exp(np.linalg.eigvalsh(a))), lambda a: np.prod(np.linalg.eigvalsh(a)),

@@ -29,6 +29,7 @@ PROGRAMS = {
 }
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_right(name):
     f, x = PROGRAMS[name]

@@ -9,7 +9,7 @@ from sweeps import share
 
 import tracegrad as tg
 
-W = np.array([1.0, 0.0, 2.0])
+W, HALVES = np.array([1.0, 0.0, 2.0]), np.array([0.5, 0.5])
 
 
 def derivative(f, nesting):
@@ -60,6 +60,15 @@ CASES = {
     "root of a sum ** 2": (lambda x: np.sqrt(np.sum((W * x) ** 2)) ** 2, 0.0, 0, 10, 0),
     "broadcast root ** 2": (lambda x: np.sum(np.broadcast_to(np.sqrt(x), (3,)) ** 2), 0.0, 3, 0, 0),
     "0 ** y": (lambda y: 0.0**y, 0.3, 0, 0, 0),
+    "copysign of abs": (lambda x: np.copysign(np.abs(x), x), -0.0, 1, 0, 0),
+    "sign * roots of abs": (lambda x: np.sign(x) * np.abs(x)**0.5 * np.abs(x)**0.5, 0.0, 1, 0, 0),
+    "power of an array ** 2": (lambda x: np.sum((x**HALVES) ** 2), 0.0, 2, 0, 0),
+    "abs ** an array": (lambda x: np.sum(np.abs(x) ** (4 * HALVES)), 0.0, 0, 4, 0),
+    "(1 + r) exp(-r)": (lambda x: (1 + np.abs(x)) * np.exp(-np.abs(x)), 0.0, 0, -1, 0),
+    "exp(-r) + r": (lambda x: np.exp(-np.abs(x)) + np.abs(x), -0.0, 0, 1, 0),
+    "log1p(r) ** 2": (lambda x: np.log1p(np.abs(x)) ** 2, 0.0, 0, 2, 0),
+    "softplus": (lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))), 0.0, 0.5, 0.25, 0),
+    "abs ** 2.5": (lambda x: np.abs(x) ** 2.5, 0.0, 0, 0, 0),
     "x ** 0": (lambda x: x**0.0, 0.0, 0, 0, 0),
     "x ** 1": (lambda x: x**1.0, 0.0, 1, 0, 0),
     "x ** 2": (lambda x: np.power(x, 2.0), 0.0, 0, 2, 0),
@@ -90,6 +99,51 @@ def test_values_stay_what_the_program_computes():
     assert value == tg.jit(lambda x: np.sum(np.sqrt(x) ** 2 * np.arange(1000.0)))(x)
     assert slope.tolist() == list(range(1000))
     assert (tg.jvp(lambda x: np.sqrt(x) ** 2, (x,), (x,))[0] == np.sqrt(x) ** 2).all()
+
+
+def matern(r):
+    return (1 + r + r**2 / 3) * np.exp(-r)
+
+
+POINTS = np.array([[0.0, 0.0], [1.0, 2.0]])
+# name -> (a function of a vector, what its Hessian at 0 is the identity times)
+NORMS = {
+    "norm": (lambda x: matern(np.linalg.norm(x)), -1 / 3), "root": (lambda x: matern(np.sqrt(x @ x)), -1 / 3),
+    "hypot": (lambda x: matern(np.hypot(x[0], x[1])), -1 / 3),
+    "scaled": (lambda x: 2.0 * matern(np.sqrt(5.0) * np.linalg.norm(x) / 0.5), -40 / 3),
+    "weighted": (lambda x: np.sum((1 + np.sqrt(x @ x)) * (np.exp(-np.sqrt(x @ x)) * W)), -3),
+    "Morse": (lambda x: (1 - np.exp(-np.linalg.norm(x))) ** 2, 2),
+}
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_functions_of_a_norm_whose_odd_terms_cancel(name):
+    f, right = NORMS[name]
+    for h in share((lambda f: tg.jacfwd(tg.grad(f)), lambda f: tg.jacrev(tg.jacfwd(f)), lambda f: tg.jacfwd(tg.jacfwd(f)),
+                    lambda f: tg.jacrev(tg.grad(f))), 2, name):
+        assert np.allclose(h(f)(np.zeros(2)), right * np.eye(2), rtol=1e-13, atol=1e-13)
+
+
+def test_a_kernel_of_distances_of_which_one_is_0():
+    def total(x, scale):
+        r = np.sqrt(np.sum((x - POINTS) ** 2, axis=1)) / scale
+        return np.sum((1 + r) * np.exp(-r))
+
+    x, h = np.array([1.0, 2.0]), 1e-4
+    found = tg.hessian(total)(x, 0.7)
+    gradient = tg.grad(total)
+    moved = np.array([(gradient(x + h * e, 0.7) - gradient(x - h * e, 0.7)) / (2 * h) for e in np.eye(2)])
+    assert np.allclose(found, moved, rtol=1e-3)
+
+
+def test_what_is_no_function_of_a_square_is_not_called_smooth():
+    """(1 + r) exp(-r) with r = sqrt(x) has the terms x**1.5, so a second derivative that is infinite at 0."""
+    def f(x):
+        return (1 + np.sqrt(x)) * np.exp(-np.sqrt(x))
+
+    assert tg.grad(f)(0.0) == tg.jvp(f, (0.0,), (1.0,))[1] == -0.5
+    assert not np.isfinite(tg.grad(tg.grad(f))(0.0))
+    assert tg.grad(lambda x: np.exp(-np.sqrt(x)))(0.0) == -np.inf
 
 
 @pytest.mark.parametrize("x, y, right", [(0.0, 2.3, 0.0), (0.0, 1.0, -np.inf), (0.0, 0.5, -np.inf),

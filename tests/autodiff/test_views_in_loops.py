@@ -116,6 +116,7 @@ PROGRAMS = (transposed, written, written_under_a_condition, written_both_ways, p
             in_a_while, made_in_the_loop)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("f", PROGRAMS, ids=lambda f: f.__name__)
 def test_right(f):
     for n in (8, 4):

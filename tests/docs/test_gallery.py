@@ -10,7 +10,7 @@ PROGRAMS = sorted(FOLDER.glob("plot_*.py"))
 NEEDED = ("matplotlib.pyplot", "scipy", "sklearn")
 
 
-@pytest.mark.sweep(7)
+@pytest.mark.sweep(14)
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem.removeprefix("plot_"))
 def test_program(path):
     """Pictures are drawn and thrown away."""

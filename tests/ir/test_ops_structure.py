@@ -298,6 +298,7 @@ def test_refusals_of_dot():
     refuses("must be a tuple of different axes", "dot", a, a, contract=((1,), (1,)), batch=((1,), (1,)))
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("batch", [(), (2,), (2, 3), (0,)], ids=str)
 @pytest.mark.parametrize("dtype", [t for t in DTYPE_IDS if t.kind in "fc"], ids=repr)
 def test_factorisations(dtype, batch):

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -9,8 +10,8 @@ import tracegrad.ir.ops  # noqa: F401
 from tracegrad.ir.build import Builder, const, function
 from tracegrad.ir.errors import Frame, IRError
 from tracegrad.ir.opdef import OPS
-from tracegrad.ir.text.printer import equal, parse, print_function
-from tracegrad.ir.types import BOOL, C128, DTYPES, F32, F64, I64, INDEX, StackType, Type
+from tracegrad.ir.text.printer import equal, literal, parse, print_function
+from tracegrad.ir.types import BOOL, C128, DTYPES, F16, F32, F64, I64, INDEX, StackType, Type
 from tracegrad.ir.verify import verify
 
 CONTROL = """
@@ -235,3 +236,10 @@ def test_margin_and_color():
 
 def __frame__():
     return Frame(__file__, __frame__.__code__.co_firstlineno, "f")
+
+
+def test_half_precision_is_printed_without_a_warning():
+    """1e9, where the exponent begins to be shown, is no number of half precision."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [literal(F16, np.float16(x)) for x in (2.0, 6e-5, -65504.0)] == ["2.0_f16", "6.0e-05_f16", "-65500.0_f16"]

@@ -56,6 +56,7 @@ def test_equals_python(program, evaluator):
     assert_same(ours, theirs)                                  # what the program overwrote, and nothing else
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("program", SMOOTH, ids=lambda p: p.name)
 def test_gradient(program):
     """Reverse mode against a difference, and against forward mode."""
@@ -74,7 +75,7 @@ def test_gradient(program):
     np.testing.assert_allclose(forward, inner(grads, directions), rtol=1e-10, atol=1e-11)
 
 
-@pytest.mark.sweep(8)
+@pytest.mark.sweep(12)
 @pytest.mark.parametrize("program", SMOOTH, ids=lambda p: p.name)
 def test_second_order(program):
     """The derivative of the gradient along a direction against a difference of gradients."""

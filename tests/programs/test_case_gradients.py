@@ -73,7 +73,7 @@ def close(found, expected, rtol):
         np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol * scale)
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("case", SMOOTH, ids=lambda c: c.name)
 def test_evaluator_equals_compiled(case):
     args = args_of(case)
@@ -88,7 +88,7 @@ def test_evaluator_equals_compiled(case):
     np.testing.assert_allclose(slope, slope_of(case, args, moves)[1], rtol=1e-11, atol=1e-12)
 
 
-@pytest.mark.sweep(3, by="case")
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("case", SMOOTH, ids=lambda c: c.name)
 def test_layouts(case, layout):
@@ -110,7 +110,7 @@ def held(tree):
     return [x.dtype for x in leaves(tree) if isinstance(x, np.ndarray)]
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("case", SMOOTH, ids=lambda c: c.name)
 def test_float32(case):
     if case.name in TOO_FINE_FOR_FLOAT32:
@@ -153,7 +153,7 @@ def buffers_like(x, rng):
     return rng.standard_normal(x.shape).astype(x.dtype if x.dtype.kind == "f" else np.float64)
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("case", SMOOTH, ids=lambda c: c.name)
 def test_adding_to_buffers(case):
     args = args_of(case)

@@ -78,6 +78,7 @@ def test_gradient_against_difference(case):
     np.testing.assert_allclose(inner(grads, directions), slope, rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("case", SMOOTH, ids=lambda c: c.name)
 def test_forward_equals_reverse(case):
     args = args_of(case)

@@ -53,6 +53,7 @@ def test_the_program(case):
         np.testing.assert_allclose(b, a, rtol=1e-12, atol=1e-12 * np.max(np.abs(a), initial=0.0))
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("case", [c for c in CASES.values() if c.wrt], ids=lambda c: c.name)
 def test_its_derivative(case):
     args = arguments(case)

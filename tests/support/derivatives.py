@@ -39,7 +39,7 @@ def close(a, b, tol, what):
 
 
 def same(f, a, b):
-    """The results of f, bit for bit; where f adds to elements, whose order is free (ir/ops/index.py), to the rounding of a sum."""
+    """Results of f, bit for bit; where f adds to elements, whose order is free (ir/ops/index.py), to the rounding of a sum."""
     if any(op.defn.name == "update_add" for op in f.body.walk()):
         room = 8 * np.finfo(a.dtype).eps if inexact(a) else 0
         np.testing.assert_allclose(b, a, rtol=room, atol=room * np.max(np.abs(a), initial=0))

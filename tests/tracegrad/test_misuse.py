@@ -93,6 +93,7 @@ CALLS = {
     "overlapping out": (lambda: tg.grad(pair, (0, 1))(X, X + 1, out=(LINE[:3], LINE[2:5])), V,
                         r"out\[1\] shares memory with out\[0\]", "array of its own"),
     "nondiff by name": (lambda: tg.custom_jvp(pair, nondiff_argnums="x"), T, "nondiff_argnums takes a position", "from 0"),
+    "an option that is none": (lambda: tg.config(thread=3), V, "there is no option 'thread'", "one of cache_size"),
     "nondiff by a float": (lambda: tg.custom_vjp(pair, nondiff_argnums=1.0), T, "nondiff_argnums takes a position", "0"),
 }
 

@@ -25,11 +25,21 @@ class Frozen:
         assert self.a is not None
 
 
+class Result(collections.namedtuple("Result", "statistic pvalue")):
+    """As SciPy's results of tests: a tuple of some fields, with more beside them."""
+
+    def __new__(cls, statistic, pvalue, **more):
+        return tuple.__new__(cls, (statistic, pvalue))
+
+    def __init__(self, statistic, pvalue, *, df):
+        self.df = df
+
+
 TREES = [
     1, None, (), [], {}, (1, [2, 3], {"b": 4, "a": (5,)}), Point(1, [2]), [Point({"k": 1}, None)], Model([1, 2], 3.0),
     Frozen(1, (2, 3)),
     collections.OrderedDict([("z", 1), ("a", [2])]), collections.defaultdict(list, {"q": 1, "b": 2}), {1: 2, 0: 3},
-    {(1, 2): 3, "a": 4},
+    {(1, 2): 3, "a": 4}, Result(1, (2, 3), df=[4]),
 ]
 
 

@@ -17,9 +17,6 @@ _COMPILERS = {
 
 def linking(name: str, target: str) -> str:
     """What to run for an object of another machine."""
-    if target == "wasm32":
-        return (f"the object is not linked; run: wasm-ld --no-entry --allow-undefined --export={name} "
-                f"--export={name}_message -o {name}.wasm {name}.o")
     return f"the object is not linked; run: {_COMPILERS[target]} {name}_example.c {name}.o -lm -o {name}_example"
 
 
@@ -48,6 +45,7 @@ def _header(plan: Plan, target: str, needs: tuple[str, ...]) -> str:
     rows = [f" *   {i.name:<12} {_safe(i.described)}{_use(i)}" for i in plan.inputs]
     rows += [f" *   {r.name:<12} {_safe(r.described)}; written, memory of the caller: {r.numbers * _size(r)} bytes"
              for r in plan.results]
+    rows += [f" * Part of the object: {_safe(text)}" for text in plan.held]
     codes = [f" *   {k:>4}   {_safe(c.text)}" for k, c in enumerate(plan.checks, 1)]
     params = ",\n    ".join([*(_declared(i, False) for i in plan.inputs), *(_declared(r, True) for r in plan.results),
                              "int64_t *error"])

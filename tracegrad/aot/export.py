@@ -19,11 +19,11 @@ from ..lowering.build import loop_builder
 from ..operators.transforms import grad, value_and_grad
 from ..options import config
 from ..programs.compile import final, uses_fastmath
-from ..programs.derivative_programs import explicit, named
+from ..programs.derivative_programs import dynamic, explicit, named
 from ..tracer.staging import arguments
 from ..tracer.staging.trace_function import Traced
-from . import c_files, link, loader
-from .plan import RESERVED, Plan, described, plan_of
+from . import c_files, frozen, link, loader
+from .plan import RESERVED, Item, Plan, described, plan_of
 
 OF: dict[str, Callable | None] = {"value": None, "grad": grad, "value_and_grad": value_and_grad}
 
@@ -36,12 +36,22 @@ class Export(NamedTuple):
     files: tuple[pathlib.Path, ...]
     library: pathlib.Path | None
     note: str
+    weights: tuple[frozen.Weight, ...] = ()
+    difference: float | None = None
+
+    def report(self) -> str:
+        """What quantising cost, as a table: bytes in the object and in memory, errors by the largest element, and how far the
+        results for the example's arguments are from those of the function as it was."""
+        rows = [f"{w.path:<24} {w.dtype}{list(w.shape)} -> {w.stored:<8} {w.had:>12,} -> {w.bytes:>12,} bytes   "
+                f"error {w.relative:.1e}" for w in self.weights]
+        total = f"{sum(w.had for w in self.weights):,} -> {sum(w.bytes for w in self.weights):,} bytes"
+        return "\n".join([*rows, f"{total}; results differ by {self.difference:.1e}"]) if rows else "nothing is quantised"
 
 
 def export(f: Callable, *args: Any, directory: Any, target: str = "host", of: str = "value", argnums: Any = 0,
-           name: str | None = None, **kwargs: Any) -> Export:
+           name: str | None = None, freeze: dict[str, Any] | None = None, quantise: str | None = None, **kwargs: Any) -> Export:
     """Compile `f`, or a derivative of it, for programs without Python: an object file, a C header, an example that calls it,
-    CMake and pkg-config files, and for this machine a shared library.
+    CMake and pkg-config files, for this machine a shared library, and for "wasm32" a module.
 
     Parameters: `f`, the function; `args` and `kwargs`, examples of its arguments, whose types and shapes count, and with whose
     values the C example calls; and
@@ -50,6 +60,9 @@ def export(f: Callable, *args: Any, directory: Any, target: str = "host", of: st
     target         "host", "x86_64-linux-gnu", "aarch64-linux-gnu", "armv7-linux-gnueabihf", "riscv64-linux-gnu" or "wasm32"
     of             "value", "grad" or "value_and_grad"; these by the arguments `argnums`
     name           of the C function; the Python function's where it is not given
+    freeze         {parameter: value}: parameters that are not given in `args`, and become constants of the object
+    quantise       "int8" (a scale for each row) or "float16": how arrays of floats in `freeze` are stored; `report()` of the
+                   result says what that saves and costs. Derivatives by them do not exist then
 
     Result: an `Export`: `files`, the shared `library` or None, and a `note` that says why there is none and what to run.
     Errors: ArgumentError for an unknown `target` or `of`; UnsupportedError where the program needs what no C library has.
@@ -63,17 +76,34 @@ def export(f: Callable, *args: Any, directory: Any, target: str = "host", of: st
     """
     if of not in OF:
         raise ArgumentError(f"there is no of={of!r}", f"use one of {', '.join(OF)}")
-    machine, derive = targets.target(target), OF[of]
-    jitted = derive(f, argnums=argnums) if derive else f if isinstance(f, Jitted) else functions.jit(f)
+    machine, freeze = targets.target(target), freeze or {}
+    if quantise is not None and isinstance(f, Jitted):
+        raise ArgumentError("quantise is for a function that is not compiled yet", "export the plain function, and say of=…")
+    weights, apart, plain = (), None, frozen.call_with(f, args, kwargs, freeze)
+    if quantise is not None:
+        short, freeze, weights = frozen.quantised(f, freeze, quantise)
+        apart = frozen.difference(*[_jitted(g, of, argnums)(*a, **k) for g, (a, k) in (
+            (f, plain), (short, frozen.call_with(f, args, kwargs, freeze)))])
+        plain, f = frozen.call_with(f, args, kwargs, freeze), short
+    args, kwargs = tuple(plain[0]), plain[1]
+    jitted = _jitted(f, of, argnums)
     with config.of_function(jitted.own_options):
         made = _program(jitted, args, kwargs)
         symbol = _symbol(name, jitted, made.traced, of)
-        plan = plan_of(symbol, made.traced, made.final, made.kernel, arguments.parameters_of(jitted.root).names)
-        compiled = object_file.compiled(_request(made, plan), machine)
+        names = arguments.parameters_of(jitted.root).names
+        held = frozen.leaves_of(made.traced.tree, names, freeze)
+        plan = plan_of(symbol, made.traced, made.final, made.kernel, names, held)
+        compiled = object_file.compiled(_request(made, plan, held), machine)
+    values = tuple([x for x, leaf in zip(made.values, dynamic(made.traced)) if leaf not in held])
     try:
-        return _written(pathlib.Path(directory), plan, compiled, made.values, target)
+        return _written(pathlib.Path(directory), plan, compiled, values, target)._replace(weights=weights, difference=apart)
     except OSError as error:
         raise ArgumentError(f"the folder {str(directory)!r} cannot be written to: {error}", "name another folder") from None
+
+
+def _jitted(f: Callable, of: str, argnums: Any) -> Jitted:
+    derive = OF[of]
+    return derive(f, argnums=argnums) if derive else f if isinstance(f, Jitted) else functions.jit(f)
 
 
 class _Program(NamedTuple):
@@ -117,8 +147,10 @@ def _symbol(name: str | None, jitted: Jitted, traced: Traced, of: str) -> str:
     return name
 
 
-def _request(made: _Program, plan: Plan) -> object_file.Request:
-    given = [object_file.Parameter(i.dtype, i.by_value) for i in plan.inputs]
+def _request(made: _Program, plan: Plan, frozen_leaves: frozenset[int]) -> object_file.Request:
+    inputs = iter(plan.inputs)
+    given = [_held(made, leaf, x) if leaf in frozen_leaves else object_file.Parameter(*_passed(next(inputs)))
+             for leaf, x in zip(dynamic(made.traced), made.values, strict=True)]
     held = [object_file.Parameter(c.type.dtype, data=x)
             for c, x in zip(made.final.params[len(given):], made.captured, strict=True)]
     results = [object_file.Parameter(r.dtype) for r in plan.results]
@@ -126,15 +158,25 @@ def _request(made: _Program, plan: Plan) -> object_file.Request:
                                [c.text for c in plan.checks], uses_fastmath(), made.traced.function.loc)
 
 
+def _passed(item: Item) -> tuple:
+    return item.dtype, item.by_value
+
+
+def _held(made: _Program, leaf: int, x: Any) -> object_file.Parameter:
+    dtype = made.traced.leaves[leaf].dtype
+    return object_file.Parameter(dtype, data=np.ascontiguousarray(x, dtype.np))
+
+
 def _written(directory: pathlib.Path, plan: Plan, compiled: object_file.Object, values: tuple, target: str) -> Export:
     directory.mkdir(parents=True, exist_ok=True)
     (directory / f"{plan.name}.o").write_bytes(compiled.binary)
-    library, note = (link.shared(directory, plan.name) if target == "host" else
-                     (None, c_files.linking(plan.name, target)))
+    link_with = {"host": link.shared, "wasm32": link.module}.get(target)
+    linked, note = link_with(directory, plan.name) if link_with else (None, c_files.linking(plan.name, target))
+    library = linked if target == "host" else None
     texts = c_files.texts(plan, values, target, compiled.needs)
     texts[f"{plan.name}.tracegrad.json"] = described(plan, library=library.name if library else None, target=target)
     texts["loader.py"] = pathlib.Path(loader.__file__).read_text(encoding="utf-8")
     for file, text in texts.items():
         (directory / file).write_text(text, encoding="utf-8")
-    files = [f"{plan.name}.o", *texts, *([library.name] if library else [])]
+    files = [f"{plan.name}.o", *texts, *([linked.name] if linked else [])]
     return Export(directory, plan.name, tuple(directory / file for file in files), library, note)

@@ -1,4 +1,4 @@
-"""The shared library of an object of this machine, where something that links is installed."""
+"""The shared library of an object of this machine, or the module of a WebAssembly object, where something links it."""
 from __future__ import annotations
 
 import importlib.util
@@ -35,3 +35,25 @@ def shared(directory: pathlib.Path, name: str) -> tuple[pathlib.Path | None, str
     if done.returncode:
         return None, f"no shared library: {shlex.join(command)} failed: {done.stderr.strip()[-500:]}"
     return library, ""
+
+
+def module_arguments(name: str) -> list[str]:
+    """Of wasm-ld. What the code needs of a C library stays an import; memory and the end of its own data are seen."""
+    return ["--no-entry", "--allow-undefined", "--export=__heap_base", f"--export={name}", f"--export={name}_message", "-o",
+            f"{name}.wasm", f"{name}.o"]
+
+
+def module(directory: pathlib.Path, name: str) -> tuple[pathlib.Path | None, str]:
+    """(the WebAssembly module, or None; what to say about it)."""
+    found, arguments = shutil.which("wasm-ld"), module_arguments(name)
+    command = [found] if found else _ZIG if importlib.util.find_spec("ziglang") else None
+    if command is None:
+        return None, (f"the object is not linked; `pip install ziglang`, or install LLVM's lld and run: wasm-ld "
+                      f"{shlex.join(arguments)}")
+    done = subprocess.run([*command, *arguments], cwd=directory, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return None, f"the object is not linked: {shlex.join(command)} failed: {done.stderr.strip()[-500:]}"
+    return directory / f"{name}.wasm", ""
+
+
+_ZIG = [sys.executable, "-m", "ziglang", "wasm-ld"]

@@ -9,6 +9,7 @@ and arrays by address. Results are arrays of the caller's.
 from __future__ import annotations
 
 import builtins
+import itertools
 import json
 import math
 import re
@@ -81,7 +82,7 @@ class Check(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The C function. arguments, output: structures as aot/loader.py reads them."""
+    """The C function. arguments, output: structures as aot/loader.py reads them; held: what is part of the object."""
 
     name: str
     inputs: tuple[Item, ...]
@@ -89,29 +90,50 @@ class Plan(NamedTuple):
     checks: tuple[Check, ...]
     arguments: Any
     output: Any
+    held: tuple[str, ...] = ()
 
 
-def plan_of(name: str, traced: Traced, final: Function, kernel: Kernel, names: Sequence[str]) -> Plan:
-    """The plan of a program. names: the function's parameters."""
+def plan_of(name: str, traced: Traced, final: Function, kernel: Kernel, names: Sequence[str],
+            frozen: frozenset[int] = frozenset()) -> Plan:
+    """The plan of a program. names: the function's parameters; frozen: the leaves that are part of the object."""
     loc = traced.function.loc
-    inputs, results = tuple(_inputs(traced)), tuple(_results(traced, final, loc))
+    whole = tuple(_inputs(traced))
+    _expect_read(whole, traced, frozen)
+    inputs = tuple([item for item, leaf in zip(whole, dynamic(traced)) if leaf not in frozen])
+    results = tuple(_results(traced, final, loc))
     positional, keyword = traced.tree.children
     fixed = iter([("static", leaf.value) if leaf.kind == "static" else "*" for leaf in traced.leaves])
-    children = [_structure(child, fixed, loc) for child in (*positional.children, *keyword.children)]
     count = len(positional.children)
     unnamed = [f"argument {k}" for k in range(min(len(names), count), count)]                       # those of *args
-    arguments = ["call", [*names[:count], *unnamed, *keyword.meta[0]], children]
+    given, start = [], 0
+    for label, child in zip((*names[:count], *unnamed, *keyword.meta[0]), (*positional.children, *keyword.children)):
+        if child.count and frozen.issuperset(range(start, start + child.count)):
+            list(itertools.islice(fixed, child.count))
+        else:
+            given.append((label, _structure(child, fixed, loc)))
+        start += child.count
+    arguments = ["call", [label for label, _ in given], [child for _, child in given]]
     output = _structure(traced.out_tree, iter([(out.kind, out.value) if out.kind in _NO_RESULT else "*"
-                                               for out in traced.outs]), loc, _parameter_numbers(traced))
-    return Plan(name, inputs, results, checks_of(kernel), arguments, output)
+                                               for out in traced.outs]), loc, _parameter_numbers(traced, frozen))
+    held = tuple([item.described for item, leaf in zip(whole, dynamic(traced)) if leaf in frozen])
+    return Plan(name, inputs, results, checks_of(kernel), arguments, output, held)
 
 
 _NO_RESULT = ("static", "arg")
 
 
-def _parameter_numbers(traced: Traced) -> dict[int, int]:
+def _parameter_numbers(traced: Traced, frozen: frozenset[int]) -> dict[int, int]:
     """leaf -> parameter."""
-    return {leaf: k for k, leaf in enumerate(dynamic(traced))}
+    return {leaf: k for k, leaf in enumerate([leaf for leaf in dynamic(traced) if leaf not in frozen])}
+
+
+def _expect_read(inputs: Sequence[Item], traced: Traced, frozen: frozenset[int]) -> None:
+    """Raise where the program overwrites or returns what is frozen."""
+    bad = [item.path for item, leaf in zip(inputs, dynamic(traced)) if leaf in frozen and item.written]
+    bad += [traced.paths[out.value] for out in traced.outs if out.kind == "arg" and out.value in frozen]
+    if bad:
+        raise ArgumentError(f"`{traced.function.name}` overwrites or returns {bad[0]}, which is frozen",
+                            f"let it work on a copy, and return one: {bad[0]}.copy()", traced.function.loc)
 
 
 def _inputs(traced: Traced) -> Iterator[Item]:

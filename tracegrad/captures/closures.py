@@ -151,13 +151,13 @@ def _copied(f: Any, places: dict[str, Any] | None, closure: tuple | None) -> typ
 class _Look:
     """One look at a function: the key of its family, the places that the key was read from, and a copy.
 
-    seen    id(function) -> (function, number), for functions that lead back to themselves
+    seen    id(function or tuple) -> (it, number), for what stands there more than once, or leads back to itself
     """
 
     def __init__(self) -> None:
         self.places: list[Held] = []
-        self.seen: dict[int, tuple[types.FunctionType, int]] = {}
-        self.copies: dict[int, types.FunctionType] = {}
+        self.seen: dict[int, tuple[Any, int]] = {}
+        self.copies: dict[int, Any] = {}
 
     def value(self, x: Any) -> Any:
         """A key that only equal values have. Those of objects that are named by identity hold as long as a family has them."""
@@ -170,8 +170,8 @@ class _Look:
             return kind, struct.pack("dd", x.real, x.imag)
         if isinstance(x, np.generic) and kind.__module__ == "numpy" and x.dtype.kind in "biufcSU":
             return kind, x.dtype.str, x.tobytes()
-        if kind is tuple:
-            return kind, *map(self.value, x)
+        if kind is tuple or _is_record(kind):
+            return self.items(x)
         if kind is types.FunctionType:
             return self.function(x)
         if kind is functools.partial and not (_extras(x) or x.keywords):
@@ -180,6 +180,13 @@ class _Look:
                 kind is types.BuiltinFunctionType and isinstance(x.__self__, (types.ModuleType, type(None)))):
             return "itself", id(x)
         raise _Mutable
+
+    def items(self, x: tuple) -> Any:
+        """Of a tuple; the same one again is not one that is equal: the program may ask by `is`."""
+        if x and id(x) in self.seen:
+            return "again", self.seen[id(x)][1]
+        self.seen[id(x)] = x, len(self.seen)
+        return type(x), *map(self.value, x)
 
     def function(self, f: types.FunctionType) -> Any:
         if id(f) in self.seen:
@@ -200,7 +207,13 @@ class _Look:
             return self.copies.get(id(x)) or self.copied_function(x)
         if type(x) is functools.partial:
             return functools.partial(self.copied(x.func), *self.copied(x.args))
-        return tuple([self.copied(y) for y in x]) if type(x) is tuple else x
+        if type(x) is not tuple and not _is_record(type(x)):
+            return x
+        if id(x) not in self.copies:
+            values = [self.copied(y) for y in x]
+            same = all(new is old for new, old in zip(values, x))
+            self.copies[id(x)] = x if same else tuple(values) if type(x) is tuple else type(x)._make(values)
+        return self.copies[id(x)]
 
     def copied_function(self, f: types.FunctionType) -> types.FunctionType:
         fields = {place.name: place.value for place in self.places if place.holder() is f}
@@ -212,6 +225,11 @@ class _Look:
             if contents[id(old)] is not EMPTY:
                 new.cell_contents = self.copied(contents[id(old)])
         return made
+
+
+def _is_record(kind: type) -> bool:
+    """Whether it is a class of named tuples that have nothing but their items."""
+    return issubclass(kind, tuple) and hasattr(kind, "_make") and kind.__dictoffset__ == 0
 
 
 def _extras(f: Callable) -> bool:

@@ -44,7 +44,7 @@ def parser_of_command() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"tracegrad {version()}")
     parser.add_argument("--print-completion", action=PrintCompletion, metavar="SHELL",
                         help="print the completion of bash, zsh, tcsh or fish")
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, module in COMMANDS.items():
         module.configure(commands.add_parser(name, help=module.HELP, description=module.__doc__,
                                              formatter_class=argparse.RawDescriptionHelpFormatter))

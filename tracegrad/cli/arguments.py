@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ Filler = Callable[[tuple[int, ...], np.dtype], np.ndarray]
 _DTYPES: dict[str, np.dtype] = {name: d.np for name, d in DTYPES.items() if name != "index"}
 _DTYPES |= {dtype.name: dtype for dtype in _DTYPES.values()}
 _NUMBERS = {"float": 1.0, "int": 2, "complex": 1.0 + 0.5j, "nan": float("nan"), "inf": float("inf")}
+_NO_LENGTHS = re.compile(rf"\b({'|'.join(_DTYPES)})\[\s*\]")
 _KNOWN = "types such as f64[100,3], i64[5] and float, or Python literals"
 
 
@@ -54,6 +56,8 @@ def parse_args(text: str, fill: Filler = ones, known: Mapping[str, Any] | None =
         return tuple(map(reader.value, call.args)), {keyword.arg: reader.value(keyword.value) for keyword in call.keywords}
     except (SyntaxError, ValueError, TypeError, OverflowError, MemoryError, RecursionError) as error:
         why = error.msg if isinstance(error, SyntaxError) else str(error) or type(error).__name__
+        if isinstance(error, SyntaxError) and (found := _NO_LENGTHS.search(text)):
+            why = f"{found[0]!r} has no lengths; a NumPy scalar is {found[1]}, an array of no axes {found[1]}[()]"
         raise UsageError(f"--args {text!r} cannot be read: {why}",
                          'write types, as in "f64[100,3], i64[5], float", or Python literals') from None
 

@@ -39,7 +39,7 @@ def load(target: str) -> Callable:
             raise UsageError(f"{file} has no {name!r}", "use one of " + ", ".join(public) if public else "")
         found = getattr(found, part)
     if not callable(found):
-        raise UsageError(f"{name} in {file} is a {type(found).__name__}, not a function")
+        raise UsageError(f"{name} in {file} is no function, but of type {type(found).__name__}")
     return found
 
 
@@ -74,7 +74,8 @@ def _alone(path: pathlib.Path, name: str) -> types.ModuleType:
 def _described(error: BaseException, path: pathlib.Path) -> str:
     """The error with the last line of the file that it came through."""
     if isinstance(error, SyntaxError):
-        return "".join(traceback.format_exception_only(error)).strip()
+        where = f"{error.filename}, line {error.lineno}" + f": {error.text.strip()}" * bool(error.text)
+        return f"{type(error).__name__}: {error.msg} ({where})"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if pathlib.Path(f.filename).absolute() == path.absolute()]
     where = f" (line {frames[-1].lineno}: {frames[-1].line})" if frames else ""
     return f"{type(error).__name__}: {error}{where}"

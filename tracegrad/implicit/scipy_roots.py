@@ -17,12 +17,13 @@ from ..ir.errors import UnsupportedError
 from ..operators.transforms import jvp, stop_gradient
 from ..tracer.scipy.primitives import sloped
 from ..tracer.staging.arguments import where
-from .ode import SCIPY_BOUND, slope_of, solver
+from .ode import SCIPY_BOUND, slope_of
+from .ode_solve import Steps, solver
 
 _EPS = 8.881784197001252e-16             # SciPy's rtol where none is given: 4 eps
 
 
-def _following(f: Callable, x: Any, args: tuple) -> Any:
+def following(f: Callable, x: Any, args: tuple) -> Any:
     """The root x, with the derivatives of the function of arguments and closure that it is."""
     x = stop_gradient(x)
     y = x
@@ -90,7 +91,7 @@ def brentq(f: Callable, a: Any, b: Any, args: Any = (), xtol: float = 2e-12, rto
             x = x + (step if abs(step) > delta else (delta if half > 0 else -delta))
             f_x = f(x, *args) * 1.0
             count += 1
-    return _following(f, x, args)
+    return following(f, x, args)
 
 
 def toms748(f: Callable, a: Any, b: Any, args: Any = (), k: Any = 1, xtol: float = 2e-12, rtol: float = _EPS,
@@ -120,7 +121,7 @@ def bisect(f: Callable, a: Any, b: Any, args: Any = (), xtol: float = 2e-12, rto
         low = x if np.signbit(value) == np.signbit(f_low) else low
         found = value == 0.0 or abs(width) < xtol + rtol * abs(x)
         count += 1
-    return _following(f, x, args)
+    return following(f, x, args)
 
 
 def newton(func: Callable, x0: Any, fprime: Any = None, args: Any = (), tol: float = 1.48e-8, maxiter: int = 50,
@@ -133,7 +134,7 @@ def newton(func: Callable, x0: Any, fprime: Any = None, args: Any = (), tol: flo
     args = _tuple(args)
     x = _tangents(func, x0, fprime, fprime2, args, tol, maxiter, rtol) if fprime is not None else _secants(
         func, x0, x1, args, tol, maxiter, rtol)
-    return _following(func, x, args)
+    return following(func, x, args)
 
 
 def _tangents(f: Callable, x0: Any, fprime: Callable, fprime2: Any, args: tuple, tol: float, maxiter: int, rtol: float) -> Any:
@@ -207,7 +208,7 @@ def solve_ivp(fun: Callable, t_span: Any, y0: Any, method: Any = "RK45", t_eval:
     times = np.asarray(t_eval) * 1.0
     start = np.asarray(t_span[0] * 1.0)
     slope = slope_of(fun, name, tfirst=True, reshapes=True)
-    solve = solver(slope, bounds[0], bounds[1], None, 1_000_000, name)
+    solve = solver(Steps(slope, bounds[0], bounds[1], None, 1_000_000, name))
     found = solve(np.asarray(y0) * 1.0, np.concatenate((np.reshape(start, (1,)), times)), () if args is None else tuple(args))
     return OdeResult(t=times, y=np.transpose(found[1:]), sol=None, t_events=None, y_events=None, nlu=0, status=0, success=True,
                      message="The solver successfully reached the end of the integration interval.")

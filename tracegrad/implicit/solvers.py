@@ -139,9 +139,12 @@ def _largest(v: Any) -> ScalarBox:
 # --- the iterations ---------------------------------------------------------------------------------------------------------
 
 def _root(f: Callable, tol: float, maxiter: int, solver: Any) -> Callable:
-    def find(x0: Box, args: tuple[Box, ...]) -> Box:
-        return solver(f, x0, *args) if solver is not None else newton(x0, args)
+    newton = zero_of(f, tol, maxiter)
+    return _with_rule(f, lambda x0, args: solver(f, x0, *args) if solver is not None else newton(x0, args))
 
+
+def zero_of(f: Callable, tol: float, maxiter: int) -> Callable:
+    """(x0, args) -> x with f(x, *args) = 0, without a rule for its derivative."""
     def newton(x0: Box, args: tuple[Box, ...]) -> Box:
         x = np.ravel(x0)
         least = _least(x, tol)
@@ -166,7 +169,8 @@ def _root(f: Callable, tol: float, maxiter: int, solver: Any) -> Callable:
             close = size <= least * (1.0 + _largest(x))
             steps += 1
         return _shaped(x, x0)
-    return _with_rule(f, find)
+
+    return newton
 
 
 def _fixed_point(f: Callable, tol: float, maxiter: int, solver: Any) -> Callable:
@@ -189,9 +193,13 @@ def _fixed_point(f: Callable, tol: float, maxiter: int, solver: Any) -> Callable
 
 
 def _argmin(f: Callable, tol: float, maxiter: int, solver: Any) -> Callable:
-    def find(x0: Box, args: tuple[ScalarBox, ...]) -> Box:
-        return solver(f, x0, *args) if solver is not None else descend(x0, args)
+    descend = lowest_of(f, tol, maxiter)
+    return _with_rule(lambda x, *args: grad(f)(x, *args),
+                      lambda x0, args: solver(f, x0, *args) if solver is not None else descend(x0, args))
 
+
+def lowest_of(f: Callable, tol: float, maxiter: int) -> Callable:
+    """(x0, args) -> x where f(x, *args) is smallest, without a rule for its derivative."""
     def descend(x0: Box, args: tuple[ScalarBox, ...]) -> Box:
         x = np.ravel(x0)
         least = _least(x, tol)
@@ -217,4 +225,4 @@ def _argmin(f: Callable, tol: float, maxiter: int, solver: Any) -> Callable:
             steps += 1
         return _shaped(x, x0)
 
-    return _with_rule(lambda x, *args: grad(f)(x, *args), find)
+    return descend

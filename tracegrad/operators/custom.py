@@ -180,6 +180,22 @@ class CustomVJP(Custom):
         return Rule(self.name, primal.inputs, primal.count, loc=arguments.where(bwd), halves=lambda: _halves(primal, fwd, bwd))
 
 
+class CustomDerivatives(Custom):
+    """A function with a rule of its own for each mode."""
+
+    operator = "custom_derivatives"
+    definition = "define them with f.defrules(rule, fwd, bwd)"
+
+    def defrules(self, rule: Callable, fwd: Callable, bwd: Callable) -> None:
+        """Set the rules: of forward mode as in `CustomJVP.defjvp`, of reverse mode as in `CustomVJP.defvjp`."""
+        self.rules = rule, fwd, bwd
+
+    def rule(self, primal: _Primal) -> Rule:
+        rule, fwd, bwd = self.rules
+        return Rule(self.name, primal.inputs, primal.count, loc=arguments.where(bwd),
+                    tangents=lambda: _tangents(primal, rule), halves=lambda: _halves(primal, fwd, bwd))
+
+
 def _frozen(custom: Custom, memo: dict[int, Any]) -> Custom:
     """The same with its rules as they are now: they are traced later."""
     made = memo[id(custom)] = type(custom)(custom.fun, custom.nondiff_argnums)
@@ -187,7 +203,7 @@ def _frozen(custom: Custom, memo: dict[int, Any]) -> Custom:
     return made
 
 
-HOLDERS |= {CustomJVP: _frozen, CustomVJP: _frozen}
+HOLDERS |= {CustomJVP: _frozen, CustomVJP: _frozen, CustomDerivatives: _frozen}
 
 
 def _named(function: Callable) -> str:

@@ -54,7 +54,7 @@ from .purity import is_pure
 
 _KINDS = {kind.name: kind
           for kind in (pytrees.NONE, pytrees.TUPLE, pytrees.LIST, pytrees.DICT, pytrees.ORDERED, pytrees.DEFAULT,
-                                       pytrees.NAMED, pytrees.DATACLASS, pytrees.SPARSE, pytrees.DEQUE)}
+                                       pytrees.NAMED, pytrees.BUNCH, pytrees.DATACLASS, pytrees.SPARSE, pytrees.DEQUE)}
 _BUILTIN: dict[str, type] = {"tuple": tuple, "list": list, "dict": dict, "ndarray": np.ndarray, "memmap": np.memmap,
                              "method": types.MethodType}
 _ORDERED = (bool, int, float, complex)                # whose hashes are the same in every process

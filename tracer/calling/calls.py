@@ -172,6 +172,8 @@ def _enter(trace: Trace, f: Callable, args: Any, kwargs: dict) -> Any:
         deep = len(entered) >= DEEPEST and entered[-DEEPEST] < entered[-1]
         if deep or trace.recursive[True] > BRANCHING or trace.recursive[False] > RECURSIVE:
             _endless(trace, f)
+        if len(entered) >= recursion.LIMIT["calls"]:         # tracing stands on a larger stack than Python gives a program
+            raise RecursionError("maximum recursion depth exceeded")
     entered.append(depth)
     if "<tg original>" in f.__dict__:
         trace.entered.setdefault(key, f)

@@ -41,7 +41,7 @@ NAMES = {package: frozenset(names.split()) for package, names in {
         trim_mean ttest_1samp ttest_ind ttest_rel variation wasserstein_distance zscore zmap gzscore gstd
         power_divergence ttest_ind_from_stats kruskal bartlett levene fligner mood alexandergovern kstat kstatvar
         linregress ranksums combine_pvalues boxcox trimboth tmin quantile_test brunnermunzel mvsdist obrientransform
-        epps_singleton_2samp directional_stats
+        epps_singleton_2samp directional_stats confidence_interval
     """,
     "integrate": "cumulative_simpson",
     "signal": """
@@ -61,6 +61,7 @@ NAMES = {package: frozenset(names.split()) for package, names in {
     "optimize": "rosen rosen_der rosen_hess", "special": "jvp yvp ivp kvp h1vp h2vp softplus assoc_laguerre",
 }.items()}
 _WRAPPER = "axis_nan_policy_wrapper"
+_STACKS = "_apply_over_batch.<locals>"
 
 
 # --- SciPy's helpers --------------------------------------------------------------------------------------------------
@@ -156,7 +157,7 @@ HELPERS = {
     "ascontiguousarray": lambda x, **options: as_array(x),
 }
 _PLACES = ("scipy._lib", "scipy._external", "scipy.stats._axis_nan_policy", "scipy.stats._stats_py")
-_COMPAT = "array_api_compat.numpy."          # SciPy's view of NumPy, whose functions are NumPy's
+_COMPAT = "array_api_compat."                # SciPy's view of NumPy, whose functions are NumPy's
 
 
 # --- the wrapper of scipy.stats ---------------------------------------------------------------------------------------
@@ -270,10 +271,14 @@ def helper(f: Callable) -> Any:
     """What stands for one of SciPy's own helpers, or None."""
     module, name = f.__module__, f.__name__
     if module.startswith(_PLACES):
-        if _COMPAT in module + ".":
-            return getattr(np, name, None)
-        return HELPERS.get(name)
+        same = getattr(np, name, None) if _COMPAT in module and name not in HELPERS else None
+        return HELPERS.get(name) if same is None else functools.partial(calls.call, same)
     return None
+
+
+def _stacks(f: types.FunctionType) -> bool:
+    """Whether it is SciPy's wrapper that calls a function for each matrix of a stack, which is Python like the rest."""
+    return f.__code__.co_qualname.startswith(_STACKS)
 
 
 def redirect(f: Callable, name: str, names: Iterable[str] | None = None) -> Any:
@@ -282,7 +287,7 @@ def redirect(f: Callable, name: str, names: Iterable[str] | None = None) -> Any:
     if not isinstance(f, types.FunctionType) or not (inside() or f.__name__ in names):
         return None
     inner = f
-    while hasattr(inner, "__wrapped__") and inner.__code__.co_name != _WRAPPER:
+    while hasattr(inner, "__wrapped__") and inner.__code__.co_name != _WRAPPER and not _stacks(inner):
         inner = inner.__wrapped__
     if not isinstance(inner, types.FunctionType):
         return None

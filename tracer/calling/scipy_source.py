@@ -16,6 +16,8 @@ from ..scipy.programs import (
     control,
     cosines,
     density_estimates,
+    factorisations,
+    filter_design,
     filters,
     interpolation,
     linalg,
@@ -40,7 +42,8 @@ def _programs(module: ModuleType) -> dict:
             and not name.startswith("_")}
 
 
-PROGRAMS = {"linalg": _programs(linalg) | _programs(matrices) | _programs(control), "signal": filters.SIGNAL,
+PROGRAMS = {"linalg": _programs(linalg) | _programs(matrices) | _programs(control)
+            | _programs(factorisations), "signal": filters.SIGNAL | filter_design.DESIGNS,
             "ndimage": filters.IMAGE | resampled.RESAMPLED | neighbourhoods.NEIGHBOURHOODS, "integrate": sampled.INTEGRATE,
             "spatial": sampled.DISTANCE, "fft": sampled.FFT | _programs(cosines)}
 # (package, function) -> finds the program, which the face has

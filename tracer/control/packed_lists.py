@@ -21,7 +21,6 @@ import numpy as np
 from ...ir.errors import UnsupportedError
 from ...ir.types import I64, INDEX, Array
 from .. import pytrees, tracing
-from ..calling import calls
 from ..numpy.arrays import creation
 from ..regions import leaf_types
 from ..values import boxes
@@ -29,6 +28,8 @@ from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import iteration
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from ...ir.core import Op
     from ..regions.leaf_types import Kind
     from ..tracing import Trace
@@ -166,10 +167,10 @@ def never(held: PackedList, what: str) -> NoReturn:
 
 def place() -> tuple[int, int]:
     """The place of the source that the program stands at."""
-    frame = sys._getframe(2)
-    while id(frame.f_code) not in tracing.PLACES:
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and id(frame.f_code) not in tracing.PLACES:
         frame = frame.f_back
-    return id(frame.f_code), frame.f_lasti
+    return (id(frame.f_code), frame.f_lasti) if frame is not None else (0, 0)      # tg.jit(list): no line of the user's
 
 
 def made(held: Any) -> Any:
@@ -244,6 +245,10 @@ def element_kind(held: list[float | ScalarBox]) -> leaf_types.Kind | None:
     return joined._replace(dtype=I64) if joined and joined.dtype is INDEX else joined or None
 
 
+# told(trace, list, method, arguments) of one that has to be of run-time length (sequences/dynamic_lists.py)
+OUTGROWN: list[Callable] = []
+
+
 def pack(trace: Trace, held: Any) -> None:
     """Told before a list is indexed with a traced number: trace again with it packed, if it can be; one that was empty when it
     was made, and has been appended to since, with a length that only run time knows."""
@@ -254,7 +259,7 @@ def pack(trace: Trace, held: Any) -> None:
         return
     kind, known = element_kind(held), trace.lists.get(epoch[1])
     if kind is not None and known is not None and leaf_types.join(known, kind) == known:
-        for told in calls.OUTGROWN:
+        for told in OUTGROWN:
             told(trace, held, "pop", ())
     if kind is not None:
         raise tracing.Restart(lists={epoch[1]: kind})

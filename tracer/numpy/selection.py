@@ -134,7 +134,7 @@ def nan_to_num(x: Any, copy: Any = True, nan: Any = 0.0, posinf: Any = None, neg
 
 @implements(np.putmask)
 def putmask(a: Any, mask: Any, values: Any) -> None:
-    v = as_array(values)
+    a, v = as_array(a), as_array(values)
     dims = a.dims
     if v.dims and not shapes.same_dims(v.dims, dims):
         at = np.arange(a.size) % v.size if isinstance(a.size, int) and isinstance(v.size, int) else None
@@ -146,7 +146,7 @@ def putmask(a: Any, mask: Any, values: Any) -> None:
 
 @implements(np.place)
 def place(arr: Any, mask: Any, vals: Any) -> None:
-    count = reductions.count_nonzero(mask)
+    arr, count = as_array(arr), reductions.count_nonzero(mask)
     v = ravel(vals)
     at = np.remainder(FUNCTIONS[np.arange](count), v.size)
     arr[reshape(mask, tuple(map(boxes.count, arr.dims)))] = take(v, at)
@@ -154,7 +154,7 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
 
 @implements(np.copyto)
 def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
-    value = lift(src)
+    dst, value = as_array(dst), lift(src)
     if value.weak is None or "fc".find(value.dtype_ir.kind) >= 0 or dst.dtype_ir.kind == "b":
         check_cast("copyto", value.dtype_ir, dst.dtype_ir, casting)
     if where is True:
@@ -268,7 +268,7 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
 
 @implements(np.put)
 def put(a: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
-    index, value = ravel(ind), ravel(v)
+    a, index, value = as_array(a), ravel(ind), ravel(v)
     line = boxes.array(tracing.current().builder.reshape(a.read(), (shapes.product(a.dims),)))
     if value.dims == (0,):
         return

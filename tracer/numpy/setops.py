@@ -70,6 +70,7 @@ def _ordered_lines(box: ArrayBox, axis: int) -> Any:
 
 @implements(np.fill_diagonal)
 def fill_diagonal(a: Any, val: Any, wrap: Any = False) -> None:
+    a = as_array(a)
     dims = a.dims
     if len(dims) < 2:
         fail(ShapeError, "array must be at least 2-d")

@@ -49,3 +49,10 @@ def sloped(value: Any, like: Any) -> Any:
     """A number with the derivatives of another that is equal to it, where that may be NaN."""
     builder, x, y = tracing.current().builder, boxes.lift(value), boxes.lift(like)
     return type(x)(builder("surrogate", x.read(), builder.cast(y.read(), x.dtype_ir)), x.weak)      # type: ignore[call-arg]
+
+
+def stopped(x: Any) -> Any:
+    """The same numbers without a derivative."""
+    x = boxes.lift(x)
+    held = tracing.current().builder("stop_gradient", x.read())
+    return boxes.array(held) if isinstance(x, boxes.ArrayBox) else type(x)(held, x.weak)               # type: ignore[call-arg]

@@ -40,7 +40,7 @@ from ..values import captured_values, optional_values, promotion, random_generat
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.captured_arrays import Captured, reached
 from ..values.python import format_strings
-from . import argument_objects, runtime, signature
+from . import argument_objects, opaque_results, runtime, signature
 from .argument_objects import Assigned, Reference
 from .arguments import Call, flatten_call, where
 from .signature import Leaf
@@ -423,7 +423,7 @@ class _Run:
             x.reveal()
         if (reference := self.met.reference(x)) is not None:
             return Out("static", None, reference)
-        _expect_no_boxes(x)
+        opaque_results.expect_no_traced_values(x, where(self.callable))
         return Out("static", None, x)
 
     def result(self, kind: str, value: Value, results: list) -> Out:
@@ -473,14 +473,6 @@ def _evaluate(function: Callable, args: tuple[int | Box, ...], kwargs: dict) -> 
     if isinstance(plain, types.FunctionType) and not any(redirect(plain) for redirect in calls.REDIRECTS):
         return calls._enter(tracing.current(), source.rewritten(plain), args, kwargs)
     return calls.call(function, *args, **kwargs)
-
-
-def _expect_no_boxes(x: str | Array) -> None:
-    held = {} if isinstance(x, (type, types.FunctionType, types.ModuleType)) else pytrees.attributes(x)
-    for name, value in held.items():
-        if any(isinstance(leaf, Box) for leaf in pytrees.leaves_of(value)):
-            raise UnsupportedError(f"a {type(x).__name__} with a traced attribute `{name}` cannot be returned",
-                                   f"make {type(x).__name__} a dataclass, or return its numbers in a tuple or dict")
 
 
 tracing.STOPS.add(id(trace_call.__code__))

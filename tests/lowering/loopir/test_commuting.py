@@ -217,6 +217,7 @@ def total_of(f):
     return lambda u: np.sum(f(u) ** 2)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 18, 19, 40])
 @pytest.mark.parametrize("name", STENCILS)
 def test_gradients_of_neighbours(name, n):

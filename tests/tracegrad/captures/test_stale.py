@@ -24,6 +24,7 @@ import numpy as np
 import pytest
 
 import tracegrad as tg
+from tracegrad.captures.closures import table_of
 
 KINDS = {}
 
@@ -792,6 +793,25 @@ def test_objects_that_are_made_anew_share_programs(make):
         box[0] = make(float(k))
         assert f(1.5) == 1.5 * k
     assert f.cache_info().misses == 3
+
+
+@pytest.mark.parametrize("make", [lambda k: (k, "a"), lambda k: Setting(k, "a"), lambda k: Setting(k, lambda x: k)])
+def test_tuples_that_are_the_same_or_equal(make):
+    def asked(a, b):
+        return lambda x: x if a is b else -x
+
+    first, second = make(2.0), make(2.0)
+    for _ in range(2):
+        assert tg.jit(asked(first, first))(1.5) == 1.5 and tg.jit(asked(first, second))(1.5) == -1.5
+
+
+def test_closures_with_named_tuples_that_are_made_anew_share_programs():
+    def scaled(setting):
+        return lambda x: x * setting.rate
+
+    jitted = [tg.jit(scaled(Setting(2.0, "a"))) for _ in range(4)]
+    assert [f(1.5) for f in jitted] == [3.0] * 4
+    assert len({id(table_of(f.fn).binding.family) for f in jitted}) == 1
 
 
 class Bag:

@@ -171,7 +171,7 @@ def test_a_file_may_have_the_name_of_a_module(run):
             2,
             "has no 'nothing'\n  Instead: use one of Model, bad_shapes, generator, key_error, loss, modes, slope",
         ),
-        ("model.py:COUNT", (), 2, "COUNT in {folder}/model.py is a int, not a function"),
+        ("model.py:COUNT", (), 2, "COUNT in {folder}/model.py is no function, but of type int"),
         (
             "model.py:loss",
             ("--args", "f64[3, f64"),
@@ -184,6 +184,7 @@ def test_a_file_may_have_the_name_of_a_module(run):
             2,
             "--args 'f64[n]' cannot be read: name 'n' is not defined; write types such as f64[100,3]",
         ),
+        ("model.py:loss", ("--args", "f64[]"), 2, "'f64[]' has no lengths; a NumPy scalar is f64, an array of no axes f64[()]"),
         ("model.py:loss", ("--args", "f64[-1]"), 2, "has a length that is no whole number of at least 0"),
         ("model.py:loss", ("--stage", "assembler"), 2, "there is no stage 'assembler'"),
         (
@@ -193,7 +194,12 @@ def test_a_file_may_have_the_name_of_a_module(run):
             "FileError: {folder}/raises.py cannot be imported: ValueError: no luck (line 3: raise ValueError('no luck'))",
         ),
         ("exits.py:f", (), 1, "exits.py cannot be imported: SystemExit: 3"),
-        ("syntax.py:f", (), 1, "SyntaxError: '(' was never closed"),
+        (
+            "syntax.py:f",
+            (),
+            1,
+            "syntax.py cannot be imported: SyntaxError: '(' was never closed ({folder}/syntax.py, line 1: def f(x:)\n",
+        ),
         ("model.py:loss", ("--args", "f64[100,3], f64[100]"), 1, "loss() missing 1 required positional argument: 'weight'"),
         (
             "model.py:bad_shapes",
@@ -238,6 +244,7 @@ def test_args():
         type(nested["b"][1]) is int and [type(x) for x in rest[:2]] == [float, complex] and rest[2:] == ["text", None, True, 3]
     )
     assert type(kwargs["k"][0]) is np.bool_ and kwargs["k"][1].dtype == bool
+    assert type(parse_args("f64")[0][0]) is np.float64 and parse_args("f64[()]")[0][0].shape == ()
     assert parse_args("") == ((), {}) and parse_args("float64[1]")[0][0].dtype == np.float64
     with pytest.raises(UsageError):
         parse_args("__import__('os')")

@@ -219,6 +219,7 @@ def test_arguments_that_are_overwritten(tmp_path):
     assert made.name == "kick"
 
 
+@pytest.mark.sweep(2)
 @needs_c
 @pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "c16"])
 def test_products_become_loops(dtype, tmp_path):
@@ -275,7 +276,8 @@ def test_objects_of_other_machines(target, name, tmp_path):
     f, of, args = CASES[name]
     made = tg.export(f, *args, directory=tmp_path, of=of, target=target)
     binary = (tmp_path / f"{made.name}.o").read_bytes()
-    assert made.library is None and "run:" in made.note
+    linked = (tmp_path / f"{made.name}.wasm") in made.files
+    assert made.library is None and linked == ("run:" not in made.note) and (target == "wasm32" or not linked)
     if target == "wasm32":
         assert binary[:4] == b"\0asm"
     else:
@@ -304,11 +306,8 @@ def test_other_machines_run(target, tmp_path):
 def _module(tmp_path, made):
     """An instance of a linked WebAssembly module, with the functions of the C library that it asks for."""
     wasmtime = pytest.importorskip("wasmtime", reason="needs the wasmtime wheel")
-    linker = shutil.which("wasm-ld")
-    if not linker:
-        pytest.skip("needs wasm-ld (Debian: lld)")
-    command = made.note.partition("run: ")[2].split()
-    subprocess.run([linker, *command[1:], "--export=__heap_base"], cwd=tmp_path, check=True)
+    if made.note:
+        pytest.skip(made.note)
     store = wasmtime.Store()
     module = wasmtime.Module.from_file(store.engine, str(tmp_path / f"{made.name}.wasm"))
     room = []

@@ -57,6 +57,7 @@ OPERATORS = {
 }
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", OPERATORS)
 def test_an_operator_in_a_loop_compiles_once(name):
     run, first = OPERATORS[name], []

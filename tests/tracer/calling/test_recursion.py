@@ -146,6 +146,7 @@ def powers(x, n):
     return vectors(x, n[1])
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", [mixed, integral, powers, sort], ids=lambda f: f.__name__)
 def test_values_and_gradients(f):
     n = np.array([7, 2])

@@ -116,6 +116,7 @@ def least(a, lost, order):
     return max(np.prod(s[:len(a) - lost]) * s[0] ** (lost - order), 1.0) if lost > order else 0.0
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("n, name", [(n, name) for n in SIZES for name in MATRICES if n < 32 or name in LARGE])
 def test_first_and_second_derivatives(n, name):
     rng = np.random.default_rng(n)
@@ -159,6 +160,7 @@ NESTINGS = {"hessian": tg.hessian(det), "reverse twice": tg.jacrev(gradient),
             "forward twice": tg.jacfwd(tg.jacfwd(det))}
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("nesting", NESTINGS)
 def test_nestings(nesting):
     rng = np.random.default_rng(6)

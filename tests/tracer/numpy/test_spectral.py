@@ -107,6 +107,7 @@ def test_lengths_known_at_run_time():
     np.testing.assert_allclose(f(a, bounds), f.__wrapped__(a, bounds), rtol=1e-10)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("fn", expressions("np, a", globals(), """
     np.linalg.eigvalsh(a)
     np.linalg.eigvalsh(a, "U")
@@ -155,6 +156,7 @@ def test_derivatives_of_null_spaces(a):
     check_derivatives(build(_projections, a)[0], [a], tol=1e-5)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("fn", expressions("np, x, y", globals(), """
     np.linalg.eigvalsh(x + 1j * y)
     np.abs(np.linalg.eigh(x + 1j * y)[1]) ** 2

@@ -126,6 +126,8 @@ CASES = {
     "stats.mvsdist": (lambda x: st.mvsdist(x)[0].mean(), (X,)),
     "stats.obrientransform": (lambda x, y: st.obrientransform(x, y)[0], (X, Y)),
     "stats.epps_singleton_2samp": (lambda x, y: st.epps_singleton_2samp(x, y).statistic, (X, Y)),
+    "stats.confidence_interval": (lambda x, y: st.pearsonr(x, y).confidence_interval(0.9), (X, Y)),
+    "stats.confidence_interval t": (lambda x, y: st.ttest_ind(x, y).confidence_interval(), (X, Y)),
     "stats.directional_stats": (lambda x: st.directional_stats(x).mean_direction, (P,)),
     "signal.sos2tf": (lambda k: sg.sos2tf(SOS * k)[0], (1.3,)),
     "signal.cont2discrete": (lambda a: sg.cont2discrete((a, a[:, :1], a[:1], np.zeros((1, 1))), 0.1)[0], (M,)),
@@ -165,6 +167,16 @@ def test_values_and_derivatives(name):
     if not name.startswith("-"):
         weights = 1 + np.arange(np.size(right)).reshape(np.shape(right)) * 0.1
         tg.check_grads(lambda *args: np.sum(weights * f(*args)), args, order=1)
+
+
+@pytest.mark.parametrize("test", [st.pearsonr, st.ttest_ind, st.linregress, st.spearmanr], ids=lambda f: f.__name__)
+def test_results_are_returned_whole(test):
+    """With what they hold beside their fields: SciPy's own methods go on from there."""
+    found, right = tg.jit(lambda x, y: test(x, y))(X, Y), test(X, Y)
+    assert type(found) is type(right) and vars(found).keys() == vars(right).keys()
+    np.testing.assert_allclose(found, right, rtol=1e-11)
+    if hasattr(right, "confidence_interval"):
+        np.testing.assert_allclose(found.confidence_interval(), right.confidence_interval(), rtol=1e-11)
 
 
 def test_every_name_has_a_case():

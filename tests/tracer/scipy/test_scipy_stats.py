@@ -108,6 +108,7 @@ ROOT = RNG.standard_normal((4, 2))
 RANKS = {"2 of 4": ROOT @ ROOT.T, "4": ROOT @ ROOT.T + np.eye(4), "2, equal": np.diag([1.0, 1.0, 0.0, 0.0])}
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("cov", RANKS.values(), ids=list(RANKS))
 def test_multivariate_normal_on_a_space(cov):
     normal, mean, coordinates = ss.multivariate_normal, RNG.standard_normal(4), RNG.standard_normal((5, 2))

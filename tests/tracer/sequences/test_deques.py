@@ -144,6 +144,7 @@ def test_as_python(fn, args):
     np.testing.assert_equal(outcome(compiled.interpret, args), want)
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("fn, args", [c for c in CASES if c[0].__name__ in ("window_max", "maxlen", "deq2", "deq3")],
                          ids=lambda x: getattr(x, "__name__", None))
 def test_derivatives(fn, args):

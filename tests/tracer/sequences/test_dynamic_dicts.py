@@ -264,6 +264,7 @@ def array_values(k, w):
     return arrays(k, w) ** 2
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("f", [accumulated, by_defaults, through_removal, float_keys, in_while, array_values, early_return],
                          ids=lambda f: f.__name__)
 def test_derivatives(f):

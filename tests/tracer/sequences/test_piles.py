@@ -222,6 +222,7 @@ def loss_of(program):
     return loss
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("program", [p for p in PROGRAMS if p not in (breadth_first,)])
 def test_derivatives(program):
     loss = loss_of(program)

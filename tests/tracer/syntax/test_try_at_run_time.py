@@ -403,6 +403,7 @@ def in_place(x, k):
     return np.sum(y)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(("fn", "x", "other"), [
     (assigned_either_way, X, B), (assigned_by_parts, X, B),
     (squares, X, B), (squares, X, B + 0.2), (product, X, B), (product, X[:6], B[2:8] + 0.2),

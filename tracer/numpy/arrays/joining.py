@@ -312,14 +312,28 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> A
             continue
         if isinstance(n, int) and type(low) is type(high) is int:
             origin = const(np.pad(np.arange(n), (low, high), mode, **options), INDEX)
-        elif mode == "edge":
-            total = shapes.arith("add", n, shapes.arith("add", low, high))
-            moved = builder("sub", iota(total, INDEX), builder.index(low))
-            origin = builder("min", builder("max", moved, builder.index(0)), builder.index(shapes.arith("sub", n, 1)))
+        elif odd:
+            fail(UnsupportedError, f"np.pad with mode {mode!r} and reflect_type='odd' of a length known only at run time",
+                 "use reflect_type='even', or one of the modes constant, edge, reflect, symmetric and wrap")
         else:
-            fail(UnsupportedError, f"np.pad with mode {mode!r} of a length known only at run time", "use constant or edge")
+            origin = _origins(n, low, high, mode)
         value = builder("gather", value, origin, axes=(axis,), at=axis)
     return boxes.array(value)
+
+
+def _origins(n: Dim, low: Dim, high: Dim, mode: str) -> Value:
+    """Which element of an axis each of the padded one is: the nearest, or one of a periodic continuation."""
+    builder, total = tracing.current().builder, shapes.arith("add", n, shapes.arith("add", low, high))
+    moved, last = builder("sub", iota(total, INDEX), builder.index(low)), builder.index(shapes.arith("sub", n, 1))
+    if mode == "edge":
+        return builder("min", builder("max", moved, builder.index(0)), last)
+    if mode == "wrap":
+        return builder("mod", moved, builder("max", builder.index(n), builder.index(1)))
+    # to and fro: 0 1 2 2 1 0 where the end is repeated, 0 1 2 1 where it is not, each again and again
+    repeated = builder.index(1 if mode == "symmetric" else 0)
+    turn = builder("add", builder("add", last, last), repeated)
+    place = builder("mod", moved, builder("max", builder("add", turn, repeated), builder.index(1)))
+    return builder("min", place, builder("max", builder("sub", turn, place), builder.index(0)))
 
 
 def _expect_extendable(dims: tuple[Dim, ...], widths: list[tuple]) -> None:

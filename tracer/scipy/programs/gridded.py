@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .interpolants import _placed, make_interp_spline
+from .stands import Stand
 
 if TYPE_CHECKING:
     from ....ir.core import Value
 
 
-class Interp1d:
+class Interp1d(Stand):
     def __init__(self, x: Any, y: Any, kind: str = "linear", axis: int = -1, copy: bool = True, bounds_error: Any = None,
                  fill_value: Any = np.nan, assume_sorted: bool = False):
         x, y = np.asarray(x), np.asarray(y)
@@ -67,7 +68,7 @@ class Interp1d:
         return y[np.clip(np.searchsorted(x, at, side="right") - 1, 0, n - 1)]
 
 
-class RegularGrid:
+class RegularGrid(Stand):
     def __init__(self, points: Any, values: tuple[Value, ...], method: str = "linear", bounds_error: bool = True,
                  fill_value: Any = np.nan, **options: Any):
         if method not in ("linear", "nearest"):

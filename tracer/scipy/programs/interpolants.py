@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .crossings import solve
 from .linalg import solve_banded
 from .sampled import piecewise_polynomial
+from .stands import Stand
 
 if TYPE_CHECKING:
     from ....ir.types import Array
@@ -43,9 +45,9 @@ def _placed(found: Any, rank: int, axis: int) -> Any:
 
 # --- piecewise polynomials --------------------------------------------------------------------------------------------
 
-class Piecewise:
+class Piecewise(Stand):
     def __init__(self, c: Any, x: Any, extrapolate: bool = True, axis: int = 0):
-        self.c, self.x, self.axis = c, x, axis
+        self.c, self.x, self.axis = np.asarray(c), np.asarray(x), axis
         self.extrapolate = True if extrapolate is None else extrapolate
 
     def __call__(self, x: Any, nu: int = 0, extrapolate: Any = None) -> Any:
@@ -79,6 +81,16 @@ class Piecewise:
             raise NotImplementedError("integrate of a periodic interpolant cannot be compiled: use antiderivative()")
         whole = self.antiderivative()
         return whole(b, 0, extrapolate) - whole(a, 0, extrapolate)
+
+    def solve(self, y: Any = 0.0, discontinuity: bool = True, extrapolate: Any = None) -> Any:
+        extrapolate = self.extrapolate if extrapolate is None else extrapolate
+        if self.c.ndim != 2 or extrapolate == "periodic":
+            raise NotImplementedError("solve and roots of an interpolant with several columns, or a periodic one, cannot be "
+                                      "compiled: of several columns each has its own number of roots")
+        return solve(self.c, self.x, y, discontinuity, extrapolate)
+
+    def roots(self, discontinuity: bool = True, extrapolate: Any = None) -> Any:
+        return self.solve(0.0, discontinuity, extrapolate)
 
 
 def _hermite(x: Any, y: Any, slopes: Any, extrapolate: Any, axis: int) -> Any:
@@ -234,7 +246,7 @@ def _basis(t: Any, k: Any, x: Any, n: Any) -> Any:
     return i, found
 
 
-class Spline:
+class Spline(Stand):
     def __init__(self, t: Any, c: Any, k: Any, extrapolate: bool = True, axis: int = 0):
         self.t, self.c, self.k, self.extrapolate, self.axis = np.asarray(t), np.asarray(c), k, extrapolate, axis
         if self.c.shape[0] < self.t.shape[0] - k - 1:
@@ -363,7 +375,7 @@ def splev(x: Any, tck: Any, der: int = 0, ext: int = 0) -> Any:
 
 # --- polynomials ------------------------------------------------------------------------------------------------------
 
-class Newton:
+class Newton(Stand):
     """Divided differences, which are smooth at the points too."""
 
     def __init__(self, xi: Any, yi: Any, axis: int = 0):

@@ -176,7 +176,8 @@ def lu(a: Any, permute_l: bool = False, overwrite_a: bool = False, check_finite:
 def lstsq(a: Array, b: Array, cond: Any = None, overwrite_a: bool = False, overwrite_b: bool = False,
           check_finite: bool = True, lapack_driver: Any = None) -> tuple[Array, Array, Array, Array]:
     a, b = _ready(a, check_finite), _ready(b, check_finite, 1)
-    return np.linalg.lstsq(a, b, np.finfo(a.dtype).eps if cond is None else cond)
+    x, rest, rank, s = np.linalg.lstsq(a, b, np.finfo(a.dtype).eps if cond is None else cond)
+    return x, rest, int(rank), s
 
 
 def pinv(a: Any, *, atol: Any = None, rtol: Any = None, return_rank: bool = False, check_finite: bool = True) -> Any:
@@ -262,19 +263,6 @@ def solve_circulant(c: Any, b: Any, singular: str = "raise", tol: Any = None, ca
 
 
 # --- factorisations ---------------------------------------------------------------------------------------------------
-
-def qr(a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full", pivoting: bool = False,
-       check_finite: bool = True) -> Any:
-    if pivoting:
-        raise NotImplementedError("scipy.linalg.qr with pivoting=True cannot be compiled: its order depends on the data")
-    if mode not in ("full", "r", "economic"):
-        raise ValueError("Mode argument should be one of ['full', 'r', 'economic'] in compiled code")
-    a = _ready(a, check_finite)
-    if mode == "r":
-        return (np.linalg.qr(a, "complete")[1],)
-    q, r = np.linalg.qr(a, "complete" if mode == "full" else "reduced")
-    return q, r
-
 
 def svd(a: Any, full_matrices: Any = True, compute_uv: Any = True, overwrite_a: bool = False, check_finite: Any = True,
         lapack_driver: str = "gesdd") -> Any:

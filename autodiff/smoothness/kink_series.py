@@ -1,0 +1,266 @@
+"""Functions of a kink in which it cancels between factors or terms: by their series, at the kink.
+
+    g = (1 + r) exp(-r),  r = sqrt(q)       at 0       1 - q/2 + r³/3 - …    whose derivative by q is -1/2
+
+The chain rule has g'(r) r', of which g'(0) is 0 and r' is no number, or a convention. So where a value g is made of a kink r
+element by element, the derivative takes r for a constant where it is 0, and adds what the series says:
+
+    %c = select (eq %r, 0.0), 0.0, %r                g is computed with %c in place of %r, which is the same number
+    %s = surrogate %g, (add %g, (sloped 0.0, %r, (select (eq %r, 0.0), g'(r), 0.0)),
+                                (sloped 0.0, %q, (select (eq %r, 0.0), g''(r)/2, 0.0)))
+
+g'(0) times the slope of r, which counts as 0 where g'(0) is, and g''(0)/2 times that of q = r², which is smooth. Where g'(0)
+is not 0 there is a kink; its second derivative is the mean of those of both sides. A value that has r only once, in functions
+whose slope is not 0 (exp(-r), 1 + r), has a kink for certain and stays as it is. So does what has a pole at r = 0.
+
+The slopes are made with the declared partial derivatives of the ops that g consists of.
+"""
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ...ir.analysis.patterns import number
+from ...ir.build import Builder
+from ...ir.clone import mapped
+from ...ir.core import Block, Const, Op, Value
+from ...ir.types import StackType
+from ..activity import inexact
+from .even_functions import EVEN
+from .kink_products import MOVES, is_root, smooth_power
+from .vector_mixing import of_each, slope_of
+
+_DEEP = 24                     # how many ops behind a kink functions of it are followed
+_MOST = 2                      # of how many kinks
+_CHOICES = frozenset({"max", "min"})
+_ROOTS = frozenset({"abs", "copysign", "hypot", "sqrt", "root", *_CHOICES})
+_OF_SQUARES = frozenset({"abs", "copysign", "hypot", *_CHOICES})
+_FLAT = frozenset({*EVEN, "pow", "jv", "bessel_i"})          # what may have the slope 0 where its operand has not
+_POLES = {"div": 1, **dict.fromkeys(("log", "log2", "log10", "sqrt", "root", "cbrt", "pow", "norm_root"), 0)}
+_KEEP_ZERO = {"mul": (0, 1), "mulz": (0, 1), "neg": (0,), "div": (0,), "abs": (0,)}
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What a value is made of: kinks; whether in a way in which they may cancel; whether it is 0 where a kink is; how many ops
+    behind it; whether a choice (max, min) is in it; whether it has, or may have, a pole at a kink. `apart`: in a derivative,
+    what is taken only where a kink is 0, or only where it is not: both need no series."""
+
+    kinks: frozenset[Value] = frozenset()
+    cancels: bool = False
+    zero: bool = False
+    depth: int = 0
+    choice: bool = False
+    pole: bool = False
+    apart: bool = False
+
+
+def expanded(body: Block) -> None:
+    """State the derivatives of functions in which kinks cancel, in place."""
+    if any(op.defn.name in _ROOTS or op.defn.name in ("pow", "norm_root") for op in body.walk()):
+        _Series().function(body)
+
+
+class _Series:
+    def __init__(self) -> None:
+        self.b = Builder()
+        self.made: dict[Value, _Made] = {}
+        self.before: set[Value] = set()                    # values of the program itself
+        self.kinks: dict[Value, Value] = {}                # a kink that is held where it is 0 -> the kink, in a derivative
+        self.held: dict[Value, Value] = {}                 # a kink -> the same, held
+        self.squares: dict[Value, Value] = {}
+        self.stated: dict[Value, Value] = {}
+
+    def function(self, body: Block) -> None:
+        self._find(body)
+        ends: list[Value] = []
+        self._ends(body, ends)
+        kinks = {k for v in ends if self.made[v].cancels for k in self.made[v].kinks}
+        if kinks:
+            self._write(body, kinks, {v for v in ends if self.made[v].kinks & kinks})
+
+    # --- what is made of kinks
+
+    def _find(self, block: Block) -> None:
+        for op in block.ops:
+            self.before.update(op.results)
+            for region in op.regions:
+                self._find(region)
+            if len(op.results) == 1 and (found := self._of(op)) is not None:
+                self.made[op.results[0]] = found
+
+    def _of(self, op: Op) -> _Made | None:
+        (v,), name = op.results, op.defn.name
+        if isinstance(v.type, StackType) or not v.type.dtype.inexact or v.type.dtype.complex:
+            return None
+        known = [self.made.get(x) for x in (op.operands[1:] if name in ("surrogate", "select") else op.operands)]
+        parts = [m for m in known if m is not None]
+        if (kink := self._held_kink(op)) is not None:
+            self.kinks[v] = kink
+            return _Made(frozenset({v}), zero=True)
+        if self._is_apart(op) or (name in _KEEP_ZERO and any(m.apart for m in parts)):
+            return _Made(apart=True)
+        if self._is_source(op, parts):
+            return _Made(frozenset({v}), zero=True)
+        if not parts or not of_each(op):
+            return _Made(choice=True) if name in _CHOICES else None
+        return _together(op, known, parts)
+
+    def _is_source(self, op: Op, parts: list[_Made]) -> bool:
+        (v,), name = op.results, op.defn.name
+        if name in MOVES:
+            return len(parts) == 1 and op.operands[0] in parts[0].kinks and op.operands[0] not in self.kinks
+        if any(m.kinks and not m.zero for m in parts):
+            return False                                       # sqrt(1 + r) is a function of r rather than a kink
+        if name in ("pow", "norm_root"):
+            return number(op.operands[1]) == 0.5
+        return name in _ROOTS and is_root(v)
+
+    def _kink_of(self, op: Op) -> Value | None:
+        """%r of select (eq %r, 0.0), …"""
+        at = op.operands[0].op if op.defn.name == "select" else None
+        if at is None or at.defn.name != "eq" or number(at.operands[1]) != 0:
+            return None
+        m = self.made.get(at.operands[0])
+        return at.operands[0] if m is not None and at.operands[0] in m.kinks else None
+
+    def _held_kink(self, op: Op) -> Value | None:
+        """%r of select (eq %r, 0.0), 0.0, %r."""
+        kink = self._kink_of(op)
+        return kink if kink is not None and op.operands[2] is kink and number(op.operands[1]) == 0 else None
+
+    def _is_apart(self, op: Op) -> bool:
+        return self._kink_of(op) is not None and 0 in map(number, op.operands[1:])
+
+    def _inside(self, op: Op) -> bool:
+        """Whether an op makes a function of kinks."""
+        m = self.made.get(op.results[0]) if len(op.results) == 1 else None
+        return m is not None and bool(m.kinks) and not m.pole and op.results[0] not in m.kinks
+
+    def _ends(self, block: Block, ends: list[Value]) -> None:
+        """The functions of kinks that are used by what is none."""
+        for op in block.ops:
+            for region in op.regions:
+                self._ends(region, ends)
+            if self._uses(op):
+                ends += [v for v in op.operands if self._is_end(v)]
+        ends += [v for v in block.yields if self._is_end(v)]
+
+    def _uses(self, op: Op) -> bool:
+        if op.regions:
+            return True
+        m = self.made.get(op.results[0]) if len(op.results) == 1 else None
+        return not (m is not None and m.apart) and not self._inside(op) and any(map(inexact, op.results))
+
+    def _is_end(self, v: Value) -> bool:
+        m = self.made.get(v)
+        return m is not None and bool(m.kinks) and not m.pole and v not in m.kinks
+
+    # --- the program with its derivatives stated
+
+    def _write(self, block: Block, kinks: set[Value], ends: set[Value]) -> None:
+        b, ops, block.ops = self.b, block.ops, []
+        with b.at(block):
+            for op in ops:
+                for region in op.regions:
+                    self._write(region, kinks, ends)
+                if self._inside(op):
+                    op.operands = mapped(op.operands, self.held)
+                elif self._uses(op):
+                    op.operands = mapped(op.operands, self.stated)
+                block.ops.append(op)
+                b.loc = op.loc
+                for v in op.results:
+                    if v in kinks:
+                        self._hold(v)
+                    elif v in ends:
+                        self.stated[v] = self._expansion(v, sorted(self.made[v].kinks & kinks, key=list(self.held).index))
+            block.yields = mapped(block.yields, self.stated)
+
+    def _hold(self, kink: Value) -> None:
+        b, source = self.b, self.kinks.get(kink, kink)
+        zero = b.const(0, kink.type.dtype)
+        self.held[kink] = kink if source is not kink else b("select", b("eq", kink, zero), zero, kink)
+        square = smooth_power(b, source, 2)
+        assert square is not None, kink
+        self.squares[kink] = square.value
+
+    def _expansion(self, g: Value, kinks: list[Value]) -> Value:
+        b, total = self.b, g
+        zero = b.const(0, g.type.dtype)
+        for kink in kinks:
+            at, source = b("eq", kink, b.const(0, kink.type.dtype)), self.kinks.get(kink, kink)
+            memo: dict[Value, Value | None] = {}
+            slope = self._slope(g, kink, memo)
+            bend = None if slope is None else self._slope(slope, kink, memo)
+            if slope is not None:
+                total = b("add", total, b("sloped", zero, source, b("select", at, slope, zero)))
+            if bend is not None:
+                square, half = self.squares[kink], b("mul", bend, b.const(0.5, bend.type.dtype))
+                factor = b("select", at, half, zero)
+                if not _is_of_squares(source.maker):
+                    factor = b("sloped", factor, square, b("select", at, b.const(math.nan, zero.type.dtype), zero))
+                total = b("add", total, b("sloped", zero, square, factor))
+        return b("surrogate", g, b.broadcast(total, g.type.dims))
+
+    def _slope(self, v: Value, kink: Value, memo: dict[Value, Value | None]) -> Value | None:
+        """The derivative by a kink, of what is made of it."""
+        if v is self.held[kink]:
+            return self.b.const(1, v.type.dtype)
+        m = self.made.get(v)
+        if v.op is None or (v in self.before and (m is None or kink not in m.kinks)):
+            return None
+        if v not in memo:
+            memo[v] = slope_of(self.b, v, [self._slope(x, kink, memo) for x in v.op.operands])
+        return memo[v]
+
+
+def _together(op: Op, known: list[_Made | None], parts: list[_Made]) -> _Made:
+    """What an op makes of its operands."""
+    name = op.defn.name
+    kinks = frozenset[Value]().union(*[m.kinks for m in parts])
+    depth = 1 + max(m.depth for m in parts)
+    choice = name in _CHOICES or any(m.choice for m in parts)
+    zeros = [m is not None and m.zero for m in known]
+    at_zero = any(zeros[k] for k in _KEEP_ZERO.get(name, ())) or (name in ("add", "sub", "cast") and all(zeros))
+    several = sum(bool(m.kinks) for m in parts) > 1 or (bool(kinks) and (choice or name in _FLAT))
+    pole = any(m.pole for m in parts) or depth > _DEEP or len(kinks) > _MOST or (
+        name in _POLES and zeros[_POLES[name]] and not _is_high_power(op))
+    return _Made(kinks, several or any(m.cancels for m in parts), at_zero, depth, choice, pole)
+
+
+def _is_of_squares(op: Op) -> bool:
+    """Whether a kink is the root of what has the slope 0 where it is 0 for certain. Of what may have another slope (sqrt(x)),
+    second derivatives would need the next terms of the series: they are NaN."""
+    name, (x, *_) = op.defn.name, op.operands
+    if name in MOVES:
+        return x.op is not None and _is_of_squares(x.op)
+    return name in _OF_SQUARES or _is_sum_of_squares(x)
+
+
+def _is_sum_of_squares(v: Value, depth: int = 6) -> bool:
+    op = v.op
+    if op is None or not depth:
+        return False
+    name, operands = op.defn.name, op.operands
+    if name in ("mul", "dot") and operands[0] is operands[1]:
+        return name == "mul" or op.attrs["contract"][0] == op.attrs["contract"][1]
+    if name == "pow":
+        exponent = number(operands[1])
+        return isinstance(exponent, (int, float)) and exponent > 0 and exponent % 2 == 0
+    if name in ("mul", "div") and operands[1].__class__ is Const:
+        return bool((operands[1].data > 0).all()) and _is_sum_of_squares(operands[0], depth - 1)
+    if name == "mul" and operands[0].__class__ is Const:
+        return bool((operands[0].data > 0).all()) and _is_sum_of_squares(operands[1], depth - 1)
+    if name == "add":
+        return all(_is_sum_of_squares(x, depth - 1) for x in operands)
+    inner = name in MOVES or name == "surrogate" or (name == "reduce" and op.attrs["kind"] == "sum")
+    return inner and _is_sum_of_squares(operands[0], depth - 1)
+
+
+def _is_high_power(op: Op) -> bool:
+    """Whether an op is a power above 1, or may be."""
+    if op.defn.name != "pow":
+        return False
+    exponent = number(op.operands[1])
+    return exponent is None or (isinstance(exponent, (int, float)) and exponent > 1)
