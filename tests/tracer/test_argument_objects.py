@@ -336,15 +336,14 @@ def test_a_container_that_is_changed_and_returned():
 
 
 def test_changes_that_the_caller_would_not_see_are_refused():
-    def longer(xs):
-        xs.append(1.0)
-        return xs[0]
+    def shorter(xs):
+        return xs.pop()
 
     def without(d):
         del d["a"]
         return 1.0
 
-    for f, x in ((longer, [1.0]), (without, {"a": 1.0, "b": 2.0})):
+    for f, x in ((shorter, [1.0]), (without, {"a": 1.0, "b": 2.0})):
         with pytest.raises(tg.UnsupportedError):
             tg.jit(f)(x)
     assert x == {"a": 1.0, "b": 2.0}
@@ -382,3 +381,34 @@ def test_a_container_that_nothing_reads_may_grow():
     assert s.length() == 6 * 15.0
     s.history.append(0.0)
     assert s.length() == 7 * 15.0
+
+
+def longer(xs, v, n):
+    xs.append(v)
+    xs[0] = 5.0
+    for k in range(n):
+        xs.append(k * v)
+    xs += [1.0]
+    xs.extend([v])
+    return len(xs)
+
+
+def test_lists_that_get_longer():
+    for run in (tg.jit(longer), tg.jit(longer).interpret):
+        found, expected = [1.0], [1.0]
+        assert run(found, 3.0, 3) == longer(expected, 3.0, 3)
+        assert found == expected
+    rows, x = [np.ones(2)], np.zeros(2)
+
+    @tg.jit
+    def keep(rows, x):
+        rows.append(x)
+        rows.append(x + 1)
+        x[0] = 9.0
+
+    keep(rows, x)
+    assert rows[1] is x and x.tolist() == [9, 0] and rows[2].tolist() == [1, 1]
+    held = [np.arange(3.0)]
+    tg.vmap(lambda held: held.append(held[0] * 2))(held)
+    assert held[1].tolist() == [0, 2, 4]
+    assert tg.grad(lambda xs, v: longer(xs, v, 2) * 0.0 + sum(xs), 1)([1.0], 3.0) == 3.0

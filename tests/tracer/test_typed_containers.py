@@ -1,5 +1,6 @@
 """numba.typed's containers as arguments: in traced code lists and dicts."""
 import numpy as np
+import pytest
 from numba import types
 from numba.typed import Dict, List
 
@@ -43,3 +44,24 @@ def test_a_dict_of_known_keys():
 
 def test_gradients_come_back_as_plain_lists():
     assert tg.grad(total)(List([1.0, 2.0])) == [1.0, 1.0]
+
+
+def counted(xs):
+    seen = Dict.empty(key_type=types.int64, value_type=types.int64)
+    large = List.empty_list(types.float64)
+    for x in xs:
+        if x in seen:
+            seen[x] += 1
+        else:
+            seen[x] = 1
+            if x > 1:
+                large.append(x * 0.5)
+    return len(seen), sum(large), max(seen.values())
+
+
+def test_empty_ones_that_are_made_inside():
+    xs = np.array([3, 1, 3, 2])
+    assert tg.jit(counted)(xs) == counted(xs) == (3, 2.5, 2)
+    for make in (lambda: Dict.empty(types.int64, types.float32), lambda: List.empty_list(types.UniTuple(types.int8, 2))):
+        with pytest.raises(tg.UnsupportedError, match="numbers would be converted when they are put in"):
+            tg.jit(lambda x, make=make: make())(1.0)

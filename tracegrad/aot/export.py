@@ -163,7 +163,7 @@ def _passed(item: Item) -> tuple:
 
 
 def _held(made: _Program, leaf: int, x: Any) -> object_file.Parameter:
-    dtype = made.traced.leaves[leaf].dtype
+    dtype = made.traced.leaves[leaf].number
     return object_file.Parameter(dtype, data=np.ascontiguousarray(x, dtype.np))
 
 

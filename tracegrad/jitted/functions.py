@@ -261,8 +261,8 @@ def jit(f: Any = None, *, static_argnums: tuple = (), static_argnames: str | tup
              derived from it, whatever `tg.config` says. Those of numba.njit that ask for what happens anyway (nopython, nogil,
              cache, parallel, …) are accepted and change nothing; the others are refused
 
-    Works bare (`@tg.jit`), with options (`@tg.jit(static_argnums=1)`), and with Numba's signatures
-    (`@tg.jit("float64(float64)")`), for which it compiles at once. Arguments: arrays, numbers, and nested
+    Works bare (`@tg.jit`), with options (`@tg.jit(static_argnums=1)`), and with signatures (`@tg.jit("float64(float64)")`),
+    for which it compiles at once. Arguments: arrays, numbers, and nested
     tuples, lists, dicts, namedtuples and dataclasses of them; strings, bools, None, functions and other hashables are
     part of the specialisation, as are the arguments that `static_argnums` (positions) and `static_argnames` choose. Results are
     NumPy arrays and scalars with the dtypes and the structure that Python would return. `f` may be a `numba.njit` function.

@@ -11,9 +11,10 @@ What Numba's own packages overload (NumPy, the standard library) is not looked u
 """
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any
 
 from ...ir.errors import UnsupportedError
@@ -69,4 +70,36 @@ def _overloaded(f: FunctionType, choosers: list, args: tuple, kwargs: dict) -> A
                            "give one with numba.extending.overload", tracing.locate())
 
 
-calls.REDIRECTS.append(redirect)
+# --- containers of declared types --------------------------------------------------------------------------------------------
+
+_HELD_AS_THEY_ARE = ("int64", "float64", "complex128", "boolean", "bool", "unicode_type")
+
+
+def typed_empty(f: Callable) -> Callable | None:
+    """`numba.typed.Dict.empty(key_type, value_type)` and `List.empty_list(item_type)`: an empty dict or list."""
+    module = sys.modules.get("numba.typed")
+    if module is None or not isinstance(f, MethodType) or not isinstance(f.__self__, type):
+        return None
+    made = {(module.Dict, "empty"): dict, (module.List, "empty_list"): list}.get((f.__self__, f.__name__))
+    return made and functools.partial(_empty, f, made)
+
+
+def _empty(f: MethodType, made: type, *types: Any, **named: Any) -> Any:
+    """What is declared narrower than Python's numbers would be rounded by Numba when it is put in."""
+    for found in (*types, *[x for name, x in named.items() if name.endswith("_type")]):
+        _expect_held_as_it_is(f, found)
+    return calls.call(made)
+
+
+def _expect_held_as_it_is(f: MethodType, found: Any) -> None:
+    parts = getattr(found, "types", None) or [found]
+    for part in parts:
+        plain = str(part) in _HELD_AS_THEY_ARE or type(part).__name__ in ("Array", "ListType")
+        if not plain and part is not found:
+            _expect_held_as_it_is(f, part)
+        elif not plain and not getattr(part, "types", None):
+            raise UnsupportedError(f"{f.__qualname__} with the type {part}: numbers would be converted when they are put in",
+                                   "convert them where they are put in, and write `{}` or `[]`", tracing.locate())
+
+
+calls.REDIRECTS += [redirect, typed_empty]

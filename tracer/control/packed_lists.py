@@ -245,14 +245,22 @@ def element_kind(held: list[float | ScalarBox]) -> leaf_types.Kind | None:
     return joined._replace(dtype=I64) if joined and joined.dtype is INDEX else joined or None
 
 
+# told(trace, list, method, arguments) of one that has to be of run-time length (sequences/dynamic_lists.py)
+OUTGROWN: list[Callable] = []
+
+
 def pack(trace: Trace, held: Any) -> None:
-    """Told before a list is indexed with a traced number: trace again with it packed, if it can be."""
+    """Told before a list is indexed with a traced number: trace again with it packed, if it can be; one that was empty when it
+    was made, and has been appended to since, with a length that only run time knows."""
     epoch = trace.born_at.get(id(held))
     if epoch is None or epoch[0] is not held or not held:
         return
     if epoch[1] in trace.lists and not isinstance(trace.lists[epoch[1]], leaf_types.Kind):
         return
-    kind = element_kind(held)
+    kind, known = element_kind(held), trace.lists.get(epoch[1])
+    if kind is not None and known is not None and leaf_types.join(known, kind) == known:
+        for told in OUTGROWN:
+            told(trace, held, "pop", ())
     if kind is not None:
         raise tracing.Restart(lists={epoch[1]: kind})
 

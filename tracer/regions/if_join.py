@@ -68,11 +68,14 @@ class IfJoin:
                 uses[id(part)] = uses.get(id(part), 0) + 1
         left, left_tree = leaf_types.flatten(a)
         right, right_tree = leaf_types.flatten(b)
+        if left_tree != right_tree:                       # perhaps but for what may be None
+            left, left_tree = pytrees.flatten(a, leaf_types.opened, _may_be_none)
+            right, right_tree = pytrees.flatten(b, leaf_types.opened, _may_be_none)
         if left_tree != right_tree:
             raise region_tracing.Mismatch(region_tracing.quoted(what), leaf_types.describe(a), leaf_types.describe(b),
                                           "the structures differ")
         paths = left_tree.paths(what)
-        slots = [self.leaf(path, x, y) for path, x, y in zip(paths, left, right)]
+        slots = [self.optional(path, x, y) or self.leaf(path, x, y) for path, x, y in zip(paths, left, right)]
         if left_tree is pytrees.LEAF:
             return slots[0]
 
@@ -362,3 +365,8 @@ class _Emission:
             if a.type == BOOL_SCALAR:
                 return self.flag if a.item else self.builder("not", self.flag)
         return None
+
+
+def _may_be_none(x: Any) -> bool:
+    """Whether a part of a structure is None, or may be."""
+    return x is None or type(x) in optional_values.KINDS

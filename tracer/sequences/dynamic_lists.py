@@ -92,8 +92,7 @@ class Cell:
 # --- becoming one -----------------------------------------------------------------------------------------------------
 
 def grow(trace: Trace, held: list | deque, name: str, args: tuple[float | ScalarBox, ...]) -> None:
-    """Told that list.<name>(*args) would give a list a length that only run time knows: trace again with it a pile, if it can
-    be."""
+    """Told that list.<name>(*args) would give a list a length of run time: trace again with it a pile, if it can be."""
     epoch = trace.born_at.get(id(held))
     found = _entry_after(held, name, args) if type(held) in (list, deque) else None
     if found is not None and epoch is not None and epoch[0] is held and trace.lists.get(epoch[1]) is not packed_lists.NEITHER:
@@ -493,6 +492,7 @@ def _length(held: Any) -> int | ScalarBox:
 
 
 calls.OUTGROWN.append(grow)
+packed_lists.OUTGROWN.append(grow)
 calls.OF_LISTS.update({np.stack: _stack, np.concatenate: _concatenate, np.vstack: _vstack, np.hstack: _hstack,
                        builtins.len: _length, list: lambda held: held.settled()})
 packed_lists.MAKERS[Entry] = piled

@@ -229,9 +229,6 @@ def assigned(trace: Trace, held: list, before: list[dict[Any, Any]], originals: 
         if gone := [key for key in old if key not in now]:
             raise UnsupportedError(f"taking {gone[0]!r} out of an argument cannot be compiled: its caller would not see it",
                                    "assign None to it, or work on a copy, and return that", tracing.locate())
-        if isinstance(x, list) and len(now) > len(old):
-            raise UnsupportedError("a list that is an argument gets longer, which its caller would not see",
-                                   "work on a copy (`xs = list(xs)`), and return it", tracing.locate())
         found |= {(number, key): value for key, value in now.items() if key not in old or value is not old[key]}
     for number in {number for number, _ in found}:
         _expect_alone(trace, originals, number)
@@ -304,7 +301,9 @@ def _referred(x: Any, structure: pytrees.TreeDef, originals: tuple, made: list) 
 
 
 def _assign(x: Any, key: Any, value: Any) -> None:
-    if isinstance(x, (dict, list)):
+    if isinstance(x, list) and key == len(x):
+        x.append(value)
+    elif isinstance(x, (dict, list)):
         x[key] = value
     else:
         pytrees.set_attribute(x, key, value)

@@ -156,7 +156,12 @@ def delivered(returned: Any, values: tuple, places: tuple[tuple[int, Any], ...],
     """What a program returns that stands inside another one, whose objects get what it assigned to them."""
     for (number, key), value in zip(places, values):
         held = objects[number]
-        setitem(value, held, key) if isinstance(held, (dict, list)) else setattr_(value, held, key)
+        if isinstance(held, list) and key == len(held):
+            calls.call(held.append, value)
+        elif isinstance(held, (dict, list)):
+            setitem(value, held, key)
+        else:
+            setattr_(value, held, key)
     return returned
 
 

@@ -325,3 +325,29 @@ def test_under_a_derivative_in_compiled_code():
 
     slope = (tg.jit(program)(2.0 + STEP) - tg.jit(program)(2.0 - STEP)) / (2 * STEP)
     assert np.isclose(tg.grad(program)(2.0), slope, rtol=1e-7)
+
+
+def test_a_heap_by_hand_in_a_list_that_a_loop_makes():
+    def sift(xs):
+        heap = []
+        for x in xs:
+            heap.append(x)
+            i = len(heap) - 1
+            while i > 0:
+                p = (i - 1) // 2
+                if heap[p] <= heap[i]:
+                    break
+                heap[p], heap[i] = heap[i], heap[p]
+                i = p
+        return heap
+
+    def weighted(xs):
+        total = 0.0
+        for k, x in enumerate(sift(xs)):
+            total += k * x * x
+        return total
+
+    x = np.array([4.0, 1.0, 3.0, 0.5, 2.0])
+    assert tg.jit(sift)(x) == sift(x)
+    steps = [(weighted(x + 1e-6 * e) - weighted(x - 1e-6 * e)) / 2e-6 for e in np.eye(5)]
+    np.testing.assert_allclose(tg.grad(weighted)(x), steps, rtol=1e-7)

@@ -130,3 +130,34 @@ def test_a_batch():
     np.testing.assert_array_equal(tg.vmap(positive)(V), V)
     with pytest.raises(TypeError, match="returns None here"):
         tg.vmap(positive)(np.array([1.0, -1.0]))
+
+
+def two_sum(xs, target):
+    seen = {}
+    for i, x in enumerate(xs):
+        j = seen.get(target - x)
+        if j is not None:
+            return j, i
+        seen[x] = i
+    return -1, -1
+
+
+def looked_up(xs, t):
+    at = {}
+    for i, x in enumerate(xs):
+        at[x] = i
+    j = at.get(t)
+    return (0, 1) if j is None else (j, 5)
+
+
+def with_none(x):
+    if x > 1:
+        return x * 2, {"a": None, "b": 1.0}
+    return x, {"a": x + 1, "b": 2.0}
+
+
+@pytest.mark.parametrize("f, args", [
+    (two_sum, (np.array([3, 8, 5, 2, 9]), 11)), (two_sum, (np.array([3, 8, 5, 2, 9]), 1)), (two_sum, (np.arange(0), 1)),
+    (looked_up, (np.array([3, 8, 5]), 5)), (looked_up, (np.array([3, 8, 5]), 6)), (with_none, (2.0,)), (with_none, (0.5,))])
+def test_what_may_be_none_inside_of_a_tuple(f, args):
+    assert tg.jit(f)(*args) == tg.jit(f).interpret(*args) == f(*args)
