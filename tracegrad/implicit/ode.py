@@ -55,7 +55,8 @@ def odeint(f: Callable, y0: Any, t: Any, *args: Any, rtol: float = 1e-8, atol: f
                             f"atol={atol!r}, steps={steps!r}, maxsteps={maxsteps!r}", "", where(f))
     _expect_ways(f, method, band, mode, steps)
     slope = slope_of(f, name, tfirst=False, reshapes=False)
-    how = Steps(slope, float(rtol), float(atol), steps, int(maxsteps), name, method, None if band is None else (band[0], band[1]))
+    diagonals = None if band is None else (band[0], band[1])
+    how = Steps(slope, float(rtol), float(atol), steps, int(maxsteps), name, method, diagonals)
     solve = solver(how) if mode == "discrete" else differently(how, solver(how), mode)
     return solve(y0, t, args) if tracing.active() is not None else jit(solve)(y0, t, args)
 

@@ -21,8 +21,10 @@ _WEAK = {"f": FLOAT, "i": INT, "c": COMPLEX}
 class ShapeDtypeStruct:
     """The shape and dtype of an array, without elements: what `eval_shape` returns, and what it and `f.lower` take.
 
-    shape, dtype   as of an array; a shape () stands for a scalar
-    weak_type      whether it is a Python number, which leaves a dtype to the array that it meets
+    Parameters: `shape` and `dtype` as of an array, a shape () stands for a scalar; `weak_type`: whether it is a Python number,
+    which leaves a dtype to the array that it meets.
+    Result: an object with these attributes, `ndim` and `size`.
+    Errors: ArgumentTypeError where `shape` is no tuple of ints, TypeError where there is no such dtype.
 
     >>> tg.ShapeDtypeStruct((2, 3), np.float32)
     ShapeDtypeStruct(shape=(2, 3), dtype=float32)
