@@ -60,7 +60,7 @@ def unflatten(structure: TreeDef, leaves: Iterable) -> Any:
 def leaves(tree: Any, is_leaf: Callable | None = None) -> list:
     """The leaves of a tree.
 
-    Parameters: as of `flatten`. Result: the list of them. Errors: none of its own.
+    Parameters: `tree`, `is_leaf` as of `flatten`. Result: the list of them. Errors: none of its own.
 
     >>> tg.tree.leaves([1.0, (2.0, {"a": 3.0})])
     [1.0, 2.0, 3.0]
@@ -71,7 +71,8 @@ def leaves(tree: Any, is_leaf: Callable | None = None) -> list:
 def structure(tree: Any, is_leaf: Callable | None = None) -> TreeDef:
     """The structure of a tree.
 
-    Parameters: as of `flatten`. Result: what is equal for all trees that differ in leaves only. Errors: none of its own.
+    Parameters: `tree`, `is_leaf` as of `flatten`. Result: what is equal for all trees that differ in leaves only.
+    Errors: none of its own.
 
     >>> tg.tree.structure((1.0, [2.0])) == tg.tree.structure((3.0, [4.0]))
     True
@@ -96,7 +97,8 @@ def map(f: Callable, tree: Any, *rest: Any, is_leaf: Callable | None = None) -> 
 def reduce(f: Callable, tree: Any, initializer: Any = _MISSING, is_leaf: Callable | None = None) -> Any:
     """f(…f(f(first leaf, second), third)…), with `initializer` before the first one.
 
-    Parameters: as named. Result: as above. Errors: TypeError where there is neither leaf nor initializer.
+    Parameters: `f(a, b)`, `tree`, `initializer`; `is_leaf` as of `flatten`. Result: as above.
+    Errors: TypeError where there is neither leaf nor initializer.
 
     >>> tg.tree.reduce(lambda a, b: a + b, {"w": 1.0, "b": 2.0})
     3.0
@@ -108,7 +110,7 @@ def reduce(f: Callable, tree: Any, initializer: Any = _MISSING, is_leaf: Callabl
 def all(tree: Any, is_leaf: Callable | None = None) -> bool:
     """Whether all leaves are true.
 
-    Parameters: as of `flatten`. Result: a bool. Errors: none of its own.
+    Parameters: `tree`, `is_leaf` as of `flatten`. Result: a bool. Errors: none of its own.
 
     >>> tg.tree.all({"w": True, "b": (True, False)})
     False
@@ -141,7 +143,7 @@ def register(cls: type, flatten: Callable | None = None, unflatten: Callable | N
     Without these the class has them as methods: `x.tree_flatten()` and the classmethod `tree_unflatten(aux, children)`; then
     `@tg.tree.register` decorates it.
 
-    Parameters: as named. Result: the class. Errors: ArgumentTypeError for what is no class, or has no such methods.
+    Parameters: `cls`, and as named. Result: the class. Errors: ArgumentTypeError for what is no class, or has no such methods.
 
     >>> class Pair:
     ...     def __init__(self, a, b):

@@ -19,7 +19,7 @@ def eval_shape(f: Callable, *args: Any, **kwargs: Any) -> Any:
     Nothing is compiled or computed. Arguments are arrays and numbers, or what has only their `shape` and `dtype`, such as
     `tg.ShapeDtypeStruct((3,), float)` or JAX's.
 
-    Parameters: `f`, a function or a compiled one; its arguments. Result: as above; strings and the like as they are.
+    Parameters: `f`, a function or a compiled one; `args`, `kwargs`. Result: as above; strings and the like as they are.
     Errors: those of `jit`; ShapeError where only the elements of arrays decide the length of a result.
 
     >>> tg.eval_shape(lambda a, x: a @ x, tg.ShapeDtypeStruct((2, 3), np.float64), np.ones(3))
