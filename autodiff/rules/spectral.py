@@ -69,11 +69,20 @@ def _spread_of(b: Builder, w: Value, m: Value) -> tuple[Value, Value, Value, Val
     """(w in rows, w in columns, |w[j] - w[i]|, where that is within rounding of nothing) for matrices like m."""
     across, down = (f(b, w, m) for f in (rows, columns))
     gap = b("abs", b("sub", across, down))
+    return across, down, gap, b("le", gap, rounding(b, w, w, m))
+
+
+def rounding(b: Builder, f: Value, w: Value, m: Value) -> Value:
+    """How far off numbers f, of each of w, may be, of the size of the largest: for matrices like m."""
     n, axis = w.type.dims[-1], len(w.type.dims) - 1
-    largest = b.reduce(b("abs", w), "max", (axis,)) if n != 0 else b.full(0, w.type.dims[:-1], w.type.dtype)
+    largest = b.reduce(b("abs", f), "max", (axis,)) if n != 0 else b.full(0, w.type.dims[:-1], f.type.dtype)
     largest = b.broadcast(b.reshape(largest, (*w.type.dims[:-1], 1, 1)), m.type.dims)
-    size = b("mul", b.cast(b.index(n), w.type.dtype), _constant(b, 8 * float(np.finfo(w.type.dtype.np).eps), w))
-    return across, down, gap, b("le", gap, b("mul", largest, size))
+    return b("mul", largest, b("mul", b.cast(b.index(n), w.type.dtype), _constant(b, 8 * float(np.finfo(w.type.dtype.np).eps), w)))
+
+
+def vanishing(b: Builder, s: Value, m: Value) -> Value:
+    """Pairs of singular values that are both within rounding of 0."""
+    return b("le", b("add", rows(b, s, m), columns(b, s, m)), rounding(b, s, s, m))
 
 
 def grouped(b: Builder, w: Value, m: Value, near: float) -> tuple[Value, Value, Value]:
@@ -145,7 +154,7 @@ def _alone(b: Builder, w: Value, m: Value, turn: Value, attrs: dict[str, Any]) -
 
 
 def _couple(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value | None]) -> list[Value]:
-    """k times the Hermitian part of U^H A_dot V, without its diagonal; linear in k too."""
+    """k times the Hermitian part of U^H A_dot V, without its diagonal; `whole`: k U^H A_dot V. Linear in k too."""
     a_dot, k_dot = dots[0], dots[3]
     found = None
     if k_dot is not None:
@@ -156,8 +165,8 @@ def _couple(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value | N
         return [found]
     lower = op.attrs["lower"]
     a_dot = a_dot if lower is None else _hermitian(b, a_dot, lower)
-    m = _symmetric(b, matmul(b, adjoint(b, x(1)), matmul(b, a_dot, x(2))))
-    moved = _kept(b, b("not", _eye(b, m)), m, x(3))
+    m = matmul(b, adjoint(b, x(1)), matmul(b, a_dot, x(2)))
+    moved = _times(b, m, x(3)) if op.attrs.get("whole") else _kept(b, b("not", _eye(b, m)), _symmetric(b, m), x(3))
     return [moved if found is None else b("add", moved, found)]
 
 
@@ -269,9 +278,10 @@ def _part(b: Builder, x: Any, start: Any, length: Dim, axis: int) -> Any:
 
 def _spin(b: Builder, s: Value, m: Value, mixed: Value) -> Value:
     """D with m's skew part = D (S + B) + (S + B) D, up to the third power of B: half of what turns left vectors against
-    right ones."""
+    right ones. Those of values of 0 do not turn: their skew part is a part of B (vector_mixing.py)."""
     skew = b("mul", b("sub", m, adjoint(b, m)), _constant(b, 0.5, m))
     both = b("add", rows(b, s, m), columns(b, s, m))
+    both = b("select", vanishing(b, s, m), _constant(b, 0, both), both)
     total = part = _over(b, skew, both)
     for sign in ("sub", "add") if mixed is not None else ():
         part = _over(b, b("add", matmul(b, part, mixed), matmul(b, mixed, part)), both)

@@ -108,7 +108,7 @@ class _Following:
             frame = Frame(a, thin[0], thin[1], w, lead, near, lower)
             kinds = ["vectors" if same_length(x.type.dims[-1], n) else "more" for x in (u, v)]
             flows = [Flow(kinds[0], u, frame, lead + 1), Flow("values", w, frame, lead, core=w),
-                     Flow(kinds[1], vh, frame, lead, turned=not frame.real)]
+                     Flow(kinds[1], vh, frame, lead, turned=not frame.real, right=True)]
         else:
             frame = Frame(a, None, None, marked[0], lead, near, lower)
             flows = [Flow("values", marked[0], frame, lead, core=marked[0])]

@@ -12,7 +12,7 @@ from typing import Any
 from ...ir.build import Builder, key_of
 from ...ir.core import Const, Op, Value
 from ...ir.ops.linalg import dot_axes
-from .vector_mixing import Flow, leaving, mixing, moved, range_of, same_length, scaled, trace, values_in
+from .vector_mixing import Flow, leaving, mixing_of, moved, range_of, same_length, scaled, trace, values_in
 
 # --- elementwise --------------------------------------------------------------------------------------------------------
 
@@ -282,7 +282,7 @@ def _meeting(b: Builder, op: Op, x: Flow, y: Flow, values: list[Value]) -> Flow 
         n = 1 - pairs[0][1 - k]
         value = b("dot", *values, **op.attrs)
         axis = _axis_after(op, values, 1 - k, n)
-        added = moved(b, flow.value, mixing(b, flow.frame, other.each), flow.axis, flow.frame.lead, flow.turned)
+        added = moved(b, flow.value, mixing_of(b, flow, other.each), flow.axis, flow.frame.lead, flow.turned)
         order = [d for d in range(len(value.type.dims)) if d != flow.axis]
         order.insert(axis, flow.axis)
         added = b.transpose(added, order)

@@ -194,14 +194,19 @@ class _Series:
             slope = self._slope(g, kink, memo)
             bend = None if slope is None else self._slope(slope, kink, memo)
             if slope is not None:
-                total = b("add", total, b("sloped", zero, source, b("select", at, slope, zero)))
+                total = self._plus(total, source, b("select", at, slope, zero))
             if bend is not None:
                 square, half = self.squares[kink], b("mul", bend, b.const(0.5, bend.type.dtype))
                 factor = b("select", at, half, zero)
                 if not _is_of_squares(source.maker):
-                    factor = b("sloped", factor, square, b("select", at, b.const(math.nan, zero.type.dtype), zero))
-                total = b("add", total, b("sloped", zero, square, factor))
+                    factor = self._plus(factor, square, b("select", at, b.const(math.nan, zero.type.dtype), zero))
+                total = self._plus(total, square, factor)
         return b("surrogate", g, b.broadcast(total, g.type.dims))
+
+    def _plus(self, total: Value, x: Value, slope: Value) -> Value:
+        """A value with a slope by x more, which may be of another precision."""
+        b, dtype = self.b, x.type.dtype
+        return b("add", total, b.cast(b("sloped", b.const(0, dtype), x, b.cast(slope, dtype)), total.type.dtype))
 
     def _slope(self, v: Value, kink: Value, memo: dict[Value, Value | None]) -> Value | None:
         """The derivative by a kink, of what is made of it."""
@@ -221,7 +226,8 @@ def _together(op: Op, known: list[_Made | None], parts: list[_Made]) -> _Made:
     kinks = frozenset[Value]().union(*[m.kinks for m in parts])
     depth = 1 + max(m.depth for m in parts)
     choice = name in _CHOICES or any(m.choice for m in parts)
-    zeros = [m is not None and m.zero for m in known]
+    inputs = op.operands[len(op.operands) - len(known):]
+    zeros = [number(v) == 0 if m is None else m.zero for v, m in zip(inputs, known)]
     at_zero = any(zeros[k] for k in _KEEP_ZERO.get(name, ())) or (name in ("add", "sub", "cast") and all(zeros))
     several = sum(bool(m.kinks) for m in parts) > 1 or (bool(kinks) and (choice or name in _FLAT))
     pole = any(m.pole for m in parts) or depth > _DEEP or len(kinks) > _MOST or (
