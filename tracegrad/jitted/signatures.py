@@ -36,7 +36,7 @@ class Signature(NamedTuple):
 
 def is_signature(f: Any) -> bool:
     """Whether `jit` was given one, or several, in the place of the function."""
-    return isinstance(f, str | list | tuple) or (type(f).__module__.startswith("numba.") and not hasattr(f, "py_func"))
+    return isinstance(f, str | list | tuple) or type(f).__module__.startswith(("numba.core.types", "numba.core.typing"))
 
 
 def signatures_of(given: Any) -> list[Signature]:
