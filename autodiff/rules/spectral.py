@@ -77,7 +77,8 @@ def rounding(b: Builder, f: Value, w: Value, m: Value) -> Value:
     n, axis = w.type.dims[-1], len(w.type.dims) - 1
     largest = b.reduce(b("abs", f), "max", (axis,)) if n != 0 else b.full(0, w.type.dims[:-1], f.type.dtype)
     largest = b.broadcast(b.reshape(largest, (*w.type.dims[:-1], 1, 1)), m.type.dims)
-    return b("mul", largest, b("mul", b.cast(b.index(n), w.type.dtype), _constant(b, 8 * float(np.finfo(w.type.dtype.np).eps), w)))
+    eps = float(np.finfo(w.type.dtype.np).eps)
+    return b("mul", largest, b("mul", b.cast(b.index(n), w.type.dtype), _constant(b, 8 * eps, w)))
 
 
 def vanishing(b: Builder, s: Value, m: Value) -> Value:
@@ -276,17 +277,36 @@ def _part(b: Builder, x: Any, start: Any, length: Dim, axis: int) -> Any:
     return b("slice", x, b.index(start), b.index(length), b.index(1), spec=spec)
 
 
-def _spin(b: Builder, s: Value, m: Value, mixed: Value) -> Value:
-    """D with m's skew part = D (S + B) + (S + B) D, up to the third power of B: half of what turns left vectors against
-    right ones. Those of values of 0 do not turn: their skew part is a part of B (vector_mixing.py)."""
-    skew = b("mul", b("sub", m, adjoint(b, m)), _constant(b, 0.5, m))
+def skew_part(b: Builder, m: Value) -> Value:
+    return b("mul", b("sub", m, adjoint(b, m)), _constant(b, 0.5, m))
+
+
+def _turn_and_spin(b: Builder, s: Value, m: Value, op: Op, a: Value, u: Value, v: Value) -> tuple[Value, Value, Value]:
+    """(T, D, B): left vectors turn by T + D, right ones by T - D, both skew. With B = G + K, of which K is the skew part of M
+    between values of 0, and there only, the Hermitian and the skew part of M = (T + D) (S + B) - (S + B) (T - D) are
+
+        T (S + G) - (S + G) T + D K + K D,     D (S + G) + (S + G) D + T K - K T
+
+    to the third power of B, as in `_turns`. Vectors of values of 0 do not turn."""
+    apart, _, close = grouped(b, s, m, op.attrs.get("near", 0.0))
+    none = vanishing(b, s, m)
+    mixed = b("couple", a, u, v, b.cast(close, s.type.dtype), lower=None)
+    twist = skew_part(b, b("couple", a, u, v, b.cast(none, s.type.dtype), lower=None, whole=True))
     both = b("add", rows(b, s, m), columns(b, s, m))
-    both = b("select", vanishing(b, s, m), _constant(b, 0, both), both)
-    total = part = _over(b, skew, both)
-    for sign in ("sub", "add") if mixed is not None else ():
-        part = _over(b, b("add", matmul(b, part, mixed), matmul(b, mixed, part)), both)
-        total = b(sign, total, part)
-    return total
+    factor, both = inverse_gaps(b, s, m, apart), b("select", none, _constant(b, 0, both), both)
+    turn = t = _kept(b, apart, _symmetric(b, m), factor)
+    spin = d = _over(b, skew_part(b, m), both)
+    for _ in range(2):
+        t, d = (b("sub", _commuted(b, "sub", mixed, t), _commuted(b, "add", d, twist)),
+                b("sub", _commuted(b, "sub", twist, t), _commuted(b, "add", d, mixed)))
+        t, d = _kept(b, apart, t, factor), _over(b, d, both)
+        turn, spin = b("add", turn, t), b("add", spin, d)
+    return turn, spin, mixed
+
+
+def _commuted(b: Builder, sign: str, x: Value, y: Value) -> Value:
+    """x y - y x, or x y + y x."""
+    return b(sign, matmul(b, x, y), matmul(b, y, x))
 
 
 def _vectors(b: Builder, op: Op, u: Value, s: Value, m: Value, turn: Value, mixed: Value, rest: Value) -> Value:
@@ -298,7 +318,7 @@ def _vectors(b: Builder, op: Op, u: Value, s: Value, m: Value, turn: Value, mixe
         return matmul(b, first, _alone(b, s, m, turn, op.attrs))
     outside = b("sub", rest, matmul(b, first, m))
     outside = part = _over(b, outside, rows(b, s, outside))
-    for sign in ("sub", "add") if mixed is not None else ():
+    for sign in ("sub", "add"):
         part = _over(b, matmul(b, part, mixed), rows(b, s, part))
         outside = b(sign, outside, part)
     dot = b("add", matmul(b, first, _alone(b, s, m, turn, op.attrs)), outside)
@@ -321,8 +341,7 @@ def _svd(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value | None
     assert a_dot is not None, op
     ahead, back = matmul(b, a_dot, right), matmul(b, adjoint(b, a_dot), left)
     m = matmul(b, adjoint(b, left), ahead)
-    turn, mixed = _turns(b, s, _symmetric(b, m), op, x(0), left, right)
-    spin = _spin(b, s, m, mixed)
+    turn, spin, mixed = _turn_and_spin(b, s, m, op, x(0), left, right)
     u_dot = _vectors(b, op, u, s, m, b("add", turn, spin), mixed, ahead)
     v_dot = _vectors(b, op, v, s, adjoint(b, m), b("sub", turn, spin), mixed, back)
     return [u_dot, _single(b, s, m, _real(b, _diagonal(b, m)), op.attrs), adjoint(b, v_dot)]

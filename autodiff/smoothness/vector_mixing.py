@@ -14,7 +14,7 @@ from ...ir.build import Builder, Expr, key_of
 from ...ir.core import Op, Value
 from ..rules.jvp_rules import adjoint, matmul, positions, rule_of
 from ..rules.partials import partial, product
-from ..rules.spectral import columns, grouped, inverse_gaps, rounding, rows, vanishing
+from ..rules.spectral import columns, grouped, inverse_gaps, rounding, rows, skew_part, vanishing
 
 if TYPE_CHECKING:
     from ...ir.opdef import Elementwise
@@ -55,17 +55,21 @@ class Frame:
         assert self.u is not None and self.v is not None
         return self.u, self.v
 
-    def mixed(self, b: Builder) -> Value:
-        """B without its diagonal."""
-        close = grouped(b, self.w, _square(b, self), self.near)[2]
-        return _couple(b, self, b.cast(close, self.w.type.dtype))
+    def block(self, b: Builder, adjoined: bool = False) -> tuple[Value, Value]:
+        """(B, B^H) without their diagonals; the other way round beside V."""
+        like = _square(b, self)
+        found = other = _couple(b, self, b.cast(grouped(b, self.w, like, self.near)[2], self.w.type.dtype))
+        if self.lower is None:
+            skew = _twisted(b, self, b.cast(vanishing(b, self.w, like), self.w.type.dtype))
+            found, other = b("add", found, skew), b("sub", found, skew)
+        return (other, found) if adjoined else (found, other)
 
 
 @dataclass(frozen=True)
 class Flow:
-    """What a value means: `kind` "vectors" (an axis numbers them; `turned` where they are conjugated, `right` where they are of
-    the right side of singular values), "values" (a function of each; `core` without axes beyond those of w), "diagonal" (values on the diagonal of a matrix), "pairs" (products of two
-    vectors' elements along the axis: of `parts`)."""
+    """What a value means: `kind` "vectors" (an axis numbers them; `turned` where they are conjugated, `right` where they are V
+    of singular values), "values" (a function of each; `core` without axes beyond those of w), "diagonal" (values on the
+    diagonal of a matrix), "pairs" (products of two vectors' elements along the axis: of `parts`)."""
 
     kind: str
     value: Value
@@ -130,10 +134,10 @@ def _couple(b: Builder, frame: Frame, k: Value) -> Value:
     return b("couple", frame.a, *frame.vectors, k, lower=frame.lower)
 
 
-def mixing(b: Builder, frame: Frame, core: Value) -> Value:
-    """N of f(w) = core."""
+def mixing(b: Builder, frame: Frame, core: Value, right: bool = False, against: bool = False) -> Value:
+    """N of f(w) = core, beside V if `right`; `against`: of V f(S) U^H."""
     if core.type.dtype.complex:
-        parts = [mixing(b, frame, b(part, core)) for part in ("real", "imag")]
+        parts = [mixing(b, frame, b(part, core), right, against) for part in ("real", "imag")]
         i = b.const(1j, core.type.dtype)
         re, im = (b.cast(p, core.type.dtype) for p in parts)
         return b("add", re, b("mul", im, i))
@@ -145,55 +149,81 @@ def mixing(b: Builder, frame: Frame, core: Value) -> Value:
     first = _couple(b, frame, _quotients(b, frame, f, slope, None if bend is None else b.cast(bend, wide)))
     if bend is None:
         return first
-    second = b("add", first, _bent(b, frame, b.cast(bend, wide)))
+    second = b("add", first, _bent(b, frame.block(b, right), b.cast(bend, wide)))
     change = _slope(b, bend, frame.w, {})
-    return second if change is None else b("add", second, _of_third_power(b, frame, b.cast(change, wide)))
+    return second if change is None else b("add", second, _of_third_power(b, frame.block(b, against), b.cast(change, wide)))
 
 
 def mixing_of(b: Builder, y: Flow, core: Value) -> Value:
-    """N of f(w) = core beside the vectors y. For singular values of 0 all of M = U^H A_dot V is in B, of which V has the
-    adjoint: H + K beside U and V^H, H - K beside V and U^H."""
-    n = mixing(b, y.frame, core)
-    skew = None if y.frame.lower is not None else _skew(b, y.frame, core)
-    return n if skew is None else b("sub" if y.right != y.turned else "add", n, skew)
+    """N of f(w) = core beside the vectors y. For singular values of 0 all of M = U^H A_dot V = H + K is in B, of which V has
+    the adjoint. Odd f are between U and V^H, f(S + B) = f'(0) (S + B); even ones between U and U^H, or V and V^H:
+
+        f''(0)/2 (S + B) (S + B)^H     in which H is with the mean of f'(s[i]) and f'(s[j]), and K with f''(0)/2 (s[j] - s[i])
+    """
+    against = y.right != y.turned
+    n = mixing(b, y.frame, core, y.right, against)
+    if y.frame.lower is not None:
+        return n
+    odd, even = _of_skew_part(b, y.frame, core)
+    n = n if odd is None else b("sub" if against else "add", n, odd)
+    return n if even is None else b("sub" if y.right else "add", n, even)
 
 
-def _skew(b: Builder, frame: Frame, core: Value) -> Value | None:
-    """f'(0) times the skew part K of M where both values are 0."""
+def _of_skew_part(b: Builder, frame: Frame, core: Value) -> tuple[Value | None, Value | None]:
+    """What K adds to odd and to even f, where both values are 0; None where that is nothing."""
     if core.type.dtype.complex:
         i = b.const(1j, core.type.dtype)
-        parts = [_skew(b, frame, b(part, core)) for part in ("real", "imag")]
-        re, im = (None if p is None else b.cast(p, core.type.dtype) for p in parts)
-        im = None if im is None else b("mul", im, i)
-        return b("add", re, im) if re is not None and im is not None else re if im is None else im
+        halves = zip(*[_of_skew_part(b, frame, b(part, core)) for part in ("real", "imag")])
+        odd, even = [[p and b.cast(p, core.type.dtype) for p in pair] for pair in halves]
+        return _sum(b, odd[0], odd[1] and b("mul", odd[1], i)), _sum(b, even[0], even[1] and b("mul", even[1], i))
     slope = _slope(b, core, frame.w, {})
     if slope is None:
-        return None
-    like = _square(b, frame)
-    slope = b.cast(slope, frame.w.type.dtype)
-    half, zero = (b.const(c, slope.type.dtype) for c in (0.5, 0))
-    mean = b("mul", b("add", rows(b, slope, like), columns(b, slope, like)), half)
-    k = b("select", vanishing(b, frame.w, like), mean, zero)
+        return None, None
+    like, wide = _square(b, frame), frame.w.type.dtype
+    none, zero = vanishing(b, frame.w, like), b.const(0, wide)
+    bend = _slope(b, slope, frame.w, {})
+    slope = b.cast(slope, wide)
+    if bend is None:
+        return _twisted(b, frame, b("select", none, _mean(b, slope, like), zero)), None
+    bend = b.cast(bend, wide)
+    still = b("sub", slope, b("mul", bend, frame.w))                  # f'(0), of which f''(0) is no part
+    odd = _twisted(b, frame, b("select", none, _mean(b, still, like), zero))
+    gap = b("mul", b("sub", rows(b, frame.w, like), columns(b, frame.w, like)), b.const(0.5, wide))
+    k = b("select", none, b("mul", _mean(b, bend, like), gap), zero)
     whole = b("couple", frame.a, *frame.vectors, k, lower=None, whole=True)
-    return b("mul", b("sub", whole, adjoint(b, whole)), b.const(0.5, whole.type.dtype))
+    return odd, b("mul", b("add", whole, adjoint(b, whole)), b.const(0.5, whole.type.dtype))
 
 
-def _of_third_power(b: Builder, frame: Frame, change: Value) -> Value:
-    """The third power of B in f(B): B^3 times a sixth of the third derivative of f, the mean of those at both ends."""
-    mixed = frame.mixed(b)
+def _sum(b: Builder, x: Value | None, y: Value | None) -> Value | None:
+    return b("add", x, y) if x is not None and y is not None else x if y is None else y
+
+
+def _mean(b: Builder, x: Value, like: Value) -> Value:
+    """That of the numbers of a row's value and a column's."""
+    return b("mul", b("add", rows(b, x, like), columns(b, x, like)), b.const(0.5, x.type.dtype))
+
+
+def _twisted(b: Builder, frame: Frame, k: Value) -> Value:
+    """k times the skew part K of M."""
+    return skew_part(b, b("couple", frame.a, *frame.vectors, k, lower=None, whole=True))
+
+
+def _of_third_power(b: Builder, block: tuple[Value, Value], change: Value) -> Value:
+    """The third power of B in f(B): B B^H B times a sixth of the third derivative of f, the mean of those at both ends."""
+    mixed, other = block
     change = b.cast(b("mul", change, b.const(1 / 12, change.type.dtype)), mixed.type.dtype)
     ends = b("add", rows(b, change, mixed), columns(b, change, mixed))
-    return b("mul", ends, matmul(b, mixed, matmul(b, mixed, mixed)))
+    return b("mul", ends, matmul(b, mixed, matmul(b, other, mixed)))
 
 
-def _bent(b: Builder, frame: Frame, bend: Value) -> Value:
-    """The second power of B in f(B): sum over k of B[i, k] B[k, j] f''/2, of which f'' is the mean of those at i, j and k."""
-    mixed = frame.mixed(b)
+def _bent(b: Builder, block: tuple[Value, Value], bend: Value) -> Value:
+    """The second power of B in f(B): sum over k of B[i, k] B^H[k, j] f''/2, of which f'' is the mean of those at i, j and k."""
+    mixed, other = block
     third = b.const(1 / 6, bend.type.dtype)
     bend = b.cast(b("mul", bend, third), mixed.type.dtype)
     ends = b("add", rows(b, bend, mixed), columns(b, bend, mixed))
-    middle = matmul(b, mixed, b("mul", columns(b, bend, mixed), mixed))
-    return b("add", b("mul", ends, matmul(b, mixed, mixed)), middle)
+    middle = matmul(b, mixed, b("mul", columns(b, bend, mixed), other))
+    return b("add", b("mul", ends, matmul(b, mixed, other)), middle)
 
 
 def trace(b: Builder, flow: Flow, kind: str) -> Value | None:
@@ -237,8 +267,7 @@ def _quotients(b: Builder, frame: Frame, f: Value, slope: Value, bend: Value | N
     (bend[j] - bend[i]) / 12, which are right to the third (Euler, Maclaurin)."""
     w, like = frame.w, _square(b, frame)
     _, equal, close = grouped(b, w, like, frame.near)
-    half, zero = b.const(0.5, w.type.dtype), b.const(0, w.type.dtype)
-    mean = b("mul", b("add", rows(b, slope, like), columns(b, slope, like)), half)
+    zero, mean = b.const(0, w.type.dtype), _mean(b, slope, like)
     rise = b("sub", rows(b, f, like), columns(b, f, like))
     gap = b("sub", rows(b, w, like), columns(b, w, like))
     size = b("add", b("abs", rows(b, f, like)), b("abs", columns(b, f, like)))
