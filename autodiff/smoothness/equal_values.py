@@ -14,7 +14,8 @@ element alike, and multiplied along the vectors' axis means f(B) = diag(f(w)) + 
 (Daleckii, Krein 1965). This module follows vectors and values through a program, from the factorisation to where the axis that
 numbers them is summed over: from there on nothing depends on how vectors of a group are chosen. It marks the factorisation
 with `near` and adds N, as `couple` ops, to the products. What it cannot follow stays with the unmarked factorisation, of which
-vectors and values of a group have the derivative NaN. For A = U B V^H of singular values, B is the Hermitian part.
+vectors and values of a group have the derivative NaN. For A = U B V^H of singular values, B_dot is the Hermitian part of M
+inside, and all of M for values of 0.
 """
 from __future__ import annotations
 
