@@ -261,7 +261,7 @@ def unwrap(function: Any) -> Callable:
     while True:
         if isinstance(function, (staticmethod, classmethod)):
             function = function.__func__
-        elif hasattr(function, "py_func"):
+        elif "py_func" in getattr(function, "__dict__", ()):         # not asked of objects that say themselves what they lack
             function = function.py_func
         elif type(function).__name__ == "CFunc" and type(function).__module__.startswith("numba."):
             function = vars(function)["_pyfunc"]

@@ -63,7 +63,9 @@ def test_jumps_and_pieces_that_are_zero():
     for f, x in ((lambda c: si.PPoly(c, np.arange(4.0)).roots(), jump),
                  (lambda c: si.PPoly(c, np.arange(4.0)).roots(False), jump),
                  (lambda y: si.PchipInterpolator(np.arange(5.0), y).roots(), flat)):
-        np.testing.assert_allclose(tg.jit(f)(x), f(x), atol=1e-7)          # at a double root SciPy's is off by that
+        found, right = tg.jit(f)(x), f(x)            # a double root of SciPy's is off by rounding, or there twice
+        np.testing.assert_array_equal(np.isnan(found).sum(), np.isnan(right).sum())
+        np.testing.assert_array_equal(np.unique(found.round(6)), np.unique(right.round(6)))
 
 
 def test_what_an_interpolant_lacks_is_refused_by_name():
