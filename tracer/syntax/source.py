@@ -262,7 +262,7 @@ def unwrap(function: Any) -> Callable:
         if isinstance(function, (staticmethod, classmethod)):
             function = function.__func__
         elif "py_func" in getattr(function, "__dict__", ()):         # not asked of objects that say themselves what they lack
-            function = function.py_func
+            function = vars(function)["py_func"]
         elif type(function).__name__ == "CFunc" and type(function).__module__.startswith("numba."):
             function = vars(function)["_pyfunc"]
         elif isinstance(function, functools._lru_cache_wrapper):
