@@ -41,32 +41,70 @@ def is_steep(op: Op) -> bool:
 
 def positive(v: Value) -> bool:
     """Whether a number, or each of an array, is certainly above 0, or NaN."""
-    if v.__class__ is Const:
-        return v.type.dtype.np.kind == "f" and bool(np.all(v.data > 0))
-    if v.op is None:
-        return False
-    name, operands = v.op.defn.name, v.op.operands
-    if name == "add":
-        return any(positive(a) and _square(b) for a, b in (operands, operands[::-1]))
-    return name in ("broadcast", "reshape") and positive(operands[0])
+    return least(v) > 0
 
 
-def _square(v: Value) -> bool:
-    """Whether a real number, or each of an array, is certainly not below 0, or NaN."""
-    if v.__class__ is Const:
-        return v.type.dtype.np.kind == "f" and bool(np.all(v.data >= 0))
-    if v.op is None or v.type.dtype.complex:
-        return False
-    name, operands = v.op.defn.name, v.op.operands
-    if name == "mul":
-        return operands[0] is operands[1]
-    if name == "dot":
-        return operands[0] is operands[1] and not v.type.dims
-    if name in ("add", "div"):
-        return all(map(_square, operands))
-    if name == "reduce":
-        return v.op.attrs["kind"] in ("sum", "max", "min") and _square(operands[0])
-    return name in ("abs", "exp") or (name in ("broadcast", "reshape", "slice") and _square(operands[0]))
+def least(v: Value, depth: int = 10) -> float:
+    """A number that no element of a real array is below, as far as its makers tell; what may underflow counts as 0."""
+    dtype = np.dtype(v.type.dtype.np)
+    if dtype.kind != "f" or (v.op is None and v.__class__ is not Const) or not depth:
+        return -math.inf
+    if isinstance(v, Const):
+        found = float(np.min(v.data, initial=math.inf))
+    else:
+        found = _LEAST.get(v.maker.defn.name, _unknown)(v.maker, depth - 1)
+    return -math.inf if math.isnan(found) else 0.0 if 0 < found < np.finfo(dtype).tiny else found
+
+
+def _unknown(op: Op, depth: int) -> float:
+    return -math.inf
+
+
+def _least_of_first(op: Op, depth: int) -> float:
+    return least(op.operands[0], depth)
+
+
+def _least_sum(op: Op, depth: int) -> float:
+    a = least(op.operands[0], depth)
+    return a if a == -math.inf else a + least(op.operands[1], depth)
+
+
+def _least_product(op: Op, depth: int) -> float:
+    x, y = op.operands
+    a = least(x, depth)
+    if x is y:
+        return max(a, 0.0) * max(a, 0.0)
+    b = least(y, depth) if a >= 0 else -math.inf
+    return a * b if b >= 0 else -math.inf
+
+
+def _least_quotient(op: Op, depth: int) -> float:
+    return 0.0 if all(least(x, depth) >= 0 for x in op.operands) else -math.inf
+
+
+def _least_power(op: Op, depth: int) -> float:
+    exponent = number(op.operands[1])
+    if exponent is None or isinstance(exponent, complex) or not 0 < exponent < math.inf:
+        return -math.inf
+    a = _least_of_first(op, depth)
+    if a < 0:
+        return -math.inf
+    return min(a, 1e100) ** min(exponent, 3.0) if a >= 1 else a ** exponent        # where it would overflow: less
+
+
+def _least_of_all(op: Op, depth: int) -> float:
+    a, kind = _least_of_first(op, depth), op.attrs["kind"]
+    return a if kind in ("max", "min") else 0.0 if kind == "sum" and a >= 0 else -math.inf
+
+
+_LEAST: dict[str, Callable[[Op, int], float]] = {
+    "add": _least_sum, "mul": _least_product, "div": _least_quotient, "pow": _least_power, "reduce": _least_of_all,
+    "max": lambda op, depth: max(least(x, depth) for x in op.operands),
+    "min": lambda op, depth: min(least(x, depth) for x in op.operands),
+    "dot": lambda op, depth: 0.0 if op.operands[0] is op.operands[1] and not op.results[0].type.dims else -math.inf,
+    "sqrt": lambda op, depth: math.sqrt(max(_least_of_first(op, depth), 0.0)),
+    "abs": lambda op, depth: max(_least_of_first(op, depth), 0.0), "exp": lambda op, depth: 0.0,
+    **dict.fromkeys(("broadcast", "reshape", "transpose", "slice"), _least_of_first)}
 
 
 # Ops that overflow to an infinity.
