@@ -32,7 +32,7 @@ def pytest_configure(config):
         # Processes that tests start need not compile the package from its source each time.
         os.environ.setdefault("PYTHONPYCACHEPREFIX", str(config.cache.mkdir("bytecode")))
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    config.addinivalue_line("markers", "sweep(n=3, by=()): one of many tests of a kind; a run takes an n-th of them")
+    config.addinivalue_line("markers", "sweep(n=3, by=(), days=False): one of many tests; a run takes an n-th of them")
 
 
 def pytest_report_header():

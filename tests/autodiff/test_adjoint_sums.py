@@ -55,6 +55,7 @@ def squared_where(x):
 MATRICES = {f.__name__: f for f in (pair_distances, eliminated)}
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", MATRICES)
 def test_gradients_of_rows(name):
     f = total_of(MATRICES[name])
@@ -76,6 +77,7 @@ def test_a_branch_keeps_what_it_destroys_once():
     assert kept <= 2 * x.size                        # a condition and a number
 
 
+@pytest.mark.sweep(3, days=True)
 def test_a_row_is_restored_once():
     """Else the elimination would copy the matrix for each row."""
     a = RNG.uniform(-1.0, 1.0, (20, 20)) + 10.0 * np.eye(20)

@@ -299,7 +299,7 @@ def two(x):
 ROW = np.linspace(0.1, 0.9, 5)
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("f, args, argnums, budgets, times", [
     (spring, (4.0, 0.3, 1000), (0, 1), (20_000, 2000, 600), 3), (fixed, (ROW,), 0, (20_000, 2000, 840), 3),
     (nested, (ROW,), 0, (20_000, 2000, 1000), 3.5), (until, (0.99, 1e-3), (0, 1), (20_000, 1000, 400), 3),

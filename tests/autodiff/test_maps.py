@@ -60,6 +60,7 @@ PROGRAMS = {
 }
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_running_again_gives_the_same(name, monkeypatch):
     """Gradients, pullbacks in two halves and second derivatives, with iterations that are run again and without."""

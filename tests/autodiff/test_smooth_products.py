@@ -77,6 +77,7 @@ CASES = {
 NESTINGS = [n for order in (1, 2) for n in map("".join, itertools.product("FR", repeat=order))] + ["FFF", "RRR", "RFR"]
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", CASES)
 def test_derivatives_where_a_kink_cancels(name):
     """The first derivative in both modes, and in turns the nestings of higher order."""

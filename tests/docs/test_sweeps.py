@@ -12,8 +12,8 @@ class Item(types.SimpleNamespace):
     __hash__ = object.__hash__
 
 
-def item(name, n, by=(), **params):
-    marker = types.SimpleNamespace(args=(n,), kwargs={"by": by})
+def item(name, n, by=(), days=False, **params):
+    marker = types.SimpleNamespace(args=(n,), kwargs={"by": by, "days": days})
     return Item(location=("tests/test_x.py", 1, name), originalname=name, name=f"{name}{sorted(params.items())}",
                 callspec=types.SimpleNamespace(params=params), get_closest_marker=lambda _: marker)
 
@@ -48,6 +48,11 @@ def test_every_case_within_n_days_and_of_every_group_one_a_day(monkeypatch, n, b
             assert len(today) <= len(found) / n + len(groups)
             seen |= {one.name for one in today}
         assert seen == {one.name for one in found}
+
+
+def test_whole_tests_every_so_many_days(monkeypatch):
+    found = [item("test_x", 4, (), True)]
+    assert [len(run_on(monkeypatch, found, day)) for day in range(739_000, 739_012)].count(1) == 3
 
 
 def test_everything_on_demand_and_what_is_no_sweep(monkeypatch):

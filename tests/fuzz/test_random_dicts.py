@@ -95,6 +95,7 @@ def compiled(f):
     return COMPILED.setdefault(f, tg.jit(f))
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("seed", range(2))
 def test_dicts(seed):
     rng = np.random.default_rng(seed)

@@ -44,12 +44,14 @@ def calls(f, count, *args):
     return run
 
 
+@pytest.mark.sweep(3, days=True)
 def test_a_million_calls():
     f, x = tg.jit(lambda x: x * 2.0 + 1.0), np.arange(8.0)
     assert growth(calls(f, 1_000_000, x), calls(f, 10_000, x)) < MEGABYTE
     assert f.cache_info().hits == 1_010_000 and f.cache_info().misses == 1
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("f, args", [
     (tg.jit(lambda d, s: {"sum": d["x"] + s, "pair": (s, [d["x"][0]])}), ({"x": np.arange(3.0)}, 2.0)),
     (tg.value_and_grad(lambda w, x: np.mean((x @ w) ** 2)), (np.ones(3), np.ones((5, 3)))),
@@ -60,6 +62,7 @@ def test_other_kinds_of_calls(f, args):
     assert growth(calls(f, 20_000, *args), calls(f, 2_000, *args)) < MEGABYTE
 
 
+@pytest.mark.sweep(3, days=True)
 def test_calls_that_fail():
     f, x = tg.jit(lambda x, i: x[i]), np.arange(3.0)
 
@@ -72,6 +75,7 @@ def test_calls_that_fail():
     assert growth(run, run) < MEGABYTE
 
 
+@pytest.mark.sweep(4, days=True)
 def test_thousands_of_shapes_through_one_function():
     """A compilation leaves a few kilobytes of fragmented heap behind; the machine code of evicted shapes is freed."""
     f, sizes = tg.jit(lambda x: x * 2.0 + 1.0, shapes="static"), iter(range(1, SHAPES + 1))
@@ -96,6 +100,7 @@ def test_thousands_of_shapes_through_one_function():
     assert info.code_bytes < 1.1 * full[0].code_bytes + 10_000
 
 
+@pytest.mark.sweep(3, days=True)
 def test_functions_that_come_and_go():
     """A compiled function, with its code, goes when nothing refers to it any more."""
     alive = []

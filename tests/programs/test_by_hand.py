@@ -46,6 +46,7 @@ def assert_same(got, expected, rtol=1e-12):
         np.testing.assert_allclose(a, b, rtol=1e-5 if single else rtol, atol=(1e-6 if single else rtol) * scale)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("evaluator", [False, True], ids=["compiled", "evaluator"])
 @pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
 def test_equals_python(program, evaluator):
@@ -56,7 +57,7 @@ def test_equals_python(program, evaluator):
     assert_same(ours, theirs)                                  # what the program overwrote, and nothing else
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("program", SMOOTH, ids=lambda p: p.name)
 def test_gradient(program):
     """Reverse mode against a difference, and against forward mode."""

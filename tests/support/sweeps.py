@@ -4,6 +4,7 @@ TRACEGRAD_FULL_TESTS=1 takes everything; TRACEGRAD_PART= a number stands for ano
 
 - `@pytest.mark.sweep(n)`: about an n-th of the cases of a parametrised test run each day, every case within n days.
 - `@pytest.mark.sweep(n, by="name")`, or a tuple of names: for every value of that parameter at least one case runs each day.
+- `@pytest.mark.sweep(n, days=True)`: the whole test runs every n-th day.
 - `share(cases, n)`: the same inside of one test; `turn(n, name)`: whether a costly part of one case runs today.
 
 n is at most a month.
@@ -45,8 +46,10 @@ def left_out(items: Iterable) -> set:
     if FULL:
         return away
     for group, found in groups(item for item in items if item.get_closest_marker("sweep")).items():
-        n = (*found[0].get_closest_marker("sweep").args, 3)[0]
-        away |= set(found) - set(share(found, n, str(group)))
+        marker = found[0].get_closest_marker("sweep")
+        n = (*marker.args, 3)[0]
+        whole = marker.kwargs.get("days", False)
+        away |= set(found) - set((found if turn(n, str(group)) else ()) if whole else share(found, n, str(group)))
     return away
 
 

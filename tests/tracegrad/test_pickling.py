@@ -169,6 +169,7 @@ def test_dask():
     assert made[0].tolist() == (2 * X).tolist()
 
 
+@pytest.mark.sweep(3, days=True)
 def test_the_file_need_not_be_there(tmp_path):
     (tmp_path / "program.py").write_text(MAIN.replace(
         "{body}", "import cloudpickle; sys.stdout.buffer.write(cloudpickle.dumps(objects))"))

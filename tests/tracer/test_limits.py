@@ -82,6 +82,7 @@ def tree_walk(x):
     return walk(0.0, 8.0, 30)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("program, x", [
     (lambda x: adaptive(x, 30, 1e-9), 3.5), (lambda x: fibonacci(x), 3.5), (lambda x: fibonacci(int(x)), 3.5), (closure, 9.5),
     (tree_walk, -1.0)])

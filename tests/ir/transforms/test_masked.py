@@ -70,6 +70,7 @@ def test_nothing_is_listed(fn, x, dtype):
             equal(tg.jit(fn)(x[:, :0] if x.ndim == 2 else x[:0]), fn(x[:, :0] if x.ndim == 2 else x[:0]))
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(("fn", "x"), PICKED, ids=lambda v: getattr(v, "__name__", ""))
 def test_derivatives(fn, x):
     def total(x):

@@ -46,6 +46,7 @@ def stages(x, y):
 ALL = [turned, repeated, one_alone, other_groups, to_a_product, with_ones, stages]
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("f", ALL, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("shape", [(4, 6), (16, 1), (1, 16), (0, 4)], ids=str)
 def test_values_and_gradients(f, shape):

@@ -75,6 +75,7 @@ def guarded(a, b):
 PROGRAMS = (triangular, backwards, two_elements, met, nested, guarded)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("f", PROGRAMS)
 @pytest.mark.parametrize("n", [2, 3, 7])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

@@ -200,6 +200,7 @@ def _work(where, seed):
             files.prune(400_000)
 
 
+@pytest.mark.sweep(3, days=True)
 def test_writers_and_readers_killed_at_random(folder, caplog):
     fork = multiprocessing.get_context("fork")
     r = random.Random(1)

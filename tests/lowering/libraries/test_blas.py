@@ -34,6 +34,7 @@ def call(name, arrays, args, dtype, sites=None, site=None, written=(0,), spaces=
     return arrays
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("dtype", DTYPES, ids=repr)
 @pytest.mark.parametrize("shape", [(3, 4, 5), (1, 1, 1), (1, 6, 3), (7, 1, 2), (3, 4, 0), (0, 2, 3), (2, 0, 3), (40, 50, 60)])
 def test_gemm(dtype, shape):

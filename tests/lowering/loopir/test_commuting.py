@@ -321,6 +321,7 @@ def filtered(c, x):
 WINDOWS = {f.__name__: f for f in (polynomial, prediction_error, filtered)}
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("n", [3, 15, 16, 40, 600])
 @pytest.mark.parametrize("name", WINDOWS)
 def test_gradients_of_windows(name, n):

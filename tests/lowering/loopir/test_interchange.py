@@ -124,6 +124,7 @@ def test_what_is_exchanged(f):
     assert ("$row" in tg.jit(f).lower(*matrices(40)).text("loops")) == (f in EXCHANGED)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("f", EXCHANGED, ids=lambda f: f.__name__)
 def test_any_length_and_precision(f):
     g = tg.jit(f)
@@ -134,6 +135,7 @@ def test_any_length_and_precision(f):
     np.testing.assert_allclose(g(*copies(args)), f(*copies(args)), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("f", EXCHANGED, ids=lambda f: f.__name__)
 def test_gradients(f):
     a, b = matrices(18)
@@ -147,6 +149,7 @@ def test_nan_stays_in_its_column():
     np.testing.assert_array_equal(np.isnan(found), np.isnan(wanted))
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("f", [triangular, elimination, product], ids=lambda f: f.__name__)
 def test_gradients_of_several_strips(f):
     """Adjoints of all columns are added to one element, strip by strip; the backward loop walks down the columns."""

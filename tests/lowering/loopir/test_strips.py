@@ -62,6 +62,7 @@ def lowered(f, args):
     return tg.jit(f).lower(*args).text("loops")
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("size", [0, 1, 100, 255, 256, 257, 1000])
 def test_same_bits_as_python(name, size):

@@ -94,6 +94,7 @@ def test_objects_that_need_stubs_are_seen_and_the_large_code_model_has_none():
     assert ONE_DOUBLE(engine.load(binary, scaled_tanh(3)).address("f3"))(1.0) == math.tanh(3.0)
 
 
+@pytest.mark.sweep(4, days=True)
 @pytest.mark.usefixtures("compiled_anew")
 def test_memory_stays_flat_over_compilations():
     def cycle(k):

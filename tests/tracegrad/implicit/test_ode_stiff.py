@@ -81,7 +81,7 @@ CASES = {
 }
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize("name", CASES)
 def test_ways_back_agree(name):
     f, args, options = CASES[name]

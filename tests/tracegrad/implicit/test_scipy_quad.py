@@ -23,7 +23,7 @@ CASES = {
 }
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize("name", CASES)
 def test_integrals(name):
     f, args, slope = CASES[name]

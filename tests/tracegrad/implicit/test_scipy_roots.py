@@ -21,6 +21,7 @@ ROOTS = {
 }
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", ROOTS)
 def test_roots(name):
     """x(s) with x^3 - x = s: x' = 1 / (3x^2 - 1), x'' = -6x x'^3."""
@@ -66,6 +67,7 @@ def test_in_a_loop_over_elements():
 TIMES, TIGHT = np.linspace(0.5, 2.0, 4), {"rtol": 1e-10, "atol": 1e-12}
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("method", ["RK45", "DOP853", "LSODA"])
 def test_solve_ivp(method):
     def f(s, y0):

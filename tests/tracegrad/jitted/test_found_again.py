@@ -57,7 +57,7 @@ OPERATORS = {
 }
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("name", OPERATORS)
 def test_an_operator_in_a_loop_compiles_once(name):
     run, first = OPERATORS[name], []
@@ -218,6 +218,7 @@ def test_in_traced_code():
     assert tg.jit(lambda x: derivative(x) + tg.grad(inner)(x))(1.0) == 12.0
 
 
+@pytest.mark.sweep(3, days=True)
 @pytest.mark.usefixtures("compiled_anew")
 def test_dropped_functions_free_their_code():
     def f(w):

@@ -60,6 +60,7 @@ def test_the_rule_is_what_differentiates():
     assert tg.jit(softplus)(1.0) == pytest.approx(softplus(1.0), rel=1e-15)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("x", [0.3, np.float32(0.3), RNG.standard_normal(5), RNG.standard_normal((2, 3)), np.zeros((0, 3)),
                                RNG.standard_normal(4).astype(np.float32)], ids=str)
 def test_both_modes_and_second_order(x):

@@ -80,6 +80,7 @@ def test_values_are_those_of_python(program):
     assert f.cache_info().misses == 2                       # below 256, and from there on
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)
 def test_gradients_are_those_of_difference_quotients(program):
     g = tg.value_and_grad(tg.jit(program, shapes="symbolic"), argnums=(0, 1))

@@ -135,6 +135,7 @@ def mixed(x, n):
     return tree(x, n[1] - 2), children(x, n[1] - 2), three_ways(x[2], n[1], x[0])[0], Walk(x).largest(0, n[0])
 
 
+@pytest.mark.sweep(3, days=True)
 def test_integers():
     check(integers, np.array([11, 2, 3]))
     check(queens, np.zeros(6, int), 0, 6)

@@ -22,6 +22,7 @@ CASES = {
 }
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("f", CASES.values(), ids=list(CASES))
 def test_reading(f):
     found = tg.jit(f)(X)

@@ -116,7 +116,7 @@ def least(a, lost, order):
     return max(np.prod(s[:len(a) - lost]) * s[0] ** (lost - order), 1.0) if lost > order else 0.0
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("n, name", [(n, name) for n in SIZES for name in MATRICES if n < 32 or name in LARGE])
 def test_first_and_second_derivatives(n, name):
     rng = np.random.default_rng(n)
@@ -180,6 +180,7 @@ def test_third_derivatives():
     assert np.isclose(tg.grad(second)(a)[5, 4], -6.0, rtol=1e-13)
 
 
+@pytest.mark.sweep(3, days=True)
 def test_stacks():
     """One matrix of a stack is singular; the others keep what they have without it, to the last bits."""
     rng = np.random.default_rng(7)
@@ -217,6 +218,7 @@ def minors(a):
     return sum((-1) ** j * a[0, j] * minors(np.delete(np.delete(a, 0, 0), j, 1)) for j in range(n) if a[0, j] != 0)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("kind", [np.complex128, np.complex64])
 def test_complex(kind):
     """Of whole numbers, whose minors are exact."""

@@ -151,6 +151,7 @@ def test_the_rest():
     assert tg.jit(lambda x, y: math.dist(x, y))(np.array([1, 2], np.uint8), np.array([3, 1], np.uint8)) == math.sqrt(5.0)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("mode", ["full", "same", "valid"])
 @pytest.mark.parametrize("sliding", [np.convolve, np.correlate])
 def test_sliding_where_run_time_says_which_array_is_shorter(sliding, mode):

@@ -18,6 +18,7 @@ METHODS = ("inverted_cdf", "averaged_inverted_cdf", "closest_observation", "inte
 pytestmark = pytest.mark.filterwarnings("ignore:All-NaN", "ignore:Mean of empty")
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("method", METHODS)
 def test_methods(method):
     for a in (A, HOLED, (A * 9).astype(int), A.astype(np.float32)):

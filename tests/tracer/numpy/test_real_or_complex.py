@@ -106,7 +106,7 @@ SMOOTH = {
 }
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("name", SMOOTH)
 def test_derivatives(name):
     for a in (TURNING, STILL):
@@ -157,6 +157,7 @@ COEFFICIENTS = [[1.0, 2, 3], [1.0, -3, 2], [0, 0, 1.0, -3, 2], [1.0, -3, 2, 0, 0
                 [1.0, 0, 0, 0, -1], [1, 2, 3], [1 + 1j, 2, 3], [2.0, 4]]
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("p", COEFFICIENTS, ids=str)
 def test_roots(p):
     p = np.array(p)
@@ -166,6 +167,7 @@ def test_roots(p):
         same(tg.jit(lambda p: Polynomial(p).roots())(p), Polynomial(p).roots())
 
 
+@pytest.mark.sweep(3, days=True)
 def test_derivatives_of_roots():
     order = 1 + turn(4, "roots")
     tg.check_grads(lambda p: np.sum(np.abs(np.roots(p))), (np.array([1.0, 2, 3, 5, 1]),), order=order)
@@ -177,6 +179,7 @@ def test_derivatives_of_roots():
         tg.jit(lambda p: np.roots(p))(np.ones((2, 2)))
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("u, v", [([1.0, 2, 1], [1.0, 1]), ([1.0, 2], [1.0, 1, 3]), ([1, 2, 4], [1, 1]), ([1j, 2, 4], [1, 1]),
                                   ([3.0, 5, 2, 7, 1], [2.0, 0.5, 1]), ([0.0, 2, 1], [2.0])], ids=str)
 def test_polydiv(u, v):

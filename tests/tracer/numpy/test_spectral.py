@@ -58,6 +58,7 @@ def agree(fn, *args, tol=1e-11):
     nest_check.check(f, *args, tol=2e-4 if args[0].dtype in (np.float32, np.complex64) else tol)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("fn", expressions("np, a", globals(), SQUARE.rstrip() + ANY))
 @pytest.mark.parametrize("a", [SYM, Z, STACK, SQ.astype(np.float32), np.arange(9).reshape(3, 3), SQ.T, LOW_RANK, SYM[:1, :1],
                                Z.astype(np.complex64)], ids=range(9))
@@ -65,6 +66,7 @@ def test_square(fn, a):
     agree(fn, a, tol=1e-10)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("fn", expressions("np, a", globals(), ANY))
 @pytest.mark.parametrize("a", [TALL, WIDE, TALL[None] * 1j, np.stack([WIDE, WIDE + 1])], ids=range(4))
 def test_oblong(fn, a):
@@ -151,6 +153,7 @@ def _projections(np, a):
     return (beyond_u @ np.conj(beyond_u.T), np.conj(beyond_v.T) @ beyond_v, (u[:, :k] * s ** 2) @ np.conj(u[:, :k].T))
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("a", [TALL, WIDE], ids=["tall", "wide"])
 def test_derivatives_of_null_spaces(a):
     check_derivatives(build(_projections, a)[0], [a], tol=1e-5)

@@ -51,6 +51,7 @@ def test_roots(cls):
         np.testing.assert_allclose(tg.jit(g)(X, y), g(X, y), rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.sweep(3, days=True)
 def test_derivatives_of_roots():
     tg.check_grads(lambda x, y: np.sum(np.sin(si.PchipInterpolator(x, y).roots(extrapolate=False))), (X, Y), order=1)
     slope = tg.grad(lambda c: si.PPoly(np.stack((c, c * 0.0, c - 4.0))[:, None], [0.0, 3.0]).roots(extrapolate=False)[0])

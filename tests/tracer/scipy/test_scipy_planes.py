@@ -9,6 +9,7 @@ RNG = np.random.default_rng(2)
 A, B, C = RNG.standard_normal((5, 6)), RNG.standard_normal((3, 2)), RNG.standard_normal((2, 3))
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", [sg.convolve2d, sg.correlate2d], ids=lambda f: f.__name__)
 def test_modes_and_boundaries(f):
     def every(a, b):

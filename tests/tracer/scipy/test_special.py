@@ -26,6 +26,7 @@ def compiled(name):
     return tg.jit(lambda *args: getattr(sp, name)(*args))
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", ONE)
 def test_one_argument(name):
     with np.errstate(all="ignore"):

@@ -137,6 +137,7 @@ def outcome(run, args):
         return str(error).partition("\n")[0]
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("fn, args", CASES, ids=[fn.__name__ for fn, _ in CASES])
 def test_as_python(fn, args):
     compiled, want = tg.jit(fn), outcome(fn, args)

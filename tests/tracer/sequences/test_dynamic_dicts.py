@@ -203,6 +203,7 @@ def same(a, b):
         assert a == b
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("f", PROGRAMS, ids=lambda f: f.__name__)
 def test_as_python(f):
     run = tg.jit(f)

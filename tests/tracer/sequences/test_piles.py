@@ -202,6 +202,7 @@ def same(a, b):
         assert np.asarray(a).dtype == np.asarray(b).dtype and np.shape(a) == np.shape(b)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_values(program):
     for x in (X, X[::-1] + 0.4, X + 0.3):
@@ -222,7 +223,7 @@ def loss_of(program):
     return loss
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("program", [p for p in PROGRAMS if p not in (breadth_first,)])
 def test_derivatives(program):
     loss = loss_of(program)

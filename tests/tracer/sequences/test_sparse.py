@@ -119,6 +119,7 @@ def moved(matrix, k, h):
     return out
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("matrix", MATRICES, ids=name)
 def test_derivatives(matrix):
     value, (slope, in_x) = tg.value_and_grad(loss, argnums=(0, 1))(matrix, V)

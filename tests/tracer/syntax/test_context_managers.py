@@ -190,6 +190,7 @@ def test_values(fn, args, capsys):
     np.testing.assert_equal(outcome(tg.jit(fn).interpret), outcome(fn))
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(("fn", "x"), [
     (lambda x: own_class(x, 3.0), X), (lambda a: swallowing(a, 2.0)[0], 1.5), (lambda x: in_a_loop(x, X)[0], X),
     (lambda x: in_a_loop(x, X - X[3])[0], X), (lambda x: from_generator(x, 1.0, 0.0)[1], X), (either, 2.0),
