@@ -127,7 +127,7 @@ def _from_band(ab: Any, lower: bool) -> Any:
 def cholesky_banded(ab: Any, overwrite_ab: bool = False, lower: bool = False, check_finite: bool = True) -> Any:
     ab = _ready(ab, check_finite)
     m, n = ab.shape[0] - 1, ab.shape[1]
-    c, found = cholesky(_from_band(ab, lower), lower), ab * 0.0
+    c, found = cholesky(_from_band(ab, lower), lower), ab.copy()          # the corner outside of the matrix stays
     for d in range(m + 1):
         i = np.arange(n - d)
         if lower:
