@@ -108,8 +108,8 @@ def _kept(b: Builder, where: Value, m: Value, factor: Value) -> Value:
     return b("select", where, _times(b, m, factor), _constant(b, 0, m))
 
 
-def _turns(b: Builder, w: Value, m: Value, op: Op, a: Value, u: Value, v: Value) -> tuple[Value, Value]:
-    """(Omega, B): vectors turn by Omega[i, j] = m[i, j] / (w[j] - w[i]), except among close values. B is zero and has the
+def _turns(b: Builder, w: Value, m: Value, op: Op, a: Value, u: Value, v: Value) -> Value:
+    """Omega: vectors turn by Omega[i, j] = m[i, j] / (w[j] - w[i]), except among close values. B is zero and has the
     derivative m there: m = Omega (diag w + B) - (diag w + B) Omega, to the third power of B: three times differentiable."""
     apart, _, close = grouped(b, w, m, op.attrs.get("near", 0.0))
     mixed = b("couple", a, u, v, b.cast(close, w.type.dtype), lower=op.attrs.get("lower"))
@@ -119,7 +119,7 @@ def _turns(b: Builder, w: Value, m: Value, op: Op, a: Value, u: Value, v: Value)
         change = b("sub", matmul(b, mixed, part), matmul(b, part, mixed))
         part = _kept(b, apart, change, factor)
         total = b("add", total, part)
-    return total, mixed
+    return total
 
 
 def _marked(b: Builder, op: Op, x: Callable, out: Callable) -> Sequence[Value]:
@@ -196,7 +196,7 @@ def _eigh(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value]) -> 
     """M = V^H A_dot V: w_dot = diag M, V_dot = V (F * M), F[i, j] = 1 / (w[j] - w[i])."""
     w, v = _marked(b, op, x, out)
     m = _in_basis(b, v, _hermitian(b, dots[0], op.attrs["lower"]))
-    turned = matmul(b, v, _turns(b, w, m, op, x(0), v, v)[0])
+    turned = matmul(b, v, _turns(b, w, m, op, x(0), v, v))
     return [_single(b, w, m, _real(b, _diagonal(b, m)), op.attrs), _alone(b, w, m, turned, op.attrs)]
 
 

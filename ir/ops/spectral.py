@@ -12,7 +12,8 @@
     couple a, u, v, k {lower}
                           zeros [..., n, n] with the derivative k[i, j] (H[i, j] + conj H[j, i]) / 2, H = u^H a_dot v, off the
                           diagonal: what a change of a mixes of vectors with close values. Of a Hermitian a, `lower` says which
-                          triangle is read; else it is None. The passes take it out (ir/transforms/drop_couplings.py)
+                          triangle is read; else it is None. With `whole` the derivative is k[i, j] (u^H a_dot v)[i, j] for all
+                          elements. The passes take it out (ir/transforms/drop_couplings.py)
 
 eigh, eigvalsh, svd and svdvals may have {near}: their results meet in something smooth, so that vectors of values that differ
 relatively by less are not turned into each other; autodiff/smoothness/equal_values.py has the theory.
