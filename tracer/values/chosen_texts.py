@@ -124,4 +124,5 @@ def _join(texts: tuple, children: Sequence) -> Any:
     return texts[int(which)] if isinstance(which, (int, np.integer)) else None             # a text has no tangent
 
 
-pytrees.learn(ChosenText, pytrees.Kind("text", _split, _join, lambda meta, n: ["'s text"]))
+KIND = pytrees.Kind("text", _split, _join, lambda meta, n: ["'s text"])
+pytrees.learn(ChosenText, KIND)
