@@ -25,9 +25,9 @@ from .signals import NeedLengths, NeedUnroll, Restart, Reveal, Signal  # noqa: F
 
 if TYPE_CHECKING:
     from ..ir.types import Dim
+    from .containers.dynamic_lists import Cell
     from .regions.identity import Clock
     from .regions.list_scan_outputs import Grown
-    from .sequences.dynamic_lists import Cell
     from .values.boxes import ArrayBox
 
 _STATE = threading.local()
@@ -425,6 +425,8 @@ def roots_of(trace: Trace, value: Value) -> Roots:
             elif init is not None:
                 todo.append(init)
                 found.stop = found.stop or (isinstance(init, Const) and "the iterations of a while loop") or None
+        elif v.op is not None and v.op.defn.draws:
+            found.stop = found.stop or "a random number"
         elif v.op is not None and v.op.defn.rule in _CHAIN and v.op.defn.evaluate is not None:
             todo += v.op.operands
         elif v.op is not None and v.op.name == "if":
