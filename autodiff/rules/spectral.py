@@ -73,10 +73,10 @@ def _spread_of(b: Builder, w: Value, m: Value) -> tuple[Value, Value, Value, Val
 
 
 def rounding(b: Builder, f: Value, w: Value, m: Value) -> Value:
-    """How far off numbers f, of each of w, may be, of the size of the largest: for matrices like m."""
+    """How far off numbers f, of each of w, may be, of the size of the largest: for matrices like m, or vectors."""
     n, axis = w.type.dims[-1], len(w.type.dims) - 1
     largest = b.reduce(b("abs", f), "max", (axis,)) if n != 0 else b.full(0, w.type.dims[:-1], f.type.dtype)
-    largest = b.broadcast(b.reshape(largest, (*w.type.dims[:-1], 1, 1)), m.type.dims)
+    largest = b.broadcast(b.reshape(largest, (*w.type.dims[:-1], *[1] * (len(m.type.dims) - axis))), m.type.dims)
     eps = float(np.finfo(w.type.dtype.np).eps)
     return b("mul", largest, b("mul", b.cast(b.index(n), w.type.dtype), _constant(b, 8 * eps, w)))
 
@@ -155,7 +155,8 @@ def _alone(b: Builder, w: Value, m: Value, turn: Value, attrs: dict[str, Any]) -
 
 
 def _couple(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value | None]) -> list[Value]:
-    """k times the Hermitian part of U^H A_dot V, without its diagonal; `whole`: k U^H A_dot V. Linear in k too."""
+    """k times the Hermitian part of U^H A_dot V, without its diagonal; "whole": k U^H A_dot V; "outside": k times what U
+    leaves of A_dot V. Linear in k too."""
     a_dot, k_dot = dots[0], dots[3]
     found = None
     if k_dot is not None:
@@ -166,8 +167,12 @@ def _couple(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value | N
         return [found]
     lower = op.attrs["lower"]
     a_dot = a_dot if lower is None else _hermitian(b, a_dot, lower)
-    m = matmul(b, adjoint(b, x(1)), matmul(b, a_dot, x(2)))
-    moved = _times(b, m, x(3)) if op.attrs.get("whole") else _kept(b, b("not", _eye(b, m)), _symmetric(b, m), x(3))
+    ahead = matmul(b, a_dot, x(2))
+    m, part = matmul(b, adjoint(b, x(1)), ahead), op.attrs.get("part")
+    if part == "outside":
+        moved = _times(b, b("sub", ahead, matmul(b, x(1), m)), x(3))
+    else:
+        moved = _times(b, m, x(3)) if part == "whole" else _kept(b, b("not", _eye(b, m)), _symmetric(b, m), x(3))
     return [moved if found is None else b("add", moved, found)]
 
 
@@ -291,7 +296,7 @@ def _turn_and_spin(b: Builder, s: Value, m: Value, op: Op, a: Value, u: Value, v
     apart, _, close = grouped(b, s, m, op.attrs.get("near", 0.0))
     none = vanishing(b, s, m)
     mixed = b("couple", a, u, v, b.cast(close, s.type.dtype), lower=None)
-    twist = skew_part(b, b("couple", a, u, v, b.cast(none, s.type.dtype), lower=None, whole=True))
+    twist = skew_part(b, b("couple", a, u, v, b.cast(none, s.type.dtype), lower=None, part="whole"))
     both = b("add", rows(b, s, m), columns(b, s, m))
     factor, both = inverse_gaps(b, s, m, apart), b("select", none, _constant(b, 0, both), both)
     turn = t = _kept(b, apart, _symmetric(b, m), factor)
@@ -309,30 +314,67 @@ def _commuted(b: Builder, sign: str, x: Value, y: Value) -> Value:
     return b(sign, matmul(b, x, y), matmul(b, y, x))
 
 
-def _vectors(b: Builder, op: Op, u: Value, s: Value, m: Value, turn: Value, mixed: Value, rest: Value) -> Value:
-    """U_dot = U turn + (rest - U M) (S + B)^-1, where rest = A_dot V, M = U^H rest. Columns beyond the k-th follow from
-    U^H U_dot being skew: U2_dot = -U1 (U2^H U1_dot)^H."""
+def zeros_among(b: Builder, s: Value, m: Value) -> Value:
+    """Which singular values are within rounding of 0, in every row of matrices like m; of each, where m is s."""
+    each = s if m is s else rows(b, s, m)
+    return b("le", b("add", each, each), rounding(b, s, s, m))
+
+
+def is_square(a: Value) -> bool:
+    """Whether both sides are one length for certain."""
+    m, n = a.type.dims[-2:]
+    return m is n or (type(m) is int and m == n)
+
+
+def beyond(b: Builder, a: Value, u: Value, s: Value, v: Value) -> Value | None:
+    """Zeros C with the derivative U2^H A_dot V of values of 0, in rows like those of U: U2 C, where U2 are the columns that U
+    lacks. None where it lacks none for certain."""
+    if is_square(u):
+        return None
+    like = b.full(0, u.type.dims, s.type.dtype)
+    return b("couple", a, u, v, b.cast(zeros_among(b, s, like), s.type.dtype), lower=None, part="outside")
+
+
+def _vectors(b: Builder, op: Op, u: Value, s: Value, m: Value, turn: Value, mixed: Value, outside: Value | None) -> Value:
+    """U_dot = U turn + outside (S + B)^-1, of values that are not 0. Columns beyond the k-th follow from U^H U_dot being skew:
+    U2_dot = -U1 (U2^H U1_dot)^H."""
     k, full = s.type.dims[-1], op.attrs["full"]
     first = _part(b, u, 0, k, -1) if full else u
-    if u.type.dims[-2] == k:                # nothing is outside: no rounding errors are divided by singular values of 0
-        return matmul(b, first, _alone(b, s, m, turn, op.attrs))
-    outside = b("sub", rest, matmul(b, first, m))
-    outside = part = _over(b, outside, rows(b, s, outside))
+    dot = matmul(b, first, _alone(b, s, m, turn, op.attrs))
+    if outside is None:                     # no rounding errors are divided by singular values of 0
+        return dot
+    outside = part = _divided(b, outside, s)
     for sign in ("sub", "add"):
-        part = _over(b, matmul(b, part, mixed), rows(b, s, part))
+        part = _divided(b, matmul(b, part, mixed), s)
         outside = b(sign, outside, part)
-    dot = b("add", matmul(b, first, _alone(b, s, m, turn, op.attrs)), outside)
+    if "near" not in op.attrs:              # a single vector of a value of 0 turns to anywhere
+        more = b("gt", b.dim(u, -2), b.index(k))
+        outside = _undefined(b, b("and", zeros_among(b, s, outside), b.broadcast(more, outside.type.dims)), outside)
+    dot = b("add", dot, outside)
     if not full:
         return dot
     others = _part(b, u, k, b.iop("sub", b.dim(u, -1), k), -1)
-    beyond = b("neg", matmul(b, first, adjoint(b, matmul(b, adjoint(b, others), outside))))
-    joined = join(b, [dot, beyond], len(u.type.dims) - 1)
+    rest = b("neg", matmul(b, first, adjoint(b, matmul(b, adjoint(b, others), outside))))
+    joined = join(b, [dot, rest], len(u.type.dims) - 1)
     return joined if joined.type == u.type else b.reshape(joined, u.type.dims)
+
+
+def _divided(b: Builder, x: Value, s: Value) -> Value:
+    """Columns of x over singular values that are not 0; 0 for those that are."""
+    none = zeros_among(b, s, x)
+    return _over(b, x, b("select", none, _constant(b, 0, s), rows(b, s, x)))
 
 
 def _svd(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value | None]) -> list[Value]:
     """M = U^H A_dot V = H + K, Hermitian and skew: s_dot = Re diag M. Of U and V the mean turn is that of H's eigenvectors, and
-    half of the difference is K[i, j] / (s[i] + s[j])."""
+    half of the difference is K[i, j] / (s[i] + s[j]).
+
+    Where U lacks columns U2, A = U (S + B) V^H + U2 C V^H, of which C are columns of values of 0 and zero itself (`beyond`).
+    With P = U2^H U_dot, L the turn of U and R that of V,
+
+        M = L (S + B) - (S + B) R - P^H C,      U2^H A_dot V = P (S + B) + C_dot - C R
+
+    to the first power of C: the second derivatives. V is the U of A^H."""
     u, s, vh = _marked(b, op, x, out)
     full, k = op.attrs["full"], s.type.dims[-1]
     v = adjoint(b, vh)
@@ -341,16 +383,38 @@ def _svd(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value | None
     assert a_dot is not None, op
     ahead, back = matmul(b, a_dot, right), matmul(b, adjoint(b, a_dot), left)
     m = matmul(b, adjoint(b, left), ahead)
+    values = _singular(b, op, x(0), s, m)
+    u_out = None if is_square(left) else b("sub", ahead, matmul(b, left, m))
+    v_out = None if is_square(right) else b("sub", back, matmul(b, right, adjoint(b, m)))
+    u_more, v_more = beyond(b, x(0), left, s, right), beyond(b, adjoint(b, x(0)), right, s, left)
+    if u_out is not None and u_more is not None:
+        m = b("add", m, matmul(b, adjoint(b, _divided(b, u_out, s)), u_more))
+    if v_out is not None and v_more is not None:
+        m = b("add", m, matmul(b, adjoint(b, v_more), _divided(b, v_out, s)))
     turn, spin, mixed = _turn_and_spin(b, s, m, op, x(0), left, right)
-    u_dot = _vectors(b, op, u, s, m, b("add", turn, spin), mixed, ahead)
-    v_dot = _vectors(b, op, v, s, adjoint(b, m), b("sub", turn, spin), mixed, back)
-    return [u_dot, _single(b, s, m, _real(b, _diagonal(b, m)), op.attrs), adjoint(b, v_dot)]
+    u_turn, v_turn = b("add", turn, spin), b("sub", turn, spin)
+    if u_out is not None and u_more is not None:
+        u_out = b("add", u_out, matmul(b, u_more, v_turn))
+    if v_out is not None and v_more is not None:
+        v_out = b("add", v_out, matmul(b, v_more, u_turn))
+    u_dot, v_dot = _vectors(b, op, u, s, m, u_turn, mixed, u_out), _vectors(b, op, v, s, adjoint(b, m), v_turn, mixed, v_out)
+    return [u_dot, values, adjoint(b, v_dot)]
 
 
 def _svdvals(b: Builder, op: Op, x: Any, out: Callable, dots: list[Value]) -> Any:
     u, s, vh = b.emit("svd", x(0), x(1), **{"near": 0.0, **op.attrs, "full": False})
     m = matmul(b, adjoint(b, u), matmul(b, dots[0], adjoint(b, vh)))
-    return [_single(b, s, m, _real(b, _diagonal(b, m)), op.attrs)]
+    return [_singular(b, op, x(0), s, m)]
+
+
+def _singular(b: Builder, op: Op, a: Value, s: Value, m: Value) -> Value:
+    """Re diag M. Values of 0 of what is not square are norms of all that their columns become, of which single ones have no
+    slope."""
+    dot = _single(b, s, m, _real(b, _diagonal(b, m)), op.attrs)
+    if "near" in op.attrs or is_square(a):
+        return dot
+    oblong = b("ne", b.dim(a, -2), b.dim(a, -1))
+    return _undefined(b, b("and", zeros_among(b, s, s), b.broadcast(oblong, s.type.dims)), dot)
 
 
 # --- QR and the pseudo-inverse -----------------------------------------------------------------------------------------

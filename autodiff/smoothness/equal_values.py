@@ -15,7 +15,7 @@ element alike, and multiplied along the vectors' axis means f(B) = diag(f(w)) + 
 numbers them is summed over: from there on nothing depends on how vectors of a group are chosen. It marks the factorisation
 with `near` and adds N, as `couple` ops, to the products. What it cannot follow stays with the unmarked factorisation, of which
 vectors and values of a group have the derivative NaN. For A = U B V^H of singular values, B_dot is the Hermitian part of M
-inside, and all of M for values of 0.
+inside, and all of M for values of 0; what those have outside of U and V is zero_values.py's.
 """
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ from ...ir.clone import copy_op, copy_region, mapped, sweep
 from ...ir.core import Block, Function, Op, Value
 from ...ir.types import F32, F64
 from ..rules.jvp_rules import adjoint
+from ..rules.spectral import is_square
 from .factor_flow import RULES
-from .vector_mixing import Flow, Frame, columns_of, of_each, same_length
+from .vector_mixing import Bare, Flow, Frame, columns_of, of_each, same_length, widened
 
 # Relative differences below which values are close: there the mean of two slopes, wrong by the square of the difference, is
 # better than the quotient, whose rounding errors are divided by it.
@@ -90,7 +91,7 @@ class _Following:
         plain = copy_op(builder, op, mapping, self)
         name, operands = op.defn.name, mapped(op.operands, mapping)
         n = op.results[1 if name == "svd" else 0].type.dims[-1]
-        if type(n) is int and n < 2:
+        if type(n) is int and n < 2 and is_square(op.operands[0]):
             return plain
         source = operands[0].op
         single = source is not None and source.defn.name == "cast" and source.operands[0].type.dtype.real is F32
@@ -107,9 +108,12 @@ class _Following:
             v = adjoint(builder, vh)
             thin = [columns_of(builder, x, builder.index(0), builder.index(n)) if op.attrs["full"] else x for x in (u, v)]
             frame = Frame(a, thin[0], thin[1], w, lead, near, lower)
+            frame.lacking = frame.outside(builder)
             kinds = ["vectors" if same_length(x.type.dims[-1], n) else "more" for x in (u, v)]
-            flows = [Flow(kinds[0], u, frame, lead + 1), Flow("values", w, frame, lead, core=w),
-                     Flow(kinds[1], vh, frame, lead, turned=not frame.real, right=True)]
+            more = [x and widened(builder, x, like) for x, like in zip(frame.lacking, (u, v))]
+            flows = [Flow(kinds[0], u, frame, lead + 1, bare=Bare(u, more[0])), Flow("values", w, frame, lead, core=w),
+                     Flow(kinds[1], vh, frame, lead, turned=not frame.real, right=True,
+                          bare=Bare(vh, more[1] and adjoint(builder, more[1])))]
         else:
             frame = Frame(a, None, None, marked[0], lead, near, lower)
             flows = [Flow("values", marked[0], frame, lead, core=marked[0])]

@@ -5,14 +5,15 @@ Flow; a value where it does not depend any more on how vectors of a group are ch
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ...ir.build import Builder, key_of
 from ...ir.core import Const, Op, Value
 from ...ir.ops.linalg import dot_axes
-from .vector_mixing import Flow, leaving, mixing_of, moved, range_of, same_length, scaled, trace, values_in
+from .vector_mixing import Flow, Frame, leaving, mixing_of, moved, range_of, same_length, scaled, trace, values_in
+from .zero_values import meeting, multiplied, summed
 
 # --- elementwise --------------------------------------------------------------------------------------------------------
 
@@ -21,6 +22,11 @@ def _one(x: Flow | None, y: Flow | None) -> Flow:
     found = x or y
     assert found is not None
     return found
+
+
+def _only(frame: Frame) -> bool:
+    """Whether there is one vector, which any axis of length 1 numbers: to sum over such an axis is to multiply."""
+    return same_length(frame.w.type.dims[-1], 1)
 
 
 def _along(v: Value, axis: int) -> bool:
@@ -37,7 +43,7 @@ def _along(v: Value, axis: int) -> bool:
 def _elementwise(b: Builder, op: Op, operands: tuple[Value, ...], flows: list[Flow | None]) -> Flow | None:
     first = next(f for f in flows if f)
     frame, axis, name = first.frame, first.axis, op.defn.name
-    if any(f and (f.frame is not frame or f.axis != axis) for f in flows):
+    if any(f and (f.frame is not frame or (f.axis != axis and not _only(frame))) for f in flows):
         return None
     if not all(f or _along(v, axis) for f, v in zip(flows, operands)):
         return None
@@ -51,19 +57,19 @@ def _elementwise(b: Builder, op: Op, operands: tuple[Value, ...], flows: list[Fl
         return _product(b, op, flows, values)
     vectors = next((f for f in flows if f and f.kind != "values"), first)
     if name == "conj":
-        return replace(vectors, value=b("conj", values[0]), turned=not vectors.turned and not frame.real) \
+        return vectors.through(lambda v: b("conj", v), turned=not vectors.turned and not frame.real) \
             if vectors.kind in ("vectors", "more") else None
     if name == "cast" and (frame.real or op.attrs["dtype"].complex):
-        return _plain(replace(vectors, value=b.cast(values[0], op.attrs["dtype"])))
+        return _plain(vectors, lambda v: b.cast(v, op.attrs["dtype"]))
     if name == "neg":
-        return _plain(replace(vectors, value=b("neg", values[0])))
+        return _plain(vectors, lambda v: b("neg", v))
     if name == "real" and frame.real:
         return None
     if name == "div" and kinds[0] in ("vectors", "pairs"):
         return _divided(b, flows, values)
     known = [f for f in flows if f is not None]
     if name in ("add", "sub") and kinds == ["vectors", "vectors"] and known[0].turned == known[1].turned:
-        return replace(first, value=b(name, *values))
+        return replace(first, value=b(name, *values), bare=summed(b, name, known[0].bare, known[1].bare))
     return None
 
 
@@ -82,17 +88,16 @@ def _divided(b: Builder, flows: Sequence[Flow | None], values: Sequence[Value]) 
         left, right = x.parts
         part = _divided(b, (right, y), (right.value, values[1]))
         return part and replace(x, value=b("mul", left.value, part.value), parts=(left, part))
-    value = b("div", *values)
     if y is None:
-        return replace(x, value=value)
+        return x.through(lambda v: b("div", v, values[1]))
     if y.kind != "values":
         return None
-    one = b.full(1, y.each.type.dims, y.each.type.dtype)
-    return replace(x, value=scaled(b, value, x, b("div", one, y.each)))
+    by = b("div", b.full(1, y.each.type.dims, y.each.type.dtype), y.each)
+    return replace(x, value=scaled(b, b("div", *values), x, by), bare=multiplied(b, x.bare, by))
 
 
-def _plain(flow: Flow) -> Flow | None:
-    return flow if flow.kind in ("vectors", "more") else None
+def _plain(flow: Flow, f: Callable[[Value], Value]) -> Flow | None:
+    return flow.through(f) if flow.kind in ("vectors", "more") else None
 
 
 def _of_values(b: Builder, op: Op, first: Flow, flows: list[Flow | None], values: list[Value]) -> Flow | None:
@@ -117,12 +122,10 @@ def _product(b: Builder, op: Op, flows: Sequence[Flow | None], values: list[Valu
     value = b("mul", *values)
     x, y = flows
     if x is None or y is None:
-        only = _one(x, y)
+        only, other = _one(x, y), values[1 if x else 0]
         if only.kind == "pairs":
-            k = 0 if x else 1
-            return replace(only, value=value, parts=(only.parts[0], replace(
-                only.parts[1], value=b("mul", only.parts[1].value, values[1 - k]))))
-        return replace(only, value=value)
+            return replace(only, value=value, parts=(only.parts[0], only.parts[1].through(lambda v: b("mul", v, other))))
+        return only.through(lambda v: b("mul", v, other))
     if x.kind == "values":
         x, y = y, x
     if y.kind == "vectors":
@@ -130,17 +133,18 @@ def _product(b: Builder, op: Op, flows: Sequence[Flow | None], values: list[Valu
     if y.kind != "values":
         return None
     if x.kind == "vectors":
-        return replace(x, value=scaled(b, value, x, y.each))
+        return replace(x, value=scaled(b, value, x, y.each), bare=multiplied(b, x.bare, y.each))
     left, right = x.parts
-    right = replace(right, value=scaled(b, b("mul", right.value, y.value), right, y.each))
+    value = scaled(b, b("mul", right.value, y.value), right, y.each)
+    right = replace(right, value=value, bare=multiplied(b, right.bare, y.each))
     return replace(x, value=b("mul", left.value, right.value), parts=(left, right))
 
 
 # --- axes ---------------------------------------------------------------------------------------------------------------
 
-def _kept(flow: Flow, value: Value, axis: int) -> Flow | None:
+def _kept(flow: Flow, f: Callable[[Value], Value], axis: int) -> Flow | None:
     """The flow with its axis elsewhere."""
-    return replace(flow, value=value, axis=axis) if flow.kind in ("vectors", "values", "more") else None
+    return flow.through(f, axis=axis) if flow.kind in ("vectors", "values", "more") else None
 
 
 def _transpose(b: Builder, op: Op, operands: tuple[Value, ...], flows: list[Flow]) -> Flow | None:
@@ -148,7 +152,7 @@ def _transpose(b: Builder, op: Op, operands: tuple[Value, ...], flows: list[Flow
     lead = flow.frame.lead
     if flow.kind not in ("vectors", "values", "more") or perm[:lead] != tuple(range(lead)):
         return None
-    return _kept(flow, b.transpose(flow.value, perm), perm.index(flow.axis))
+    return _kept(flow, lambda v: b.transpose(v, perm), perm.index(flow.axis))
 
 
 def _broadcast(b: Builder, op: Op, operands: tuple[Value, ...], flows: list[Flow | None]) -> Flow | None:
@@ -158,27 +162,31 @@ def _broadcast(b: Builder, op: Op, operands: tuple[Value, ...], flows: list[Flow
     old, new = flow.value.type.dims, op.results[0].type.dims
     more = len(new) - len(old)
     lead = flow.frame.lead
-    if (more and lead) or old[flow.axis] == 1:
+    if (more and lead) or (old[flow.axis] == 1 and not same_length(new[flow.axis + more], 1)):
         return None
     value = b("broadcast", flow.value, *operands[1:])
     if any(not same_length(value.type.dims[k], old[k]) for k in range(lead)):
         return None
-    return _kept(flow, value, flow.axis + more)
+    return _kept(flow, lambda v: b("broadcast", v, *operands[1:]), flow.axis + more)
 
 
-def _reshape(b: Builder, op: Op, operands: tuple[Value, Const, Const], flows: list[Flow | None]) -> Flow | None:
+def _reshape(b: Builder, op: Op, operands: tuple[Value, Const, Const], flows: list[Flow | None]) -> Flow | Value | None:
     """Axes of length 1 come and go."""
     flow = flows[0]
     if flow is None or flow.kind not in ("vectors", "values"):
         return None
     value = b("reshape", flow.value, *operands[1:])
     old, new = flow.value.type.dims, value.type.dims
+    if flow.kind == "values" and _only(flow.frame) and len(new) == flow.frame.lead:
+        found = trace(b, flow, "sum")                          # a sum of one
+        return found and b.reshape(found, new)
     longer, now = ([k for k, d in enumerate(dims) if not (type(d) is int and d == 1)] for dims in (old, new))
     lead = flow.frame.lead
     if (len(longer) != len(now) or not all(same_length(old[i], new[j]) for i, j in zip(longer, now))
-            or flow.axis not in longer or not all(same_length(old[k], new[k]) for k in range(lead))):
+            or not all(same_length(old[k], new[k]) for k in range(lead))):
         return None
-    return _kept(flow, value, now[longer.index(flow.axis)])
+    axes = [now[longer.index(flow.axis)]] if flow.axis in longer else [k for k in range(lead, len(new)) if k not in now]
+    return _kept(flow, lambda v: b("reshape", v, *operands[1:]), axes[0]) if axes else None
 
 
 def _reduce(b: Builder, op: Op, operands: tuple[Value, ...], flows: list[Flow]) -> Any:
@@ -186,7 +194,8 @@ def _reduce(b: Builder, op: Op, operands: tuple[Value, ...], flows: list[Flow]) 
     axes, kind = op.attrs["axes"], op.attrs["kind"]
     if flow.axis in axes:
         if flow.kind == "pairs" and kind == "sum":
-            return b.reduce(flow.value, kind, axes)
+            left, right = flow.parts
+            return meeting(b, left, right, lambda x, y: b.reduce(b("mul", x, y), kind, axes))
         if flow.kind != "values" or kind not in ("sum", "prod"):
             return None
         found = trace(b, flow, kind)
@@ -195,7 +204,7 @@ def _reduce(b: Builder, op: Op, operands: tuple[Value, ...], flows: list[Flow]) 
         return None
     axis = flow.axis - sum(k < flow.axis for k in axes)
     if flow.kind == "vectors":
-        return replace(flow, value=b.reduce(flow.value, kind, axes), axis=axis)
+        return flow.through(lambda v: b.reduce(v, kind, axes), axis=axis)
     return None
 
 
@@ -207,11 +216,15 @@ def _slice(b: Builder, op: Op, operands: tuple[Value, ...], flows: list[Flow | N
     at = 1 + sum({":": 0, "i": 1, "s": 3}[char] for char in spec[:flow.axis])
     if any(char != ":" for char in spec[:frame.lead]) or spec[flow.axis] == "i":
         return None
-    value, axis = flow.value, flow.axis - spec[:flow.axis].count("i")
+    axis = flow.axis - spec[:flow.axis].count("i")
+
+    def cut(v: Value) -> Value:
+        return b("slice", v, *operands[1:], spec=spec)
+
     if spec[flow.axis] == ":":
         if flow.kind == "values" and flow.value is flow.core:
             return None
-        return _kept(flow, b("slice", value, *operands[1:], spec=spec), axis)
+        return _kept(flow, cut, axis)
     start, length, step = operands[at:at + 3]
     if not (isinstance(step, Const) and step.item == 1):
         return None
@@ -223,12 +236,12 @@ def _slice(b: Builder, op: Op, operands: tuple[Value, ...], flows: list[Flow | N
         if not all(type(d) is int for d in numbers) or numbers[0] + numbers[1] > n:
             return None
         whole = "".join("s" if k == flow.axis else ":" for k in range(len(spec)))
-        value = b("slice", value, b.index(0), b.index(n), step, spec=whole)
+        flow = flow.through(lambda v: b("slice", v, b.index(0), b.index(n), step, spec=whole))
     if (key_of(start), key_of(length)) == (key_of(b.index(0)), key_of(b.index(frame.w.type.dims[-1]))):
-        value = b("slice", value, *operands[1:], spec=spec)
-        return replace(flow, kind="vectors", value=value, axis=axis)
-    value = b("slice", leaving(b, replace(flow, value=value), start, length), *operands[1:], spec=spec)
-    return replace(flow, kind="vectors", value=value, axis=axis, frame=range_of(b, frame, start, length))
+        return flow.through(cut, kind="vectors", axis=axis)
+    flow = replace(flow, value=leaving(b, flow, flow.value, start, length), bare=flow.bare and replace(
+        flow.bare, value=leaving(b, flow, flow.bare.value, start, length)))
+    return flow.through(cut, kind="vectors", axis=axis, frame=range_of(b, frame, start, length))
 
 
 # --- products and diagonals ---------------------------------------------------------------------------------------------
@@ -261,7 +274,9 @@ def _dot(b: Builder, op: Op, operands: tuple[Value, ...], flows: list[Flow | Non
     k, flow = 0 if x else 1, _one(x, y)
     if flow.kind != "vectors" or flow.axis in contract[k] or flow.axis in batch[k]:
         return None
-    return replace(flow, value=b("dot", *values, **op.attrs), axis=_axis_after(op, values, k, flow.axis))
+    other = values[1 - k]
+    return flow.through(lambda v: b("dot", *((other, v) if k else (v, other)), **op.attrs),
+                        axis=_axis_after(op, values, k, flow.axis))
 
 
 def _axis_after(op: Op, values: list[Value], k: int, axis: int) -> int:
@@ -285,18 +300,22 @@ def _meeting(b: Builder, op: Op, x: Flow, y: Flow, values: list[Value]) -> Flow 
         added = moved(b, flow.value, mixing_of(b, flow, other.each), flow.axis, flow.frame.lead, flow.turned)
         order = [d for d in range(len(value.type.dims)) if d != flow.axis]
         order.insert(axis, flow.axis)
-        added = b.transpose(added, order)
-        return replace(flow, value=b("add", value, b.cast(added, value.type.dtype)), axis=axis)
-    if (x.axis, y.axis) not in pairs:
+        added = b.cast(b.transpose(added, order), value.type.dtype)
+        bare = multiplied(b, flow.bare and flow.bare.through(lambda v: b.transpose(v, order)), other.each)
+        return replace(flow, value=b("add", value, added), axis=axis, bare=bare)
+    if (x.axis, y.axis) not in pairs and not _only(x.frame):
         return None
     if kinds == {"vectors"} and (x.frame.real or x.turned != y.turned):
-        return b("dot", *values, **op.attrs)
+        return meeting(b, x, y, lambda p, q: b("dot", p, q, **op.attrs))
     if kinds == {"values"} and x.value is x.core and y.value is y.core and len(pairs) == 1:
         core = b("mul", x.each, y.each)
         return trace(b, replace(x, value=core, core=core), "sum")
     if kinds == {"values", "pairs"} and all(len(f.value.type.dims) == 1 for f in (x, y)):
         found = _product(b, op, [x, y], values)
-        return found and b.reduce(found.value, "sum", (0,))
+        if found is None:
+            return None
+        left, right = found.parts
+        return meeting(b, left, right, lambda p, q: b.reduce(b("mul", p, q), "sum", (0,)))
     return None
 
 

@@ -35,7 +35,14 @@ _MOST = 2                      # of how many kinks
 _CHOICES = frozenset({"max", "min"})
 _ROOTS = frozenset({"abs", "copysign", "hypot", "sqrt", "root", *_CHOICES})
 _OF_SQUARES = frozenset({"abs", "copysign", "hypot", *_CHOICES})
-_FLAT = frozenset({*EVEN, "pow", "jv", "bessel_i"})          # what may have the slope 0 where its operand has not
+# What may have the slope 0 where its operand has not, for some parameters: even functions, powers above 1, densities.
+_FLAT = frozenset({
+    *EVEN, "pow", "jv", "bessel_i", "iv", "struve", "modstruve", "integral_struve", "integral_modstruve", "spherical_jn",
+    "spherical_in", "ber", "bei", "jacobi_cn", "jacobi_dn", "pbdv", "bell", "cosm1", "cosdg", "voigt_profile", "owens_t",
+    "fresnel_s", "pseudo_huber", "kl_div", "gammainc", "gammaincc", "gamma_density", "chdtr", "chdtrc", "gdtr", "gdtrc",
+    "betainc", "betaincc", "beta_density", "fdtr", "fdtrc", "j0", "eval_chebyt", "eval_chebyu", "eval_chebyc", "eval_chebys",
+    "eval_gegenbauer", "eval_jacobi", "eval_legendre", "eval_chebyt_n", "eval_chebyu_n", "eval_chebyc_n", "eval_chebys_n",
+    "eval_gegenbauer_n", "eval_jacobi_n", "eval_legendre_n", "eval_hermite_n", "eval_hermitenorm_n"})
 _POLES = {"div": 1, **dict.fromkeys(("log", "log2", "log10", "sqrt", "root", "cbrt", "pow", "norm_root"), 0)}
 _KEEP_ZERO = {"mul": (0, 1), "mulz": (0, 1), "neg": (0,), "div": (0,), "abs": (0,)}
 

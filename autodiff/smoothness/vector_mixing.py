@@ -5,6 +5,7 @@ The slopes f' and f'' are made with the declared partial derivatives of the ops 
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,9 +13,9 @@ import numpy as np
 
 from ...ir.build import Builder, Expr, key_of
 from ...ir.core import Op, Value
-from ..rules.jvp_rules import adjoint, matmul, positions, rule_of
+from ..rules.jvp_rules import adjoint, join, matmul, positions, rule_of
 from ..rules.partials import partial, product
-from ..rules.spectral import columns, grouped, inverse_gaps, rounding, rows, skew_part, vanishing
+from ..rules.spectral import beyond, columns, grouped, inverse_gaps, rounding, rows, skew_part, vanishing
 
 if TYPE_CHECKING:
     from ...ir.opdef import Elementwise
@@ -44,6 +45,7 @@ class Frame:
     near: float
     lower: bool | None
     ranges: dict = field(default_factory=dict)
+    lacking: tuple[Value | None, Value | None] | None = None
 
     @property
     def real(self) -> bool:
@@ -57,12 +59,37 @@ class Frame:
 
     def block(self, b: Builder, adjoined: bool = False) -> tuple[Value, Value]:
         """(B, B^H) without their diagonals; the other way round beside V."""
-        like = _square(b, self)
+        like = square_of(b, self)
         found = other = _couple(b, self, b.cast(grouped(b, self.w, like, self.near)[2], self.w.type.dtype))
         if self.lower is None:
             skew = _twisted(b, self, b.cast(vanishing(b, self.w, like), self.w.type.dtype))
             found, other = b("add", found, skew), b("sub", found, skew)
         return (other, found) if adjoined else (found, other)
+
+    def outside(self, b: Builder) -> tuple[Value | None, Value | None]:
+        """U2 C of what U lacks, and of what V does (rules/spectral.py): zeros like U and V, and orthogonal to them."""
+        if self.lacking is not None:
+            return self.lacking
+        u, v = self.vectors
+        return (_orthogonal(b, u, beyond(b, self.a, u, self.w, v)),
+                _orthogonal(b, v, beyond(b, adjoint(b, self.a), v, self.w, u)))
+
+
+def _orthogonal(b: Builder, u: Value, x: Value | None) -> Value | None:
+    return None if x is None else b("sub", x, matmul(b, u, matmul(b, adjoint(b, u), x)))
+
+
+@dataclass(frozen=True)
+class Bare:
+    """Singular vectors without the functions of values that they were multiplied by, whose product is `by` (None: 1), and what
+    the columns that they lack have become in their place (None: they lack none)."""
+
+    value: Value
+    outside: Value | None
+    by: Value | None = None
+
+    def through(self, f: Callable[[Value], Value]) -> Bare:
+        return Bare(f(self.value), None if self.outside is None else f(self.outside), self.by)
 
 
 @dataclass(frozen=True)
@@ -79,6 +106,7 @@ class Flow:
     core: Value | None = None
     parts: tuple = ()
     right: bool = False
+    bare: Bare | None = None
 
     @property
     def each(self) -> Value:
@@ -86,15 +114,19 @@ class Flow:
         assert self.core is not None, self.kind
         return self.core
 
+    def through(self, f: Callable[[Value], Value], **changes: Any) -> Flow:
+        """What a linear op f makes of it."""
+        return replace(self, value=f(self.value), bare=self.bare and self.bare.through(f), **changes)
+
 
 # --- N of a function of values ------------------------------------------------------------------------------------------
 
-def _slope(b: Builder, core: Value, w: Value, memo: dict) -> Value | None:
+def slope_in(b: Builder, core: Value, w: Value, memo: dict) -> Value | None:
     """The derivative of a function of each element of w; None where that is 0."""
     if core is w:
         return b.full(1, w.type.dims, w.type.dtype)
     if core not in memo:
-        memo[core] = slope_of(b, core, [_slope(b, v, w, memo) for v in core.op.operands]) if core.op is not None else None
+        memo[core] = slope_of(b, core, [slope_in(b, v, w, memo) for v in core.op.operands]) if core.op is not None else None
     return memo[core]
 
 
@@ -124,7 +156,7 @@ def slope_of(b: Builder, core: Value, dots: list[Value | None]) -> Value | None:
     return total if total is None or total.type.dims else b.broadcast(total, core.type.dims)
 
 
-def _square(b: Builder, frame: Frame) -> Value:
+def square_of(b: Builder, frame: Frame) -> Value:
     """A matrix of the differences of values, for its dims."""
     w = frame.w
     return b.full(0, (*w.type.dims, w.type.dims[-1]), w.type.dtype)
@@ -141,16 +173,16 @@ def mixing(b: Builder, frame: Frame, core: Value, right: bool = False, against: 
         i = b.const(1j, core.type.dtype)
         re, im = (b.cast(p, core.type.dtype) for p in parts)
         return b("add", re, b("mul", im, i))
-    slope = _slope(b, core, frame.w, {})
+    slope = slope_in(b, core, frame.w, {})
     wide = frame.w.type.dtype
     f = b.cast(core, wide)
-    bend = None if slope is None else _slope(b, slope, frame.w, {})
+    bend = None if slope is None else slope_in(b, slope, frame.w, {})
     slope = b.zeros_like(f) if slope is None else b.cast(slope, wide)
     first = _couple(b, frame, _quotients(b, frame, f, slope, None if bend is None else b.cast(bend, wide)))
     if bend is None:
         return first
     second = b("add", first, _bent(b, frame.block(b, right), b.cast(bend, wide)))
-    change = _slope(b, bend, frame.w, {})
+    change = slope_in(b, bend, frame.w, {})
     return second if change is None else b("add", second, _of_third_power(b, frame.block(b, against), b.cast(change, wide)))
 
 
@@ -176,21 +208,21 @@ def _of_skew_part(b: Builder, frame: Frame, core: Value) -> tuple[Value | None, 
         halves = zip(*[_of_skew_part(b, frame, b(part, core)) for part in ("real", "imag")])
         odd, even = [[p and b.cast(p, core.type.dtype) for p in pair] for pair in halves]
         return _sum(b, odd[0], odd[1] and b("mul", odd[1], i)), _sum(b, even[0], even[1] and b("mul", even[1], i))
-    slope = _slope(b, core, frame.w, {})
+    slope = slope_in(b, core, frame.w, {})
     if slope is None:
         return None, None
-    like, wide = _square(b, frame), frame.w.type.dtype
+    like, wide = square_of(b, frame), frame.w.type.dtype
     none, zero = vanishing(b, frame.w, like), b.const(0, wide)
-    bend = _slope(b, slope, frame.w, {})
+    bend = slope_in(b, slope, frame.w, {})
     slope = b.cast(slope, wide)
     if bend is None:
-        return _twisted(b, frame, b("select", none, _mean(b, slope, like), zero)), None
+        return _twisted(b, frame, b("select", none, mean_of(b, slope, like), zero)), None
     bend = b.cast(bend, wide)
     still = b("sub", slope, b("mul", bend, frame.w))                  # f'(0), of which f''(0) is no part
-    odd = _twisted(b, frame, b("select", none, _mean(b, still, like), zero))
+    odd = _twisted(b, frame, b("select", none, mean_of(b, still, like), zero))
     gap = b("mul", b("sub", rows(b, frame.w, like), columns(b, frame.w, like)), b.const(0.5, wide))
-    k = b("select", none, b("mul", _mean(b, bend, like), gap), zero)
-    whole = b("couple", frame.a, *frame.vectors, k, lower=None, whole=True)
+    k = b("select", none, b("mul", mean_of(b, bend, like), gap), zero)
+    whole = b("couple", frame.a, *frame.vectors, k, lower=None, part="whole")
     return odd, b("mul", b("add", whole, adjoint(b, whole)), b.const(0.5, whole.type.dtype))
 
 
@@ -198,14 +230,14 @@ def _sum(b: Builder, x: Value | None, y: Value | None) -> Value | None:
     return b("add", x, y) if x is not None and y is not None else x if y is None else y
 
 
-def _mean(b: Builder, x: Value, like: Value) -> Value:
+def mean_of(b: Builder, x: Value, like: Value) -> Value:
     """That of the numbers of a row's value and a column's."""
     return b("mul", b("add", rows(b, x, like), columns(b, x, like)), b.const(0.5, x.type.dtype))
 
 
 def _twisted(b: Builder, frame: Frame, k: Value) -> Value:
     """k times the skew part K of M."""
-    return skew_part(b, b("couple", frame.a, *frame.vectors, k, lower=None, whole=True))
+    return skew_part(b, b("couple", frame.a, *frame.vectors, k, lower=None, part="whole"))
 
 
 def _of_third_power(b: Builder, block: tuple[Value, Value], change: Value) -> Value:
@@ -232,15 +264,15 @@ def trace(b: Builder, flow: Flow, kind: str) -> Value | None:
     if flow.value is not core:
         return None
     plain = b.reduce(core, kind, (frame.lead,))
-    slope = _slope(b, core, frame.w, {})
-    bend = None if slope is None else _slope(b, slope, frame.w, {})
+    slope = slope_in(b, core, frame.w, {})
+    bend = None if slope is None else slope_in(b, slope, frame.w, {})
     if kind == "sum" and bend is None:
         return plain
     if core.type.dtype.complex or slope is None:
         return None
     _with_vectors(b, frame)
-    n = b.cast(_real(b, mixing(b, frame, core)), core.type.dtype)
-    like = _square(b, frame)
+    n = b.cast(_real(b, _with_lacking(b, frame, mixing(b, frame, core), bend)), core.type.dtype)
+    like = square_of(b, frame)
     if kind == "prod":
         none = b.const(np.nan, core.type.dtype)
         safe = b("select", b("eq", core, b.const(0, core.type.dtype)), none, core)
@@ -257,6 +289,16 @@ def trace(b: Builder, flow: Flow, kind: str) -> Value | None:
     return b("add", plain, b("mul", plain, b("sub", traced, half)))
 
 
+def _with_lacking(b: Builder, frame: Frame, n: Value, bend: Value | None) -> Value:
+    """N with f''(0)/2 C^H C: the squares of values of 0 are those of all that their columns become."""
+    for outside in frame.outside(b) if frame.lower is None and bend is not None else ():
+        if outside is not None and bend is not None:
+            gram = matmul(b, adjoint(b, outside), outside)
+            half = b("mul", mean_of(b, bend, n), b.const(0.5, bend.type.dtype))
+            n = b("add", n, b("mul", gram, b.cast(half, gram.type.dtype)))
+    return n
+
+
 def _real(b: Builder, x: Any) -> Any:
     return b("real", x) if x.type.dtype.complex else x
 
@@ -265,9 +307,9 @@ def _quotients(b: Builder, frame: Frame, f: Value, slope: Value, bend: Value | N
     """(f[j] - f[i]) / (w[j] - w[i]) of close values, by the slopes where these agree with it: f may be another function of
     some elements than of others. 0 elsewhere. The mean of the slopes has the derivatives of itself less (w[j] - w[i]) times
     (bend[j] - bend[i]) / 12, which are right to the third (Euler, Maclaurin)."""
-    w, like = frame.w, _square(b, frame)
+    w, like = frame.w, square_of(b, frame)
     _, equal, close = grouped(b, w, like, frame.near)
-    zero, mean = b.const(0, w.type.dtype), _mean(b, slope, like)
+    zero, mean = b.const(0, w.type.dtype), mean_of(b, slope, like)
     rise = b("sub", rows(b, f, like), columns(b, f, like))
     gap = b("sub", rows(b, w, like), columns(b, w, like))
     size = b("add", b("abs", rows(b, f, like)), b("abs", columns(b, f, like)))
@@ -317,7 +359,7 @@ def _inside(b: Builder, frame: Frame, start: Value, length: Value) -> Value:
 def _outwards(b: Builder, frame: Frame, start: Value, length: Value, values: bool) -> Value:
     """Factors of M for close values of which one is in the range: what turns vectors out of it, NaN where they are equal. Of
     values only that."""
-    w, like = frame.w, _square(b, frame)
+    w, like = frame.w, square_of(b, frame)
     inside = _inside(b, frame, start, length)
     _, equal, close = grouped(b, w, like, frame.near)
     cut = b("ne", rows(b, inside, like), columns(b, inside, like))
@@ -328,16 +370,25 @@ def _outwards(b: Builder, frame: Frame, start: Value, length: Value, values: boo
     return b("select", cut, gaps, b.const(0, w.type.dtype))
 
 
-def leaving(b: Builder, flow: Flow, start: Any, length: Any) -> Value:
-    """Vectors that are going to be cut to a range: those of close values outside of it do turn into them."""
+def leaving(b: Builder, flow: Flow, value: Value, start: Any, length: Any) -> Value:
+    """Vectors, those of the flow, to be cut to a range: those of close values outside of it do turn into them."""
     n = _couple(b, flow.frame, _outwards(b, flow.frame, start, length, False))
-    found = moved(b, flow.value, n, flow.axis, flow.frame.lead, flow.turned)
-    return b("add", flow.value, b.cast(b("neg", found) if flow.turned else found, flow.value.type.dtype))
+    found = moved(b, value, n, flow.axis, flow.frame.lead, flow.turned)
+    return b("add", value, b.cast(b("neg", found) if flow.turned else found, value.type.dtype))
 
 
 def columns_of(b: Builder, x: Value, start: Value, length: Value) -> Value:
     spec = ":" * (len(x.type.dims) - 1) + "s"
     return b("slice", x, start, length, b.index(1), spec=spec)
+
+
+def widened(b: Builder, x: Value, like: Value) -> Value:
+    """Columns of 0 behind x, to be as many as `like` has."""
+    n, all_of = x.type.dims[-1], like.type.dims
+    if same_length(n, all_of[-1]):
+        return x
+    zeros = b.full(0, (*x.type.dims[:-1], b.iop("sub", b.dim(like, -1), n)), x.type.dtype)
+    return b.reshape(join(b, [x, zeros], len(all_of) - 1), all_of)
 
 
 def _with_vectors(b: Builder, frame: Frame) -> None:
@@ -361,7 +412,10 @@ def range_of(b: Builder, frame: Frame, start: Value, length: Value) -> Frame:
         lost = b.reduce(_couple(b, frame, _outwards(b, frame, start, length, True)), "sum", (frame.lead + 1,))
         lost = b("real", lost) if lost.type.dtype.complex else lost
         w = columns_of(b, b("add", frame.w, lost), start, length)
-        frame.ranges[key] = replace(frame, u=u, v=v, w=w, ranges={})
+        lacking: Any = None
+        if frame.lower is None:
+            lacking = tuple(x and columns_of(b, x, start, length) for x in frame.outside(b))
+        frame.ranges[key] = replace(frame, u=u, v=v, w=w, ranges={}, lacking=lacking)
     return frame.ranges[key]
 
 

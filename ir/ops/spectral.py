@@ -12,8 +12,9 @@
     couple a, u, v, k {lower}
                           zeros [..., n, n] with the derivative k[i, j] (H[i, j] + conj H[j, i]) / 2, H = u^H a_dot v, off the
                           diagonal: what a change of a mixes of vectors with close values. Of a Hermitian a, `lower` says which
-                          triangle is read; else it is None. With `whole` the derivative is k[i, j] (u^H a_dot v)[i, j] for all
-                          elements. The passes take it out (ir/transforms/drop_couplings.py)
+                          triangle is read; else it is None. With {part} "whole" the derivative is k[i, j] (u^H a_dot v)[i, j]
+                          for all elements, with "outside" k[i, j] (a_dot v - u u^H a_dot v)[i, j]. The passes take it out
+                          (ir/transforms/drop_couplings.py)
 
 eigh, eigvalsh, svd and svdvals may have {near}: their results meet in something smooth, so that vectors of values that differ
 relatively by less are not turned into each other; autodiff/smoothness/equal_values.py has the theory.
@@ -107,6 +108,7 @@ def _infer_pinv(operands: Sequence[Value], attrs: dict[str, Any], regions: Seque
 def _infer_couple(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_count("couple", operands, 4)
     expect_choice("couple", "lower", attrs["lower"], (True, False, None))
+    expect_choice("couple", "part", attrs.get("part"), (None, "whole", "outside"))
     a, k = array_type("couple", operands[0]), array_type("couple", operands[3])
     return [Type(a.dtype, k.dims)]
 

@@ -5,6 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
+import scipy.special as sp
 from sweeps import share
 
 import tracegrad as tg
@@ -168,3 +169,28 @@ def test_functions_of_a_multiple_of_a_norm(name):
     d = np.array([0.6, 0.8])
     for h in (tg.hessian(lambda v: f(np.linalg.norm(v))), tg.jacrev(tg.grad(lambda v: f(np.sqrt(v @ v))))):
         assert np.isclose(d @ h(np.zeros(2)) @ d, right, rtol=1e-14)
+
+
+FLAT = [(lambda r: sp.iv(2, r), 0.25), (lambda r: sp.iv(0, r), 0.5), (lambda r: sp.struve(1, r), 4 / (3 * np.pi)),
+        (lambda r: sp.spherical_jn(0, r), -1 / 3), (lambda r: sp.spherical_in(0, r), 1 / 3), (lambda r: sp.bei(r), 0.5),
+        (lambda r: sp.ellipj(r, 0.3)[1], -1.0), (lambda r: sp.eval_legendre(2, r), 3.0),
+        (lambda r: sp.eval_chebyt(4, r), -16.0),
+        (lambda r: sp.eval_hermite(2, r), 8.0), (lambda r: sp.gammainc(2.0, r), 1.0), (lambda r: sp.betainc(2.0, 1.0, r), 2.0),
+        (lambda r: sp.owens_t(r, 1.0), -0.5 / np.pi), (lambda r: sp.pseudo_huber(1.0, r), 1.0),
+        (lambda r: sp.kl_div(1 + r, 1.0), 1.0), (lambda r: sp.chdtr(4, r), 0.25), (lambda r: sp.cosm1(r), -1.0),
+        (lambda r: sp.pbdv(2, r)[0], 2.5)]
+
+
+@pytest.mark.sweep(4)
+@pytest.mark.parametrize("k", range(len(FLAT)))
+def test_functions_that_are_flat_at_a_kink(k):
+    """Smooth functions of |x| with a slope of 0 there, some for these parameters only: f''(0) in every nesting."""
+    f, bend = lambda x: FLAT[k][0](np.abs(x)), FLAT[k][1]
+    slope, gradient = lambda x: tg.jvp(f, (x,), (1.0,))[1], tg.grad(f)
+    with tg.disable_jit():
+        assert slope(0.0) == 0 and gradient(0.0) == 0
+        for first in (slope, gradient):
+            got = tg.jvp(first, (0.0,), (1.0,))[1], tg.grad(first)(0.0)
+            np.testing.assert_allclose(got, [bend] * 2, rtol=1e-9)
+    if k < 2:
+        np.testing.assert_allclose(tg.grad(gradient)(0.0), bend, rtol=1e-9)
