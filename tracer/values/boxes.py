@@ -246,8 +246,8 @@ class ArrayBox(Box):
 
     def writable(self) -> None:
         if self.writeable is None:
-            fail(UnsupportedError, "this is a view of another array at some lengths and a copy at others, as NumPy makes it, and "
-                 "its length is known only at run time: so it cannot be overwritten", "make a copy of it first: a.copy()")
+            fail(UnsupportedError, "this is a view of another array at some lengths and a copy at others, as NumPy makes it, "
+                 "and its length is known only at run time: so it cannot be overwritten", "make a copy of it first: a.copy()")
         if not self.writeable:
             fail(ShapeError, views.READ_ONLY)
         if self.captured:

@@ -8,8 +8,9 @@ stored in them.
 
     set @n, 0    if … { set @n, 3 }    %n = get @n    %k = sub 4, %n      →   %n is 0 to 3, %k is 1 to 4
 
-A bound is an estimate: it holds where the loop runs, and where no sum is wider than its dtype. Loops of few iterations get no form for threads (parallelize.py), and the
-shortest none for vectors (llvm/kernel_writer.py): such code is long to compile, and never runs.
+A bound is an estimate: it holds where the loop runs, and where no sum is wider than its dtype. Loops of few iterations get no
+form for threads (parallelize.py), and the shortest none for vectors (llvm/kernel_writer.py): such code is long to compile, and
+never runs.
 """
 from __future__ import annotations
 

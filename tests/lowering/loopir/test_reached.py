@@ -46,7 +46,8 @@ def counted(x):
 
 
 SMALL = {"trimmed": (trimmed, (np.array([0.0, 1.0, -3.0, 2.5, 0.0]),)), "counted": (counted, (np.array([0.5, 1.0, -3.0]),)),
-         "roots": (lambda p: np.sum(np.abs(np.roots(p)) ** 2), (np.array([1.0, -3.0, 2.5, 1.0]),)), "first": (first, (np.arange(6.0), 5)), "between": (between, (np.arange(7.0) / 3, 2, 6)),
+         "roots": (lambda p: np.sum(np.abs(np.roots(p)) ** 2), (np.array([1.0, -3.0, 2.5, 1.0]),)),
+         "first": (first, (np.arange(6.0), 5)), "between": (between, (np.arange(7.0) / 3, 2, 6)),
          "halved": (halved, (np.arange(16.0),)), "picked": (picked, (np.arange(12.0), np.array([1, -1] * 6)))}
 
 
