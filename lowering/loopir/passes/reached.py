@@ -90,15 +90,14 @@ class _Intervals:
         """Whether a variable may hold more than was known."""
         of, grown = self.of, False
         for s in statements:
-            kind = type(s)
-            if kind is Let and s.op in _RULES and s.target.dtype.integer:
+            if type(s) is Let and s.op in _RULES and s.target.dtype.integer:
                 found = [self._ends(a) for a in s.args]
                 of[s.target] = _NOTHING if _NOTHING in found else _RULES[s.op](*found)
-            elif kind is For:
+            elif type(s) is For:
                 of[s.index] = (0, max(self._ends(s.trip)[1] - 1, 0))
-            elif kind is Get and s.var.dtype.integer:
+            elif type(s) is Get and s.var.dtype.integer:
                 of[s.target] = of.get(s.var, _NOTHING)
-            elif kind is Set and s.var.dtype.integer:
+            elif type(s) is Set and s.var.dtype.integer:
                 old, new = of.get(s.var, _NOTHING), self._ends(s.value)
                 low, high = min(old[0], new[0]), max(old[1], new[1])
                 if (low, high) != old:
