@@ -145,7 +145,7 @@ def _fortran(box: ArrayBox) -> bool:
         fail(UnsupportedError, "order='A' of an array whose order in memory only run time knows cannot be compiled",
              "name the order: 'C' or 'F'")
     return (strides is not None and not views.contiguous(box.dims, strides)
-            and views.contiguous(tuple(reversed(box.dims)), tuple(reversed(strides))))
+            and views.contiguous(tuple(reversed(box.dims)), tuple(reversed(strides))) is True)
 
 
 def reshape_in_place(box: ArrayBox, shape: Any) -> None:
