@@ -160,6 +160,23 @@ define void @memory.give(ptr %block) nounwind {
   call void @free(ptr %block)
   ret void
 }
+""", "memory.give_all": """declare void @free(ptr)
+define void @memory.give_all(ptr %cells, i64 %count) nounwind {
+start:
+  br label %head
+head:
+  %k = phi i64 [0, %start], [%next, %each]
+  %more = icmp slt i64 %k, %count
+  br i1 %more, label %each, label %done
+each:
+  %cell = getelementptr ptr, ptr %cells, i64 %k
+  %block = load ptr, ptr %cell
+  call void @free(ptr %block)
+  %next = add i64 %k, 1
+  br label %head
+done:
+  ret void
+}
 """, "memory.extend": """declare ptr @realloc(ptr, i64)
 define ptr @memory.extend(ptr %old, i64 %size) nounwind {
   %new = call ptr @realloc(ptr %old, i64 %size)

@@ -373,7 +373,8 @@ class Emitter(Writer):
         if self.fails or self.no_memory:
             self.cold += ["fail:", *self.storage.release(True), "  ret i32 1"]
         leave = self.storage.release(False)
-        head = [f"{define}({', '.join(params())}) nounwind {{", "entry:", *self.entry, *initial, *workspace, "  br label %body"]
+        head = [f"{define}({', '.join(params())}) nounwind {{", "entry:", *self.storage.made_cells(), *self.entry, *initial,
+                *workspace, "  br label %body"]
         return "\n".join([*head, "body:", *self.lines, *leave, "  ret i32 0", *self.cold, "}"])
 
 

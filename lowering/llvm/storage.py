@@ -33,6 +33,8 @@ ALIGN = {name: 4 if name == "c64" else 8 if name == "c128" else
          {"i8": 1, "i16": 2, "half": 2, "i32": 4, "float": 4}.get(text, 8)
          for name, text in MEMORY.items()}
 
+FEW = 4                       # temporaries of run-time size
+
 
 class Storage:
     """The memory of one kernel's buffers. `out` is the emitter, which provides fresh names and the lists of lines."""
@@ -182,7 +184,7 @@ class Storage:
     def _alloc_grown(self, buffer: Buffer) -> None:
         """Grow-only memory: inside loops with half as much again, so that growing lengths cost few allocations."""
         out = self.out
-        cell, room = out.alloca("ptr"), out.alloca("i64")
+        cell, room = out.fresh(), out.alloca("i64")            # `made_cells` makes the first
         out.entry += [f"  store ptr null, ptr {cell}", f"  store i64 0, ptr {room}"]
         self.taken.append(cell)
         size, have, small = self.bytes_of(buffer), out.fresh(), out.fresh()
@@ -218,7 +220,10 @@ class Storage:
     def release(self, failed: bool) -> list[str]:
         """The lines that free this kernel's memory before it returns 0, or 1 where it failed."""
         lines = [f"  call void @{self.freed_by}(ptr %workspace.raw)"] if self.freed_by else []
-        for cell in self.taken:
+        if len(self.taken) > FEW:
+            self.out.declare("declare void @memory.give_all(ptr nocapture, i64)")
+            lines.append(f"  call void @memory.give_all(ptr %taken, i64 {len(self.taken)})")
+        for cell in self.taken if len(self.taken) <= FEW else ():
             pointer = self.out.fresh()
             lines += [f"  {pointer} = load ptr, ptr {cell}", f"  call void @memory.give(ptr {pointer})"]
         for cell, _ in self.grown:
@@ -232,6 +237,14 @@ class Storage:
         if lines:
             self.out.declare("declare void @free(ptr)")
         return lines
+
+    def made_cells(self) -> list[str]:
+        """The lines that make the cells of the temporaries of run-time size. Many stay in memory, in one array: as registers,
+        each would have a value for each place that the kernel can fail at, and the code would grow with their square."""
+        if len(self.taken) <= FEW:
+            return [f"  {cell} = alloca ptr" for cell in self.taken]
+        places = [f"  {cell} = getelementptr inbounds ptr, ptr %taken, i64 {k}" for k, cell in enumerate(self.taken)]
+        return [f"  %taken = alloca [{len(places)} x ptr], align 8", *places]
 
     def workspace(self) -> list[str]:
         """The lines that make the slots, after the entry block's allocas."""

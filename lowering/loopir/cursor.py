@@ -24,8 +24,8 @@ _COMPARE: dict[str, Callable[[int, int], bool]] = {
 
 
 # The ends between which the results of index arithmetic lie, from the ends (least, most) of its operands.
-_Ends = tuple[float, float]
-_ENDS: dict[str, Callable[..., _Ends]] = {
+Ends = tuple[float, float]
+ENDS: dict[str, Callable[..., Ends]] = {
     "min": lambda a, b: (min(a[0], b[0]), min(a[1], b[1])), "max": lambda a, b: (max(a[0], b[0]), max(a[1], b[1])),
     "add": lambda a, b: (a[0] + b[0], a[1] + b[1]), "sub": lambda a, b: (a[0] - b[1], a[1] - b[0]),
     "mul": lambda a, b: (0, a[1] * b[1] if a[1] and b[1] else 0) if min(a[0], b[0]) >= 0 else (-inf, inf),
@@ -35,7 +35,7 @@ _ENDS: dict[str, Callable[..., _Ends]] = {
 }
 
 
-def _ends(a: int | Atom) -> _Ends:
+def ends_of(a: int | Atom) -> Ends:
     if type(a) is not Scalar:
         n = a.value if type(a) is Imm else a
         return n, n
@@ -44,7 +44,7 @@ def _ends(a: int | Atom) -> _Ends:
 
 def _bound(target: Scalar, op: str, args: Sequence[Atom]) -> None:
     """Note what is known of an index."""
-    low, high = _ENDS[op](*map(_ends, args))
+    low, high = ENDS[op](*map(ends_of, args))
     target.least, target.most = (None if abs(end) == inf else int(end) for end in (low, high))
 
 
@@ -125,7 +125,7 @@ class Cursor:
         target = Scalar(dtype, "", self.loc)
         self.levels[target] = at
         self.stack[at].append(Let(target, op, tuple(args), attrs or {}))
-        if dtype is INDEX and op in _ENDS:
+        if dtype is INDEX and op in ENDS:
             _bound(target, op, args)
         return target
 

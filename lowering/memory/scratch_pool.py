@@ -6,6 +6,7 @@ instead of 2.4). So the last blocks that were given back are kept for the proces
 
     take(size)      a kept block with room, of at most `LOOSE` times the size; else a new one; null where there is no memory
     give(block)     keep it in a free cell, else in place of another; small and very large ones are freed
+    give_all(p, n)  give back the blocks, or nulls, of n cells from p on
     flush()         free all that is kept
     extend(p, size) memory that grows (tapes): p is what users write to, not the block, and null at first; null: no more memory
     shed(p)         give back such memory
@@ -19,6 +20,7 @@ from __future__ import annotations
 import ctypes
 
 from ..native import engine
+from ..native.compile_fast import compile_glue
 
 LARGE = 64 << 10              # bytes from which a block is kept
 LIMIT = 512 << 20             # bytes that are kept at most
@@ -127,6 +129,22 @@ replace:
 done:
   ret void
 }}
+define void @give_all(ptr %cells, i64 %count) nounwind {{
+start:
+  br label %head
+head:
+  %k = phi i64 [0, %start], [%next, %each]
+  %more = icmp slt i64 %k, %count
+  br i1 %more, label %each, label %done
+each:
+  %cell = getelementptr ptr, ptr %cells, i64 %k
+  %block = load ptr, ptr %cell
+  call void @give(ptr %block)
+  %next = add i64 %k, 1
+  br label %head
+done:
+  ret void
+}}
 define void @drop(i64 %number) nounwind {{
   %none = icmp eq i64 %number, 0
   br i1 %none, label %done, label %some
@@ -203,7 +221,7 @@ _code: list[engine.Code] = []
 def _module() -> engine.Code:
     with engine.LOCK:
         if not _code:
-            _code.append(engine.compile_module(_TEXT, optimize=False))
+            _code.append(compile_glue(_TEXT))
     return _code[0]
 
 

@@ -30,6 +30,7 @@ from functools import cache
 
 from ...ir.ops.checks import REPORTED_WORDS
 from . import engine, perf_map
+from .compile_fast import compile_glue
 
 _KEY = "i64" if sys.platform == "darwin" else "i32"                        # pthread_key_t
 _BLOCK = 1 if sys.platform == "darwin" else 0                              # SIG_BLOCK
@@ -55,7 +56,7 @@ _TEXT = f"""@mutex = internal global [128 x i8] zeroinitializer, align 64
 @shuffle = global i64 0
 @workers = global i64 0
 @key = internal global {_KEY} 0
-@everything = internal global [128 x i8] zeroinitializer, align 64
+@everything = internal global [16 x i64] [{", ".join(["i64 -1"] * 16)}], align 64
 @job.body = internal global ptr null
 @job.closure = internal global ptr null
 @job.trip = internal global i64 0
@@ -77,10 +78,13 @@ declare i32 @pthread_setspecific({_KEY}, ptr)
 declare i32 @pthread_sigmask(i32, ptr, ptr)
 declare i64 @pthread_self()
 {"declare void @llvm.x86.sse2.pause()" if _X86 else ""}
-declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1 immarg)
-declare void @llvm.memset.p0.i64(ptr, i8, i64, i1 immarg)
 declare i64 @llvm.smin.i64(i64, i64)
 
+define internal void @note(ptr %to, ptr %from) nounwind {{
+  %record = load [{_RECORD} x i64], ptr %from, align 8
+  store [{_RECORD} x i64] %record, ptr %to, align 8
+  ret void
+}}
 define internal void @fresh() nounwind {{
   call i32 @pthread_mutex_init(ptr @mutex, ptr null)
   call i32 @pthread_cond_init(ptr @work, ptr null)
@@ -91,7 +95,6 @@ define internal void @fresh() nounwind {{
   ret void
 }}
 define void @start(i64 %threads) nounwind {{
-  call void @llvm.memset.p0.i64(ptr @everything, i8 -1, i64 128, i1 false)
   call i32 @pthread_key_create(ptr @key, ptr null)
   call void @fresh()
   store i64 %threads, ptr @threads
@@ -252,7 +255,7 @@ report:
   br i1 %first, label %keep, label %kept
 keep:
   store atomic i64 %rank, ptr @failed seq_cst, align 8
-  call void @llvm.memcpy.p0.p0.i64(ptr @job.record, ptr %record, i64 {8 * _RECORD}, i1 false)
+  call void @note(ptr @job.record, ptr %record)
   br label %kept
 kept:
   call i32 @pthread_mutex_unlock(ptr @mutex)
@@ -358,7 +361,7 @@ succeed:
   store atomic i64 0, ptr @busy seq_cst, align 8
   ret i32 0
 fail:
-  call void @llvm.memcpy.p0.p0.i64(ptr %error, ptr @job.record, i64 {8 * _RECORD}, i1 false)
+  call void @note(ptr %error, ptr @job.record)
   store i64 0, ptr @owner
   store atomic i64 0, ptr @busy seq_cst, align 8
   ret i32 1
@@ -392,7 +395,7 @@ run:
   %first = and i1 %bad, %before
   br i1 %first, label %keep, label %on
 keep:
-  call void @llvm.memcpy.p0.p0.i64(ptr %error, ptr %record, i64 {8 * _RECORD}, i1 false)
+  call void @note(ptr %error, ptr %record)
   br label %on
 on:
   %still = phi i64 [%failed, %each], [%failed, %run], [%at, %keep]
@@ -429,7 +432,7 @@ def _call(name: str, *values: int) -> int:
 def _module() -> engine.Code:
     with engine.LOCK:
         if not _code:
-            _code.append(engine.compile_module(_TEXT, optimize=False))
+            _code.append(compile_glue(_TEXT))
             perf_map.note_helpers(_code[0], "start")
             _call("start", count())
             if hasattr(os, "register_at_fork"):

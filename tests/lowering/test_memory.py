@@ -62,6 +62,24 @@ def test_other_kinds_of_calls(f, args):
     assert growth(calls(f, 20_000, *args), calls(f, 2_000, *args)) < MEGABYTE
 
 
+def test_many_temporaries_of_run_time_size_are_given_back():
+    """More than there are cells of their own for, by calls that end well and by calls that fail."""
+    f, p = tg.grad(lambda p: np.sum(np.abs(np.roots(p)) ** 2)), np.cos(np.arange(40.0)) + 1.5
+    bad = np.where(np.arange(40) == 20, np.nan, p)
+    step = 1e-6 * (np.arange(40) == 1)
+    slope = np.sum(np.abs(np.roots(p + step)) ** 2) - np.sum(np.abs(np.roots(p - step)) ** 2)
+    assert f(p)[1] == pytest.approx(slope / 2e-6, rel=1e-5)
+
+    def both():
+        for k in range(150):
+            with pytest.raises(np.linalg.LinAlgError):
+                f(bad)
+            if k % 10 == 0:
+                f(p)
+
+    assert growth(both, both) < MEGABYTE
+
+
 @pytest.mark.sweep(3, days=True)
 def test_calls_that_fail():
     f, x = tg.jit(lambda x, i: x[i]), np.arange(3.0)

@@ -207,7 +207,8 @@ _PYTHON = {"bool": bool, "int": int, "float": float, "complex": complex}
 
 class ArrayBox(Box):
     """A traced array. `strides` are those of NumPy's array in elements (None where they are not all numbers).
-    `seen`: something else depends on its dimensions, a view of it or the caller."""
+    `seen`: something else depends on its dimensions, a view of it or the caller. `writeable` is None where only run time knows
+    whether it is a view or a copy of another array."""
 
     __slots__ = ("__weakref__", "_epoch", "_strides", "_value", "base", "captured", "identity", "path", "seen",
                  "writeable")
@@ -215,7 +216,8 @@ class ArrayBox(Box):
     def __init__(self, value: Value | None, base: ArrayBox | None = None, path: Any = None,
                  strides: Any = None):
         self._value, self.base, self.path, self._strides = value, base, path, strides
-        self.writeable, self.captured, self._epoch = True, False, tracing.stamp()
+        self.writeable: bool | None = True
+        self.captured, self._epoch = False, tracing.stamp()
         self.identity: Any = None                     # regions/identity.py
         self.seen = False
 
@@ -243,6 +245,9 @@ class ArrayBox(Box):
         trace.note_written(self, before)
 
     def writable(self) -> None:
+        if self.writeable is None:
+            fail(UnsupportedError, "this is a view of another array at some lengths and a copy at others, as NumPy makes it, "
+                 "and its length is known only at run time: so it cannot be overwritten", "make a copy of it first: a.copy()")
         if not self.writeable:
             fail(ShapeError, views.READ_ONLY)
         if self.captured:

@@ -347,15 +347,16 @@ READS = (Diagonal, Spread, Gathered, Windows)        # paths that cannot be writ
 PATHS = (Strided, Reshaped, Part, Diagonal, Spread, Gathered, Windows, Restrided)
 
 
-def contiguous(dims: tuple[int, ...], strides: tuple[int, ...]) -> bool:
-    """Whether an array of these dims and strides is C-contiguous: axes of length 1 do not count, an empty array is."""
-    step = 1
+def contiguous(dims: tuple[Dim, ...], strides: tuple[int, ...]) -> bool | None:
+    """Whether an array of these dims and strides is C-contiguous: axes of length 1 do not count, an empty array is. None where
+    that depends on lengths that only run time knows."""
+    step: int | None = 1
     for d, s in zip(reversed(dims), reversed(strides)):
-        if d == 0:
+        if type(d) is int and d == 0:
             return True
         if d != 1 and s != step:
-            return 0 in dims
-        step *= d
+            return True if 0 in dims else False if all(type(d) is int for d in dims) else None
+        step = step * d if type(d) is int and step is not None else None
     return True
 
 

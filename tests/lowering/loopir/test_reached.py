@@ -28,7 +28,26 @@ def picked(x, m):
     return np.sum(x[m > 0] ** 2)
 
 
-SMALL = {"first": (first, (np.arange(6.0), 5)), "between": (between, (np.arange(7.0) / 3, 2, 6)),
+def trimmed(p):
+    """Positions that data decide, one of them after a branch."""
+    nonzero = np.nonzero(p)[0]
+    last = nonzero[-1] + 1 if len(nonzero) else 1
+    return np.sum(p[np.argmax(p != 0):last] ** 2)
+
+
+def counted(x):
+    """A length that a loop counts, and the rest of the array."""
+    n = 0
+    for v in x:
+        if v > 0.0:
+            n += 1
+    n = min(n, 3)
+    return np.sum(np.exp(x[n:])) + np.sum(np.ones(n + 2) * x[0])
+
+
+SMALL = {"trimmed": (trimmed, (np.array([0.0, 1.0, -3.0, 2.5, 0.0]),)), "counted": (counted, (np.array([0.5, 1.0, -3.0]),)),
+         "roots": (lambda p: np.sum(np.abs(np.roots(p)) ** 2), (np.array([1.0, -3.0, 2.5, 1.0]),)),
+         "first": (first, (np.arange(6.0), 5)), "between": (between, (np.arange(7.0) / 3, 2, 6)),
          "halved": (halved, (np.arange(16.0),)), "picked": (picked, (np.arange(12.0), np.array([1, -1] * 6)))}
 
 

@@ -10,7 +10,7 @@ import llvmlite.binding as llvm
 import pytest
 from tracegrad.ir.errors import IRError
 from tracegrad.lowering.memory import scratch_pool
-from tracegrad.lowering.native import engine
+from tracegrad.lowering.native import engine, threads
 from tracegrad.lowering.native.elf import needs_stubs, undefined
 
 ONE_DOUBLE = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)
@@ -208,3 +208,9 @@ def test_threads_take_and_give_at_once():
     assert not wrong
     scratch_pool.release()
     assert scratch_pool.kept() == 0
+
+
+@pytest.mark.parametrize("module", [scratch_pool._module, threads._module])
+def test_helper_modules_need_no_stubs(module):
+    """They are compiled for a short compilation, which does not look for a call that would need one."""
+    assert not needs_stubs(module().object)

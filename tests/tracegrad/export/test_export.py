@@ -56,14 +56,28 @@ POINT = RNG.normal(size=7)
 NET = {"w": RNG.normal(size=(9, 20)), "b": RNG.normal(size=20), "v": RNG.normal(size=(20, 3))}
 DATA = RNG.normal(size=(70, 9)), RNG.normal(size=(70, 3))
 CHAIN = RNG.normal(size=11), RNG.normal(size=11), 3.0
+
+
+def sums(x):
+    """Several temporaries whose size only the data decide."""
+    n = np.argmax(x)
+    a = np.cumsum(x[:n])
+    b = np.cumsum(a[::-1])
+    c = np.cumsum(b[::-1] * a)
+    d = np.cumsum(c[::-1] * b)
+    e = np.cumsum(d[::-1] + c)
+    return np.sum(e[::-1] * d), np.sum(np.cumsum(e)[::-1] * a)
+
+
 CASES = {
     "rosenbrock": (rosenbrock, "grad", (POINT,)),
     "mlp": (mlp, "value_and_grad", (NET, *DATA)),
     "springs": (springs, "value", CHAIN),
+    "sums": (sums, "value", (POINT,)),
 }
 OF = {"value": tg.jit, "grad": tg.grad, "value_and_grad": tg.value_and_grad}
 # products are summed in another order than BLAS does it
-BOUND = {"rosenbrock": 3e-16, "mlp": 1e-13, "springs": 0.0}
+BOUND = {"rosenbrock": 3e-16, "mlp": 1e-13, "springs": 0.0, "sums": 0.0}
 
 
 def numbers(tree):

@@ -378,3 +378,31 @@ def _that_needs_a_copy(x):
 def test_shapes_that_cannot_be_assigned(f):
     with pytest.raises(tg.TracegradError, match=r"write x = x\.reshape\(shape\)"):
         tg.jit(f)(np.ones((2, 3)))
+
+
+def _flat_parts(a, m):
+    n = np.argmax(m)
+    return np.ravel(a[:, :n]), np.cumsum(a[:n]), a[:n].ravel()[::2], np.cumsum(a[0, :n]), a[:, :n].flatten()
+
+
+def _flat_rows_overwritten(a, m):
+    b = a.copy()
+    b[:np.argmax(m)].ravel()[:] = -1.0
+    return b
+
+
+@pytest.mark.parametrize("n", range(5))
+def test_flat_parts_of_a_length_that_data_decide(n):
+    a, m = np.arange(12.0).reshape(3, 4), (np.arange(5) == n) * 1.0
+    for f in (_flat_parts, _flat_rows_overwritten):
+        for found, wanted in zip(tg.jit(f)(a, m), f(a, m)):
+            np.testing.assert_array_equal(found, wanted)
+
+
+def test_what_is_a_view_at_some_lengths_only_is_not_overwritten():
+    def f(a, m):
+        b = a.copy()
+        b[:, :np.argmax(m)].ravel()[:] = -1.0            # seen in b where that is all columns
+        return b
+    with pytest.raises(tg.TracegradError, match=r"a view of another array at some lengths"):
+        tg.jit(f)(np.ones((3, 4)), np.ones(5))

@@ -46,8 +46,8 @@ def _depends_on_layout(box: ArrayBox) -> None:
     tracing.current().layout_dependent[id(box.root)] = box.root
 
 
-def c_contiguous(box: ArrayBox) -> bool:
-    """Whether the array lies in memory in C order without gaps."""
+def c_contiguous(box: ArrayBox) -> bool | None:
+    """Whether the array lies in memory in C order without gaps; None: run time decides."""
     _depends_on_layout(box)
     strides = box.strides_known
     return _contiguous(box) if strides is None else views.contiguous(box.dims, strides)
@@ -145,7 +145,7 @@ def _fortran(box: ArrayBox) -> bool:
         fail(UnsupportedError, "order='A' of an array whose order in memory only run time knows cannot be compiled",
              "name the order: 'C' or 'F'")
     return (strides is not None and not views.contiguous(box.dims, strides)
-            and views.contiguous(tuple(reversed(box.dims)), tuple(reversed(strides))))
+            and views.contiguous(tuple(reversed(box.dims)), tuple(reversed(strides))) is True)
 
 
 def reshape_in_place(box: ArrayBox, shape: Any) -> None:
@@ -182,9 +182,13 @@ def ravel(a: Any, order: Any = "C") -> ArrayBox:
     if order == "F" or (order == "A" and _fortran(box)):
         box = transpose(box)
     total = (shapes.product(box.dims),)
-    if c_contiguous(box):
+    without_gaps = c_contiguous(box)
+    if without_gaps:
         return reshaped(box, total)
-    return boxes.array(tracing.current().builder.reshape(box.read(), total))
+    found = boxes.array(tracing.current().builder.reshape(box.read(), total))
+    if without_gaps is None:                # a view at some lengths: it can be read
+        found.writeable = None
+    return found
 
 
 @implements(method="flatten")
