@@ -34,11 +34,20 @@ def reshaped(box: ArrayBox, dims: tuple[Dim, ...]) -> ArrayBox:
     strides = box.strides_known
     if strides is None or any(type(d) is not int for d in (*old, *dims)):
         contiguous = _contiguous(box)
-        return box.view(views.Reshaped(dims)) if contiguous else boxes.array(views.Reshaped(dims).read(box.read()))
+        if contiguous:
+            return box.view(views.Reshaped(dims))
+        found = boxes.array(views.Reshaped(dims).read(box.read()))
+        return found if strides is None or views.contiguous(old, strides) is False else _perhaps_a_view(found)
     seen = views.reshaped_strides(old, strides, dims)
     if seen is None:
         return boxes.array(tracing.current().builder.reshape(box.read(), dims))
     return box.view(views.Reshaped(dims, seen))
+
+
+def _perhaps_a_view(found: ArrayBox) -> ArrayBox:
+    """A copy of what is a view at some lengths: it can be read."""
+    found.writeable = None
+    return found
 
 
 def _depends_on_layout(box: ArrayBox) -> None:
@@ -186,9 +195,7 @@ def ravel(a: Any, order: Any = "C") -> ArrayBox:
     if without_gaps:
         return reshaped(box, total)
     found = boxes.array(tracing.current().builder.reshape(box.read(), total))
-    if without_gaps is None:                # a view at some lengths: it can be read
-        found.writeable = None
-    return found
+    return _perhaps_a_view(found) if without_gaps is None else found
 
 
 @implements(method="flatten")
