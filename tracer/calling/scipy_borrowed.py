@@ -56,7 +56,8 @@ NAMES = {package: frozenset(names.split()) for package, names in {
     """,
     "spatial": """
         correlation distance_matrix hamming jaccard jensenshannon mahalanobis procrustes dice rogerstanimoto sokalsneath yule
-        russellrao minkowski_distance
+        russellrao minkowski_distance minkowski_distance_p euclidean minkowski sqeuclidean cityblock chebyshev canberra
+        braycurtis seuclidean num_obs_y num_obs_dm
     """,
     "optimize": "rosen rosen_der rosen_hess", "special": "jvp yvp ivp kvp h1vp h2vp softplus assoc_laguerre",
 }.items()}
