@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 # --- scipy.integrate --------------------------------------------------------------------------------------------------
 
 def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
-    return np.trapezoid(y, x, dx, axis)
+    y = np.asarray(y)
+    return np.trapezoid(y, x, dx, axis).astype(y.dtype if np.issubdtype(y.dtype, np.inexact) else np.float64)
 
 
 def _spacing(y: Any, x: Any, dx: Any, axis: int) -> Any:
@@ -47,7 +48,8 @@ def simpson(y: Any, x: Any = None, *, dx: float = 1.0, axis: int = -1) -> Any:
     n = rows.shape[0]
     h = _spacing(rows, x, dx, axis)
     if x is None:
-        h = np.full((n - 1, *[1] * (rows.ndim - 1)), dx)
+        kind = rows.dtype if np.issubdtype(rows.dtype, np.inexact) else np.float64
+        h = np.full((n - 1, *[1] * (rows.ndim - 1)), dx, kind)
     if n == 2:
         return 0.5 * h[0] * (rows[0] + rows[1])
     last = n - 1 if n % 2 else n - 2
