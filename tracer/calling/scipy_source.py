@@ -44,7 +44,7 @@ def _programs(module: ModuleType) -> dict:
 
 
 PROGRAMS = {"linalg": _programs(linalg) | _programs(matrices) | _programs(control)
-            | _programs(factorisations), "signal": filters.SIGNAL | filter_design.DESIGNS | planes.PLANES,
+            | _programs(factorisations), "signal": filters.SIGNAL | filters.PEAKS | filter_design.DESIGNS | planes.PLANES,
             "ndimage": filters.IMAGE | resampled.RESAMPLED | neighbourhoods.NEIGHBOURHOODS, "integrate": sampled.INTEGRATE,
             "spatial": sampled.DISTANCE, "fft": sampled.FFT | _programs(cosines)}
 # (package, function) -> finds the program, which the face has
