@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .families import sp
+from .stats.families import sp
 
 if TYPE_CHECKING:
     from ....ir.types import Array

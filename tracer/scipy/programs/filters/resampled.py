@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .filters import _stored
+from .convolutions import _stored
 
 if TYPE_CHECKING:
-    from ....ir.types import Array
+    from .....ir.types import Array
 
 _POLES = {
     0: (), 1: (), 2: (8 ** 0.5 - 3,), 3: (3 ** 0.5 - 2,),
