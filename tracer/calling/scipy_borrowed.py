@@ -39,9 +39,10 @@ NAMES = {package: frozenset(names.split()) for package, names in {
         entropy f_oneway gmean hmean pmean iqr jarque_bera kurtosis kurtosistest skew skewtest median_abs_deviation mode moment
         normaltest pearsonr pointbiserialr probplot rankdata scoreatpercentile sem sigmaclip spearmanr tmean
         trim_mean ttest_1samp ttest_ind ttest_rel variation wasserstein_distance zscore zmap gzscore gstd
-        power_divergence expectile trim1 tmax yeojohnson yeojohnson_llf friedmanchisquare false_discovery_control ttest_ind_from_stats kruskal bartlett levene fligner mood alexandergovern kstat kstatvar
+        power_divergence ttest_ind_from_stats kruskal bartlett levene fligner mood alexandergovern kstat kstatvar
         linregress ranksums combine_pvalues boxcox trimboth tmin quantile_test brunnermunzel mvsdist obrientransform
-        epps_singleton_2samp directional_stats confidence_interval
+        epps_singleton_2samp directional_stats confidence_interval expectile trim1 tmax yeojohnson yeojohnson_llf
+        friedmanchisquare false_discovery_control
     """,
     "integrate": "cumulative_simpson",
     "signal": """
@@ -61,7 +62,8 @@ NAMES = {package: frozenset(names.split()) for package, names in {
         russellrao minkowski_distance minkowski_distance_p euclidean minkowski sqeuclidean cityblock chebyshev canberra
         braycurtis seuclidean num_obs_y num_obs_dm geometric_slerp is_valid_dm
     """,
-    "optimize": "rosen rosen_der rosen_hess rosen_hess_prod", "special": "jvp yvp ivp kvp h1vp h2vp softplus assoc_laguerre factorial2 factorialk diric",
+    "optimize": "rosen rosen_der rosen_hess rosen_hess_prod",
+    "special": "jvp yvp ivp kvp h1vp h2vp softplus assoc_laguerre factorial2 factorialk diric",
 }.items()}
 _WRAPPER = "axis_nan_policy_wrapper"
 _STACKS = "_apply_over_batch.<locals>"

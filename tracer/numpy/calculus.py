@@ -38,7 +38,7 @@ def round_(a: Any, decimals: Any = 0, out: Any = None) -> Any:
         found = _rounded(builder, value, decimals, dtype)
     elif dtype is BOOL:
         if decimals:
-            fail(DTypeError, "np.round of bools to a number of decimals: numpy has no such rounding", "convert with .astype() first")
+            fail(DTypeError, "np.round of bools to a number of decimals: NumPy has no such rounding", "use .astype(float)")
         found = builder.cast(value, F16)
     elif decimals >= 0:
         found = value

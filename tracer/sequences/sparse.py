@@ -239,7 +239,7 @@ def redirect(f: Callable | type) -> Any:
     if getattr(f, "__name__", "") == "issparse" and (f.__module__ or "").startswith("scipy."):
         return lambda x: pytrees.kind_of(x) is pytrees.SPARSE
     module = getattr(f, "__module__", None) or ""
-    if isinstance(f, types.FunctionType) and module.startswith("scipy.sparse.") and not module.startswith("scipy.sparse.linalg"):
+    if isinstance(f, types.FunctionType) and module.startswith("scipy.sparse.") and ".linalg" not in module:
         return _function(f)
     return None
 

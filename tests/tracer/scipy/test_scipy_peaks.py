@@ -49,5 +49,5 @@ def test_prominences_and_widths_of_given_peaks():
 
 def test_errors():
     for x, options in ((X.reshape(8, 5), {}), (X, {"distance": 0.5})):
-        with pytest.raises(ValueError, match="`x` must be|`distance` must be"):
-            tg.jit(lambda x: sg.find_peaks(x, **options))(x)
+        with pytest.raises(ValueError, match=r"`x` must be|`distance` must be"):
+            tg.jit(lambda x, options=options: sg.find_peaks(x, **options))(x)

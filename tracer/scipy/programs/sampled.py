@@ -137,7 +137,7 @@ def _of_truths(a: Any, b: Any, metric: str) -> Any:
 
 def _between(a: Any, b: Any, metric: Any, p: float, w: Any, V: Any, VI: Any) -> Array:
     if not isinstance(metric, str):
-        raise NotImplementedError("a metric that is a function cannot be compiled in cdist and pdist: call it in loops over rows")
+        raise NotImplementedError("a metric that is a function cannot be compiled here: call it in loops over rows")
     metric = metric.lower()
     found = _weighed(a, b, metric, p, 1.0 if w is None else np.asarray(w))
     if found is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...primitives import footprint_of
-from .convolutions import _each, _padded, _stored, correlate1d, gaussian_filter
+from .convolutions import _each, _padded, correlate1d, gaussian_filter
 
 if TYPE_CHECKING:
     from .....ir.types import Array

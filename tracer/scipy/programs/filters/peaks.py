@@ -131,7 +131,8 @@ def find_peaks(x: Any, height: Any = None, threshold: Any = None, distance: Any 
         peaks, found = _kept(_within(found["prominences"], prominence, peaks), peaks, found)
     if width is not None:
         bases = found["prominences"], found["left_bases"], found["right_bases"]
-        found["widths"], found["width_heights"], found["left_ips"], found["right_ips"] = peak_widths(x, peaks, rel_height, bases)
+        widths, heights, starts, ends = peak_widths(x, peaks, rel_height, bases)
+        found |= {"widths": widths, "width_heights": heights, "left_ips": starts, "right_ips": ends}
         peaks, found = _kept(_within(found["widths"], width, peaks), peaks, found)
     return peaks, found
 

@@ -149,7 +149,8 @@ _METHODS = {
     "pmf": (_density, (False,), "logpmf"), **{name: (_cumulative, (name,), "cdf") for name in ("cdf", "sf", "logcdf", "logsf")},
     **{name: (_quantile, (name,), "ppf") for name in ("ppf", "isf")}, "mean": (_moment, ("mean",), "mean"),
     "var": (_moment, ("var",), "var"), "std": (_moment, ("std",), "var"), "entropy": (_moment, ("entropy",), "entropy"),
-    "moment": (_raw_moment, (), "var"), "rvs": (_rvs, (), "rvs"), "median": (_median, (), "ppf"), "interval": (_interval, (), "ppf"),
+    "moment": (_raw_moment, (), "var"), "rvs": (_rvs, (), "rvs"), "median": (_median, (), "ppf"),
+    "interval": (_interval, (), "ppf"),
 }
 
 
