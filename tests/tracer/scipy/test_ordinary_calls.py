@@ -27,7 +27,9 @@ FORMS = {
     "moved truths": (lambda b: sn.map_coordinates(b, [[0.5, 1.2], [0.3, 2.2]], order=1), B),
     "another dtype": (lambda i: sn.gaussian_filter(i, 1.0, output=float), I),
     "convolution of integers": (lambda i: sg.convolve(i[0], i[1], method="fft"), I),
-    "simpson": (lambda x: si.simpson(x, dx=0.5, axis=0), F), "trapezoid": (lambda x: si.trapezoid(x[0], np.arange(4.0)), F),
+    "simpson": (lambda x: si.simpson(x, dx=0.5, axis=0), F),
+    "simpson's correction": (lambda x: si.simpson(x[0], dx=0.5), F),
+    "trapezoid": (lambda x: si.trapezoid(x[0], np.arange(4.0)), F),
     "factorial": (lambda x: sc.factorial(x), F), "multigammaln": (lambda x: sc.multigammaln(x + 3, 2), F),
     "polygamma": (lambda x: sc.polygamma(0, x), F), "logsumexp": (lambda x: sc.logsumexp(x[0], b=-1, return_sign=True), F),
     "levy at its end": (lambda v: st.levy.logpdf([0.0, v[0]]), V),
@@ -75,6 +77,12 @@ def test_distances_of_truths():
         return np.stack([sd.pdist(b, m) for m in METRICS_OF_TRUTHS])
 
     np.testing.assert_allclose(tg.jit(table).interpret(B), table(B), rtol=1e-14)
+
+
+def test_several_results_need_a_tuple_of_arrays():
+    for f in (sc.sici, np.divmod):
+        with pytest.raises(TypeError, match="'out' must be a tuple of arrays"):
+            tg.jit(lambda v, f=f: f(*[v] * f.nin, out=np.zeros(4)))(V)
 
 
 def test_matrices_whose_pattern_is_not_known_are_refused_by_name():

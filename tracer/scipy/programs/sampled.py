@@ -48,7 +48,7 @@ def simpson(y: Any, x: Any = None, *, dx: float = 1.0, axis: int = -1) -> Any:
     n = rows.shape[0]
     h = _spacing(rows, x, dx, axis)
     if x is None:
-        kind = rows.dtype if np.issubdtype(rows.dtype, np.inexact) else np.float64
+        kind = rows.dtype if n % 2 and np.issubdtype(rows.dtype, np.inexact) else np.float64       # SciPy corrects in double
         h = np.full((n - 1, *[1] * (rows.ndim - 1)), dx, kind)
     if n == 2:
         return 0.5 * h[0] * (rows[0] + rows[1])
