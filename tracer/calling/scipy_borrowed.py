@@ -115,7 +115,7 @@ class _At:
     def __getitem__(self, index: ArrayBox) -> Any:
         return _At(self.x, index)
 
-    def set(self, values: tuple[Value, ...], **options: Any) -> Any:
+    def set(self, values: Any, **options: Any) -> Any:
         if isinstance(self.index, Box) and self.index.dtype == bool and not np.ndim(values):
             return np.where(self.index, np.asarray(values, self.x.dtype) if not isinstance(values, Box) else values, self.x)
         found = as_array(self.x).copy()

@@ -132,7 +132,7 @@ def taken(x: Array | ArrayBox, path: str = "argument") -> Array | ArrayBox:
 
 def _expect_plain_labels(x: Any, path: str) -> None:
     """pandas matches elements by their labels, arrays by their places: the same only for labels 0, 1, 2 … of one axis."""
-    labels = getattr(x, "index", None)
+    labels: Any = getattr(x, "index", None)
     plain = type(labels).__name__ == "RangeIndex" and labels.start == 0 and labels.step == 1
     if type(x).__name__ == "DataFrame" or (type(x).__name__ == "Series" and not plain):
         raise ArgumentTypeError(f"{path} is a pandas {type(x).__name__}, whose elements are found by their labels",
@@ -186,7 +186,7 @@ def abstract(x: Any, path: str = "argument") -> Leaf:
         if isinstance(x, (np.ma.MaskedArray, np.matrix)):
             raise ArgumentTypeError(f"{path} is a {cls.__name__}, whose arithmetic differs from an array's",
                                     "pass np.asarray(x), and a mask as an argument of its own")
-        own = _own_behaviour(cls)
+        own = _own_behaviour(cast(Any, cls))
         if own is not None:
             raise ArgumentTypeError(f"{path} is a {cls.__name__}, an array with a {own} of its own",
                                     "pass np.asarray(x), and what it says besides its elements as arguments of their own")

@@ -237,7 +237,9 @@ def whole(*held: Any, deep: int = 1) -> None:
 def unwatched(*held: Any) -> None:
     """Code that has not been rewritten gets these objects: whatever they hold matters."""
     trace = tracing.active()
-    for x in held if trace is not None and trace.outside and not trace.freezing else ():
+    if trace is None or trace.freezing:
+        return
+    for x in held:
         reading = trace.outside.get(id(x))
         if reading is not None and type(x) not in _NO_CONTAINERS:
             opaque(trace, reading)
