@@ -133,7 +133,8 @@ class _Counting:
     def __init__(self, out: Emitter, s: For, spread: Spread):
         self.out, self.s, self.spread = out, s, spread
         self.work, self.enough = self._work(spread), out.fresh()
-        out.lines.append(f"  {self.enough} = fcmp oge double {self.work}, {float_literal(float(sizes.parallel))}")
+        least = max(float(sizes.parallel), 0.5)                      # a loop without iterations never goes to the pool
+        out.lines.append(f"  {self.enough} = fcmp oge double {self.work}, {float_literal(least)}")
 
     def division(self) -> tuple[Scalar, Scalar]:
         out, spread = self.out, self.spread
@@ -157,9 +158,10 @@ class _Counting:
                       f"  {final} = select i1 {long}, i64 {even}, i64 {length}"]
         size, parts = out.fresh(), out.fresh()
         out.lines += [f"  {size} = call i64 @llvm.smax.i64(i64 {final}, i64 1)"]
-        ahead, last = out.fresh(), out.fresh()
+        ahead, last, counted = out.fresh(), out.fresh(), out.fresh()
+        # a loop without iterations is one chunk all the same: its body leaves what it starts from in the first part
         out.lines += [f"  {ahead} = add i64 {trip}, {size}", f"  {last} = sub i64 {ahead}, 1",
-                      f"  {parts} = sdiv i64 {last}, {size}"]
+                      f"  {counted} = sdiv i64 {last}, {size}", f"  {parts} = call i64 @llvm.smax.i64(i64 {counted}, i64 1)"]
         return self._scalar(parts), self._scalar(size)
 
     def _scalar(self, register: str) -> Scalar:

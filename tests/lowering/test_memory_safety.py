@@ -3,6 +3,10 @@
 What a compiled function reads there would otherwise be memory that no argument has.
 """
 import copy
+import os
+import pathlib
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -10,6 +14,7 @@ import pytest
 
 import tracegrad as tg
 
+DEBUGGING = pathlib.Path("/lib/x86_64-linux-gnu/libc_malloc_debug.so.0")
 Z, ONE, X = np.zeros(0), np.array([1.5]), np.array([1.3, 0.4, 0.8, 1.9, 0.6])
 ROWS, COLUMNS, M = np.zeros((0, 3)), np.zeros((3, 0)), np.arange(12.0).reshape(3, 4) % 5
 NONE = np.zeros(0, int)
@@ -218,3 +223,28 @@ def test_what_numpy_gives_or_raises(name):
     f, *args = CASES[name]
     want = outcome(f, args)
     expect_same(outcome(tg.jit(lambda *args: f(*args)), args), want)
+
+
+EMPTY_CHUNKS = '''
+import numpy as np, tracegrad as tg
+
+def f(x, bound):
+    y, m = np.zeros(x.shape), x > bound
+    found = x[m]
+    np.place(y, m, (found * 2 - found) / (2 * (1 - found)))
+    return np.sum(y)
+
+slope, x = tg.grad(f), np.linspace(2.0, 3.0, 8)
+for _ in range(200):
+    assert not slope(x, 500.0).any()
+'''
+
+
+@pytest.mark.skipif(not DEBUGGING.exists(), reason="glibc's checks of its heap are not installed")
+def test_a_parallel_loop_without_iterations_writes_nowhere(tmp_path):
+    """Gradients of elements that a mask picks, where it picks none."""
+    path = tmp_path / "program.py"
+    path.write_text(EMPTY_CHUNKS)
+    env = {**os.environ, "LD_PRELOAD": str(DEBUGGING), "GLIBC_TUNABLES": "glibc.malloc.check=3"}
+    done = subprocess.run([sys.executable, str(path)], env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr

@@ -89,6 +89,8 @@ def redirect(f: Any) -> Callable | None:
         return types.MethodType(METHODS[f.__name__], lift(owner))
     if isinstance(owner, np.ufunc) and f.__name__ in UFUNC_METHODS:
         return passing(f, functools.partial(UFUNC_METHODS[f.__name__], owner))
+    if isinstance(f, np.ufunc):                               # SciPy's, whose arguments may be lists of what is traced
+        return passing(f, functools.partial(ufuncs.call, f))
     special_function = special.redirect(f)
     if special_function is not None:
         return passing(f, special_function)

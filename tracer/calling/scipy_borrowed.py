@@ -41,7 +41,8 @@ NAMES = {package: frozenset(names.split()) for package, names in {
         trim_mean ttest_1samp ttest_ind ttest_rel variation wasserstein_distance zscore zmap gzscore gstd
         power_divergence ttest_ind_from_stats kruskal bartlett levene fligner mood alexandergovern kstat kstatvar
         linregress ranksums combine_pvalues boxcox trimboth tmin quantile_test brunnermunzel mvsdist obrientransform
-        epps_singleton_2samp directional_stats confidence_interval
+        epps_singleton_2samp directional_stats confidence_interval expectile trim1 tmax yeojohnson yeojohnson_llf
+        friedmanchisquare false_discovery_control
     """,
     "integrate": "cumulative_simpson",
     "signal": """
@@ -49,16 +50,20 @@ NAMES = {package: frozenset(names.split()) for package, names in {
         gausspulse hilbert hilbert2 lfiltic periodogram resample savgol_filter
         sosfiltfilt spectrogram stft istft vectorstrength welch
         wiener zpk2tf lombscargle sos2tf cont2discrete sweep_poly bode lfilter_zi decimate envelope freqz_zpk normalize firwin
+        sawtooth square gaussian freqz_sos gauss_spline impulse step lp2lp lp2hp lp2bp lp2bs minimum_phase
     """,
     "ndimage": """
         center_of_mass histogram maximum minimum mean sum_labels variance standard_deviation sum extrema maximum_position median
         morphological_gradient white_tophat black_tophat
+        morphological_laplace minimum_position
     """,
     "spatial": """
         correlation distance_matrix hamming jaccard jensenshannon mahalanobis procrustes dice rogerstanimoto sokalsneath yule
-        russellrao minkowski_distance
+        russellrao minkowski_distance minkowski_distance_p euclidean minkowski sqeuclidean cityblock chebyshev canberra
+        braycurtis seuclidean num_obs_y num_obs_dm geometric_slerp is_valid_dm
     """,
-    "optimize": "rosen rosen_der rosen_hess", "special": "jvp yvp ivp kvp h1vp h2vp softplus assoc_laguerre",
+    "optimize": "rosen rosen_der rosen_hess rosen_hess_prod",
+    "special": "jvp yvp ivp kvp h1vp h2vp softplus assoc_laguerre factorial2 factorialk diric",
 }.items()}
 _WRAPPER = "axis_nan_policy_wrapper"
 _STACKS = "_apply_over_batch.<locals>"
@@ -110,12 +115,18 @@ class _At:
     def __getitem__(self, index: ArrayBox) -> Any:
         return _At(self.x, index)
 
-    def set(self, values: tuple[Value, ...], **options: Any) -> Any:
-        if isinstance(self.index, Box) and self.index.dtype == bool:
+    def set(self, values: Any, **options: Any) -> Any:
+        if isinstance(self.index, Box) and self.index.dtype == bool and not np.ndim(values):
             return np.where(self.index, np.asarray(values, self.x.dtype) if not isinstance(values, Box) else values, self.x)
         found = as_array(self.x).copy()
         found[self.index] = values
         return found
+
+    def multiply(self, values: Any, **options: Any) -> Any:
+        return self.set(self.x[self.index] * values)
+
+    def add(self, values: Any, **options: Any) -> Any:
+        return self.set(self.x[self.index] + values)
 
 
 def _atleast_nd(x: Any, *, ndim: Any, xp: Any = None) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 from ...ir.errors import UnsupportedError
 from .. import pytrees
 from ..scipy.programs import cosines, sampled
-from ..scipy.programs.filters import convolutions, filter_design, neighbourhoods, planes, resampled
+from ..scipy.programs.filters import convolutions, filter_design, neighbourhoods, peaks, planes, resampled
 from ..scipy.programs.interpolate import choice as interpolation
 from ..scipy.programs.linalg import control, factorisations, matrices, over_numpy
 from ..scipy.programs.stats import density_estimates, methods, multivariate
@@ -32,7 +32,7 @@ def _programs(module: ModuleType) -> dict:
 
 
 PROGRAMS = {"linalg": _programs(over_numpy) | _programs(matrices) | _programs(control)
-            | _programs(factorisations), "signal": convolutions.SIGNAL | filter_design.DESIGNS | planes.PLANES,
+            | _programs(factorisations), "signal": convolutions.SIGNAL | peaks.PEAKS | filter_design.DESIGNS | planes.PLANES,
             "ndimage": convolutions.IMAGE | resampled.RESAMPLED | neighbourhoods.NEIGHBOURHOODS, "integrate": sampled.INTEGRATE,
             "spatial": sampled.DISTANCE, "fft": sampled.FFT | _programs(cosines)}
 # (package, function) -> finds the program, which the face has

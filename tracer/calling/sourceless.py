@@ -20,7 +20,7 @@ from ...ir.errors import Frame, UnsupportedError
 from .. import pytrees, tracing
 from ..control import iteration
 from ..syntax import source
-from ..values import captured_arrays
+from ..values import captured_arrays, captured_values
 from . import calls
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _MODULE = ("__name__", "__package__", "__spec__", "__loader__")           # what
 
 def as_it_is(function: types.FunctionType) -> types.FunctionType:
     """The function over exchanged globals, cells and defaults: what takes the place of a rewritten one."""
+    captured_values.entered(tracing.current(), function)             # the defaults, before they are handed over
     code = function.__code__
     known = _CODES.get(id(code))
     if known is None:
@@ -53,7 +54,7 @@ def _cell(cell: types.CellType) -> types.CellType:
         held = cell.cell_contents
     except ValueError:                                   # empty
         return cell
-    found = exchanged(held)
+    found = exchanged(captured_values.held(cell, held))
     return cell if found is held else types.CellType(found)
 
 
@@ -91,7 +92,7 @@ class Globals(dict):
         if found is self:
             own = self.original.get("__builtins__", builtins)
             found = own[name] if isinstance(own, dict) else vars(own)[name]
-        return exchanged(found)
+        return exchanged(captured_values.named(self.original, found, name))
 
 
 class Namespace:
@@ -101,7 +102,8 @@ class Namespace:
         self.__dict__["<module>"] = module
 
     def __getattr__(self, name: str) -> Called | type:
-        return exchanged(getattr(self.__dict__["<module>"], name))
+        module = self.__dict__["<module>"]
+        return exchanged(captured_values.attribute(module, name, getattr(module, name)))
 
     def __setattr__(self, name: str, value: Value) -> None:
         raise UnsupportedError(f"a module is changed (`{name}`) by a function whose source cannot be read", REMEDY,
@@ -170,6 +172,7 @@ def exchanged(x: Any) -> Any:
     if isinstance(x, np.ndarray):
         return captured_arrays.seen(x)
     captured_arrays.note_read(x, *(pytrees.attributes(x).values() if type(x).__module__ != "builtins" else ()))
+    captured_values.unwatched(x)
     return x
 
 

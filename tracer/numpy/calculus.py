@@ -9,8 +9,8 @@ import numpy as np
 
 from ...ir.analysis.lengths import expression
 from ...ir.build import Builder, const
-from ...ir.errors import ShapeError
-from ...ir.types import BOOL, C64, C128, F32, F64, INDEX
+from ...ir.errors import DTypeError, ShapeError
+from ...ir.types import BOOL, C64, C128, F16, F32, F64, INDEX
 from .. import tracing
 from ..values import boxes, shapes, ufuncs
 from ..values.boxes import FUNCTIONS, HOOKS, METHODS, ArrayBox, ScalarBox, as_array, implements, lift
@@ -36,6 +36,10 @@ def round_(a: Any, decimals: Any = 0, out: Any = None) -> Any:
         found = builder("complex", re, im)
     elif dtype.inexact:
         found = _rounded(builder, value, decimals, dtype)
+    elif dtype is BOOL:
+        if decimals:
+            fail(DTypeError, "np.round of bools to a number of decimals: NumPy has no such rounding", "use .astype(float)")
+        found = builder.cast(value, F16)
     elif decimals >= 0:
         found = value
     else:
@@ -102,8 +106,7 @@ def real_if_close(a: Any, tol: Any = 100) -> Any:
 @implements(np.angle)
 def angle(z: Any, deg: Any = False) -> Any:
     box = lift(z)
-    x = FUNCTIONS[np.real](box)
-    found = np.arctan2(FUNCTIONS[np.imag](box), x)
+    found = np.arctan2(FUNCTIONS[np.imag](box), FUNCTIONS[np.real](box)) if box.dtype_ir.complex else np.arctan2(0, box)
     return found * (180 / math.pi) if deg else found
 
 

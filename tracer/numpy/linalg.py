@@ -11,7 +11,7 @@ from ...ir.types import BOOL, I64
 from .. import tracing
 from ..values import boxes, shapes, ufuncs
 from ..values.boxes import FUNCTIONS, ArrayBox, Box, as_array, implements, lift
-from ..values.promotion import fail, resolve, result_dtype, to_dtype
+from ..values.promotion import fail, resolve, result_dtype, strong, to_dtype
 from ..values.shapes import axis_of
 from ..values.ufuncs import GUFUNCS
 from . import reductions
@@ -40,9 +40,9 @@ def contraction(a: Value, b: Value, contract: tuple[tuple[int, ...], ...], batch
 
 
 def common(a: Any, b: ArrayBox | Builder, dtype: Any = None) -> tuple[Value, Value]:
-    """Both operands as values in NumPy's common dtype."""
+    """Both operands as values in NumPy's common dtype; a Python number is the array that NumPy makes of it."""
     a, b = lift(a), lift(b)
-    target = to_dtype(dtype) if dtype is not None else result_dtype([a.kind, b.kind])
+    target = to_dtype(dtype) if dtype is not None else result_dtype([strong(a.kind), strong(b.kind)])
     return boxes.converted(a, a.read(), target), boxes.converted(b, b.read(), target)
 
 

@@ -146,8 +146,8 @@ def putmask(a: Any, mask: Any, values: Any) -> None:
 
 @implements(np.place)
 def place(arr: Any, mask: Any, vals: Any) -> None:
-    arr, count = as_array(arr), reductions.count_nonzero(mask)
-    v = ravel(vals)
+    arr, mask = as_array(arr), boxes.array(boxes.to_value(mask, BOOL))
+    count, v = reductions.count_nonzero(mask), ravel(vals)
     at = np.remainder(FUNCTIONS[np.arange](count), v.size)
     arr[reshape(mask, tuple(map(boxes.count, arr.dims)))] = take(v, at)
 

@@ -163,7 +163,7 @@ def logsumexp(a: Any, axis: int | None = None, b: Any = None, keepdims: bool = F
               return_sign: bool = False) -> Any:
     x = _floating(a)
     if b is not None:
-        full, b = np.broadcast_arrays(x, _floating(b))
+        full, b = np.broadcast_arrays(x, np.asarray(b, x.dtype) if isinstance(b, (int, float)) else _floating(b))
         x = np.where(b == 0, -np.inf, full)
     shifted, top = _shifted(x, axis)
     terms = np.exp(shifted) if b is None else _weighted(b, shifted, full - top)
@@ -202,7 +202,7 @@ def multigammaln(a: Any, d: Any) -> Any:
     for k in range(d):
         total = total + boxes.result(SPECIAL["gammaln"](tracing.current().builder, [(box - 0.5 * k).read()],
                                                         (box.dtype_ir,)))
-    return total
+    return total.astype(np.float64)
 
 
 def _ufunc(name: str, *args: Any) -> Any:
@@ -227,7 +227,7 @@ def zeta(x: Any, q: Any = None, out: Expr | None = None) -> Any:
 def polygamma(n: Any, x: Any) -> Any:
     """(-1)^(n+1) n! ζ(n+1, x), of order 0 ψ(x)."""
     if isinstance(n, int) and n == 0:
-        return _ufunc("psi", _floating(x))
+        return _ufunc("psi", _floating(x).astype(np.float64))
     order, x = _floating(n), _floating(x)
     sign = 1.0 - 2.0 * np.mod(order + 1.0, 2.0)
     higher = sign * _ufunc("gamma", order + 1.0) * _ufunc("_zeta", order + 1.0, x)
@@ -261,7 +261,7 @@ def factorial(n: Any, exact: bool = False, extend: str = "zero") -> Any:
     _inexact("factorial", exact)
     if extend != "zero":
         fail(UnsupportedError, f"scipy.special.factorial with extend={extend!r} cannot be compiled", "use gamma(n + 1)")
-    n = as_array(n)
+    n = as_array(n).astype(np.float64)
     return np.where(n < 0, 0.0, _ufunc("gamma", n + 1))
 
 

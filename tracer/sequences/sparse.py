@@ -9,6 +9,7 @@ pattern. SciPy is not imported: its classes are known by name, and come with the
 from __future__ import annotations
 
 import sys
+import types
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -237,7 +238,21 @@ def redirect(f: Callable | type) -> Any:
         return lambda *args, **kwargs: _made(f, *args, **kwargs)
     if getattr(f, "__name__", "") == "issparse" and (f.__module__ or "").startswith("scipy."):
         return lambda x: pytrees.kind_of(x) is pytrees.SPARSE
+    module = getattr(f, "__module__", None) or ""
+    if isinstance(f, types.FunctionType) and module.startswith("scipy.sparse.") and ".linalg" not in module:
+        return _function(f)
     return None
+
+
+def _function(f: types.FunctionType) -> Callable:
+    """A function that builds matrices: their pattern is to be known before the values."""
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if any(isinstance(leaf, Box) for leaf in pytrees.leaves_of((args, kwargs))):
+            fail(UnsupportedError, f"scipy.sparse.{f.__name__} of traced values cannot be compiled",
+                 "write csr_array((data, indices, indptr), shape=(rows, columns)) with the pattern of the result")
+        return calls.as_it_stands(f, args, kwargs)
+
+    return call
 
 
 def _made(cls: Any, arg: Any, shape: Any = None, dtype: Any = None, copy: bool = False) -> Any:

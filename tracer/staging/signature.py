@@ -11,6 +11,7 @@ A leaf specification is hashable: together with the structure of the arguments i
 from __future__ import annotations
 
 import array
+import functools
 import inspect
 import io
 import math
@@ -114,6 +115,8 @@ def taken(x: Array | ArrayBox, path: str = "argument") -> Array | ArrayBox:
         return x
     if not (isinstance(x, (memoryview, array.array)) or gives_array(x)):
         return x
+    if type(x).__module__.startswith("pandas."):
+        _expect_plain_labels(x, path)
     try:
         found = np.from_dlpack(x) if not hasattr(x, "__array__") and hasattr(x, "__dlpack__") else np.asarray(x)
     except Exception as error:
@@ -127,6 +130,15 @@ def taken(x: Array | ArrayBox, path: str = "argument") -> Array | ArrayBox:
     return found
 
 
+def _expect_plain_labels(x: Any, path: str) -> None:
+    """pandas matches elements by their labels, arrays by their places: the same only for labels 0, 1, 2 … of one axis."""
+    labels: Any = getattr(x, "index", None)
+    plain = type(labels).__name__ == "RangeIndex" and labels.start == 0 and labels.step == 1
+    if type(x).__name__ == "DataFrame" or (type(x).__name__ == "Series" and not plain):
+        raise ArgumentTypeError(f"{path} is a pandas {type(x).__name__}, whose elements are found by their labels",
+                                "pass x.to_numpy(), and put the labels back on the result")
+
+
 # How other libraries' arrays hand out theirs, without a copy where they lie in the computer's own memory.
 _ARRAY_LIKE = ("__array__", "__array_interface__", "__dlpack__")
 
@@ -134,6 +146,23 @@ _ARRAY_LIKE = ("__array__", "__array_interface__", "__dlpack__")
 def gives_array(x: Any) -> bool:
     """Whether another library's object hands out its array."""
     return any(hasattr(x, name) for name in _ARRAY_LIKE)
+
+
+_OPERATORS = "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and or xor"
+_BEHAVIOUR = ("__array_ufunc__", "__array_function__", "__getitem__", "__setitem__", "__neg__", "__abs__", "__invert__",
+              *(f"__{side}{name}__" for name in _OPERATORS.split() for side in ("", "r", "i")),
+              *(f"__{name}__" for name in ("eq", "ne", "lt", "le", "gt", "ge")))
+
+
+@functools.lru_cache(maxsize=256)
+def _own_behaviour(cls: type) -> str | None:
+    """What a subclass of NumPy's array does in its own way, which compiled code would not."""
+    for kind in cls.__mro__[:cls.__mro__.index(np.ndarray)]:
+        if kind.__module__.partition(".")[0] != "numpy":
+            for name in _BEHAVIOUR:
+                if name in vars(kind):
+                    return name
+    return None
 
 
 def abstract(x: Any, path: str = "argument") -> Leaf:
@@ -157,6 +186,10 @@ def abstract(x: Any, path: str = "argument") -> Leaf:
         if isinstance(x, (np.ma.MaskedArray, np.matrix)):
             raise ArgumentTypeError(f"{path} is a {cls.__name__}, whose arithmetic differs from an array's",
                                     "pass np.asarray(x), and a mask as an argument of its own")
+        own = _own_behaviour(cast(Any, cls))
+        if own is not None:
+            raise ArgumentTypeError(f"{path} is a {cls.__name__}, an array with a {own} of its own",
+                                    "pass np.asarray(x), and what it says besides its elements as arguments of their own")
         return Leaf("array", dtype_of(x.dtype, path), x.shape)
     if isinstance(x, type) or callable(x):
         return static(x, path)

@@ -67,19 +67,26 @@ class Reading:
 
 def name(value: Any, key: str) -> Any:
     """A name that is no variable of the function or of those around: of its module, or a builtin one."""
+    return named(sys._getframe(1).f_globals, value, key)
+
+
+def named(space: dict[str, Any], value: Any, key: str) -> Any:
+    """The same for a name of these globals."""
     trace = tracing.active()
-    if trace is None:
-        return value
-    space = sys._getframe(1).f_globals
-    if _fixed(space.get("__name__")):
+    if trace is None or _fixed(space.get("__name__")):
         return value
     return _root(trace, "item", space, key, value if key in space else ABSENT, value)
 
 
 def variable(value: Any, thunk: Callable) -> Any:
     """A variable of a function around the traced one. `thunk` reads it, and so has its cell."""
+    return held((thunk.__closure__ or ())[0], value)
+
+
+def held(cell: CellType, value: Any) -> Any:
+    """What a cell holds."""
     trace = tracing.active()
-    return value if trace is None else _root(trace, "cell", (thunk.__closure__ or ())[0], None, value, value)
+    return value if trace is None else _root(trace, "cell", cell, None, value, value)
 
 
 def _root(trace: Trace, kind: str, holder: dict[str, Any] | CellType, key: str | None, found: Any, value: Any) -> Any:
@@ -225,6 +232,17 @@ def whole(*held: Any, deep: int = 1) -> None:
                 whole(*(part.value for part in reading.parts.values()), deep=deep - 1)
         elif reading is None and deep > 1 and type(x) in (list, tuple, dict):
             whole(*(x.values() if type(x) is dict else x), deep=deep - 1)
+
+
+def unwatched(*held: Any) -> None:
+    """Code that has not been rewritten gets these objects: whatever they hold matters."""
+    trace = tracing.active()
+    if trace is None or trace.freezing:
+        return
+    for x in held:
+        reading = trace.outside.get(id(x))
+        if reading is not None and type(x) not in _NO_CONTAINERS:
+            opaque(trace, reading)
 
 
 def compared(*held: Any) -> None:

@@ -321,6 +321,8 @@ def call(ufunc: Any, *inputs: Array | Box, out: Any = None, where: bool = True, 
     if out is None and where is True:
         return boxes.result(found, _strides(taken, found)) if type(found) is not tuple else tuple(map(boxes.result, found))
     many = found if type(found) is tuple else (found,)
+    if len(many) > 1 and out is not None and not isinstance(out, tuple):
+        fail(DTypeError, "'out' must be a tuple of arrays", f"give a tuple of {len(many)}, with None for a new one")
     outs_given = (*out, *[None] * (len(many) - len(out))) if isinstance(out, tuple) else (out,) * len(many)
     results = tuple(deliver(ufunc.__name__, v, o, where, others.get("casting", "same_kind")) for v, o in zip(many, outs_given))
     return results if type(found) is tuple else results[0]

@@ -319,3 +319,17 @@ def test_kernels_for_many_lengths():
             np.testing.assert_allclose(g(x), g.interpret(x), rtol=1e-9, atol=1e-15)
         f.cache_clear()
         g.cache_clear()
+
+
+def test_a_loop_without_iterations_at_run_time():
+    """It leaves what its chunks would start from, in the one part that it has."""
+    def f(x, bound):
+        y, m = np.zeros(x.shape), x > bound
+        found = x[m]
+        np.place(y, m, (found * 2 - found) / (2 * (1 - found)))
+        return np.sum(y)
+
+    x = np.linspace(2.0, 3.0, 8)
+    slope = tg.grad(f)
+    for bound in (500.0, 2.5, 1.0, 500.0):
+        np.testing.assert_allclose(slope(x, bound), np.where(x > bound, 0.5 / (1 - x) ** 2, 0.0), rtol=1e-12)

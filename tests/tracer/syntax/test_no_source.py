@@ -124,6 +124,57 @@ def test_functions_made_of_code_objects():
     assert tg.jit(made)(2.0) == 6.0 and tg.grad(made)(2.0) == 3.0
 
 
+OUTSIDE = """
+kind, rate, table, pair = "double", 2.0, {"k": 2.0}, [2.0]
+held = Held()
+
+def by_name(x):
+    return x * rate if kind == "double" else x - rate
+
+def by_dict(x):
+    return x * table["k"]
+
+def by_list(x):
+    return x * pair[0]
+
+def by_object(x):
+    return x * held.k
+
+def by_default(x, t=table):
+    return x * t["k"]
+
+def by_module(x):
+    return x * place.k
+
+def around(v):
+    def f(x):
+        return x * v[0]
+    return f
+
+by_cell = around(pair)
+"""
+
+
+class Held:
+    def __init__(self):
+        self.k = 2.0
+
+
+def test_what_is_not_an_array_is_looked_up_at_each_call():
+    place = types.ModuleType("place_of_numbers")
+    place.k = 2.0
+    found = {"Held": Held, "place": place}
+    exec(OUTSIDE, found)
+    fs = [f for name, f in found.items() if name.startswith("by_")]
+    compiled = [tg.jit(f) for f in fs]
+    for value in (2.0, 3.0, 5.0, 7.0):
+        found["rate"] = found["table"]["k"] = found["pair"][0] = found["held"].k = place.k = value
+        assert [f(3.0) for f in compiled] == [f(3.0) for f in fs] == [3.0 * value] * 7
+        assert [tg.grad(f)(3.0) for f in fs] == [value] * 7
+    found["kind"] = "less"
+    assert compiled[0](3.0) == -4.0 and tg.grad(fs[0])(3.0) == 1.0
+
+
 REFUSED = {
     "def f(x):\n    return x if x > 0 else -x": "the source of `f` cannot be read, or has changed",
     "def f(x):\n    while x > 1:\n        x = x / 2\n    return x": "define it in a file or a notebook cell",

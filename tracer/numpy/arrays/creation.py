@@ -415,7 +415,7 @@ def asfortranarray(a: Any, dtype: DType | None = None, *others: Any, like: Any =
     box = asarray(a, dtype)
     strides = box.strides_known
     if len(box.dims) < 2:
-        return ascontiguousarray(box) if box.dims else box
+        return ascontiguousarray(box)
     if strides is not None and views.contiguous(tuple(reversed(box.dims)), tuple(reversed(strides))):
         return box
     return boxes.array(box.read(), _fortran_strides(box.dims))

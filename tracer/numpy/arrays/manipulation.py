@@ -300,9 +300,9 @@ def turned(box: ArrayBox, axes: tuple[int, ...]) -> ArrayBox:
 
 
 @implements(np.flip)
-def flip(m: Any, axis: Any = None) -> ArrayBox:
+def flip(m: Any, axis: Any = None) -> Any:
     box = as_array(m)
-    return turned(box, axes_of(axis, len(box.dims)))
+    return turned(box, axes_of(axis, len(box.dims))) if box.dims else box[()]
 
 
 @implements(np.fliplr)

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .stats.families import sp
+
 if TYPE_CHECKING:
     from ....ir.types import Array
 
 # --- scipy.integrate --------------------------------------------------------------------------------------------------
 
 def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
-    return np.trapezoid(y, x, dx, axis)
+    y = np.asarray(y)
+    return np.trapezoid(y, x, dx, axis).astype(y.dtype if np.issubdtype(y.dtype, np.inexact) else np.float64)
 
 
 def _spacing(y: Any, x: Any, dx: Any, axis: int) -> Any:
@@ -45,7 +48,8 @@ def simpson(y: Any, x: Any = None, *, dx: float = 1.0, axis: int = -1) -> Any:
     n = rows.shape[0]
     h = _spacing(rows, x, dx, axis)
     if x is None:
-        h = np.full((n - 1, *[1] * (rows.ndim - 1)), dx)
+        kind = rows.dtype if n % 2 and np.issubdtype(rows.dtype, np.inexact) else np.float64       # SciPy corrects in double
+        h = np.full((n - 1, *[1] * (rows.ndim - 1)), dx, kind)
     if n == 2:
         return 0.5 * h[0] * (rows[0] + rows[1])
     last = n - 1 if n % 2 else n - 2
@@ -75,33 +79,85 @@ def _ratio(a: Any, b: Any) -> Any:
     return np.where(b == 0, 0.0, a / np.where(b == 0, 1.0, b))
 
 
-def _cosine(a: Any, b: Any) -> Any:
-    return 1.0 - np.sum(a * b, axis=-1) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))
+def _cosine(a: Any, b: Any, w: Any) -> Any:
+    return 1.0 - np.sum(w * a * b, axis=-1) / np.sqrt(np.sum(w * a * a, axis=-1) * np.sum(w * b * b, axis=-1))
 
 
-def _between(a: Any, b: Any, metric: str, p: float) -> Array:
-    """The distances of vectors along the last axis."""
+def _centred(a: Any, w: Any) -> Any:
+    return a - np.sum(w * a, axis=-1, keepdims=True) / np.sum(w + a * 0.0, axis=-1, keepdims=True)
+
+
+def _jensenshannon(a: Any, b: Any) -> Any:
+    p, q = a / np.sum(a, axis=-1, keepdims=True), b / np.sum(b, axis=-1, keepdims=True)
+    half = (p + q) / 2
+    return np.sqrt(np.sum(sp.rel_entr(p, half) + sp.rel_entr(q, half), axis=-1) / 2)
+
+
+def _weighed(a: Any, b: Any, metric: str, p: float, w: Any) -> Any:
+    """The distances of vectors along the last axis that are sums over elements with weights, None for another metric."""
     gap = a - b
     if metric == "euclidean":
-        return np.linalg.norm(gap, axis=-1)
+        return np.linalg.norm(gap * np.sqrt(w), axis=-1)
     if metric == "sqeuclidean":
-        return np.sum(gap * gap, axis=-1)
+        return np.sum(w * gap * gap, axis=-1)
     if metric in ("cityblock", "manhattan"):
-        return np.sum(np.abs(gap), axis=-1)
-    if metric in ("chebyshev", "chebychev"):
-        return np.max(np.abs(gap), axis=-1)
+        return np.sum(w * np.abs(gap), axis=-1)
     if metric == "minkowski":
-        return np.sum(np.abs(gap) ** p, axis=-1) ** (1.0 / p)
+        return np.sum(w * np.abs(gap) ** p, axis=-1) ** (1.0 / p)
     if metric == "cosine":
-        return _cosine(a, b)
+        return _cosine(a, b, w)
     if metric == "correlation":
-        return _cosine(a - np.mean(a, axis=-1, keepdims=True), b - np.mean(b, axis=-1, keepdims=True))
+        return _cosine(_centred(a, w), _centred(b, w), w)
     if metric == "canberra":
-        return np.sum(_ratio(np.abs(gap), np.abs(a) + np.abs(b)), axis=-1)
+        return np.sum(w * _ratio(np.abs(gap), np.abs(a) + np.abs(b)), axis=-1)
     if metric == "braycurtis":
-        return np.sum(np.abs(gap), axis=-1) / np.sum(np.abs(a + b), axis=-1)
-    raise NotImplementedError(f"the metric {metric!r} cannot be compiled: use euclidean, sqeuclidean, cityblock, chebyshev, "
-                              "minkowski, cosine, correlation, canberra or braycurtis")
+        return np.sum(w * np.abs(gap), axis=-1) / np.sum(w * np.abs(a + b), axis=-1)
+    if metric == "hamming":
+        return np.sum(w * (a != b), axis=-1) / np.sum(w + gap * 0.0, axis=-1)
+    return None
+
+
+def _of_truths(a: Any, b: Any, metric: str) -> Any:
+    """By the numbers of elements where both are true, neither, or one: R is twice the last."""
+    a, b = a != 0, b != 0
+    n, both = a.shape[-1], np.sum(a & b, axis=-1)
+    only_a, only_b = np.sum(a & ~b, axis=-1), np.sum(~a & b, axis=-1)
+    one = only_a + only_b
+    if metric == "jaccard":
+        return _ratio(one, both + one)
+    if metric == "rogerstanimoto":
+        return 2 * one / (n + one)
+    if metric == "russellrao":
+        return (n - both) / n
+    if metric == "sokalsneath":
+        return 2 * one / (both + 2 * one)
+    product = only_a * only_b
+    return np.where(product == 0, 0.0, 2 * product / np.where(product == 0, 1, (n - both - one) * both + product))
+
+
+def _between(a: Any, b: Any, metric: Any, p: float, w: Any, V: Any, VI: Any) -> Array:
+    if not isinstance(metric, str):
+        raise NotImplementedError("a metric that is a function cannot be compiled here: call it in loops over rows")
+    metric = metric.lower()
+    found = _weighed(a, b, metric, p, 1.0 if w is None else np.asarray(w))
+    if found is not None:
+        return found
+    if metric in ("chebyshev", "chebychev"):
+        return np.max(np.abs(a - b) if w is None else np.where(np.asarray(w) > 0, np.abs(a - b), 0.0), axis=-1)
+    if metric == "dice" and w is None:                       # of numbers too, as if they were truth values
+        one = np.sum(a * (1.0 - b) + (1.0 - a) * b, axis=-1)
+        return one / (2.0 * np.sum(a * b, axis=-1) + one)
+    if metric in ("jaccard", "rogerstanimoto", "russellrao", "sokalsneath", "yule") and w is None:
+        return _of_truths(a, b, metric)
+    if metric == "jensenshannon" and w is None:
+        return _jensenshannon(a, b)
+    if metric == "seuclidean" and V is not None:
+        return np.linalg.norm((a - b) / np.sqrt(np.asarray(V)), axis=-1)
+    if metric == "mahalanobis" and VI is not None:
+        gap = a - b
+        return np.sqrt(np.sum(np.matmul(gap, np.asarray(VI)) * gap, axis=-1))
+    raise NotImplementedError(f"the metric {metric!r} with these arguments cannot be compiled: give V= of seuclidean, VI= of "
+                              "mahalanobis, and no weights for metrics of truth values")
 
 
 def _table(x: Array) -> Any:
@@ -111,17 +167,26 @@ def _table(x: Array) -> Any:
     return x
 
 
-def cdist(XA: Any, XB: Any, metric: str = "euclidean", *, out: Array | None = None, p: float = 2.0) -> Any:
+def _delivered(found: Any, out: Any) -> Any:
+    if out is None:
+        return found
+    out[...] = found
+    return out
+
+
+def cdist(XA: Any, XB: Any, metric: Any = "euclidean", *, out: Array | None = None, p: float = 2.0, w: Any = None,
+          V: Any = None, VI: Any = None) -> Any:
     a, b = _table(XA), _table(XB)
     if a.shape[1] != b.shape[1]:
         raise ValueError("XA and XB must have the same number of columns (i.e. feature dimension.)")
-    return _between(a[:, None, :], b[None, :, :], metric, p)
+    return _delivered(_between(a[:, None, :], b[None, :, :], metric, p, w, V, VI), out)
 
 
-def pdist(X: Array, metric: str = "euclidean", *, out: Array | None = None, p: float = 2.0) -> Array:
+def pdist(X: Array, metric: Any = "euclidean", *, out: Array | None = None, p: float = 2.0, w: Any = None, V: Any = None,
+          VI: Any = None) -> Array:
     x = _table(X)
     i, j = np.triu_indices(x.shape[0], 1)
-    return _between(x[i], x[j], metric, p)
+    return _delivered(_between(x[i], x[j], metric, p, w, V, VI), out)
 
 
 def squareform(X: Any, force: str = "no", checks: bool = True) -> Any:
@@ -139,27 +204,17 @@ def squareform(X: Any, force: str = "no", checks: bool = True) -> Any:
     return out
 
 
-def _vectors(u: Any, v: Array) -> Any:
-    return np.asarray(u) + 0.0, np.asarray(v) + 0.0
+def cosine(u: Any, v: Any, w: Any = None) -> Any:
+    """Without SciPy's clip to [0, 2], which has no second derivative where the vectors have one direction."""
+    a, b = np.asarray(u), np.asarray(v)
+    if a.ndim != 1 or b.ndim != 1:
+        raise ValueError("Input vector should be 1-D.")
+    aw, bw = (a, b) if w is None else (a * np.asarray(w), b * np.asarray(w))
+    squares = np.dot(a, aw) * np.dot(b, bw)
+    return 1.0 - np.dot(a, bw) / np.sqrt(squares if np.issubdtype(squares.dtype, np.inexact) else squares.astype(np.float64))
 
 
-def _one(metric: str) -> Callable:
-    def distance(u: Any, v: Array, w: Any = None, p: float = 2.0) -> Any:
-        if w is not None:
-            raise NotImplementedError(f"{metric} with weights cannot be compiled")
-        a, b = _vectors(u, v)
-        return _between(a, b, metric, p)
-
-    return distance
-
-
-def minkowski(u: Any, v: Array, p: int = 2, w: Any = None) -> Any:
-    return _one("minkowski")(u, v, w, p)
-
-
-DISTANCE = {"cdist": cdist, "pdist": pdist, "squareform": squareform, "minkowski": minkowski,
-            **{name: _one(name) for name in ("euclidean", "sqeuclidean", "cityblock", "chebyshev", "cosine", "canberra",
-                                             "braycurtis")}}
+DISTANCE = {"cdist": cdist, "pdist": pdist, "squareform": squareform, "cosine": cosine}
 
 
 # --- scipy.interpolate ------------------------------------------------------------------------------------------------

@@ -59,7 +59,9 @@ def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> An
     if a.ndim == 0:
         return a * b
     if method == "fft":
-        full = _by_fourier(a, b)
+        full, kind = _by_fourier(a, b), np.result_type(a, b)
+        if np.issubdtype(kind, np.integer):
+            full = np.round(full).astype(kind)
     elif a.ndim == 1:
         full = np.convolve(a, b)
     elif min(a.size, b.size) <= _FEW or not np.issubdtype(np.result_type(a, b), np.inexact):
@@ -140,37 +142,56 @@ def _padded(x: Any, axis: int, before: int, after: int, mode: Any, cval: float) 
     return np.pad(x, widths, constant_values=cval) if how == "constant" else np.pad(x, widths, mode=how)
 
 
-def _plain(output: int | None) -> None:
-    if output is not None:
-        raise NotImplementedError("output= of a filter cannot be compiled: assign the result")
+def _kept_as(output: Any, input: Any) -> Any:
+    """The dtype of a filter's result."""
+    if output is None:
+        return input.dtype
+    if not isinstance(output, (type, str, np.dtype)):
+        raise NotImplementedError("an array as output= of a filter cannot be compiled: assign the result")
+    return np.dtype(output)
 
 
-def _correlate_axis(input: Any, weights: Any, axis: int, mode: str, cval: float, origin: int) -> Any:
+def _stored(found: Any, kind: Any) -> Any:
+    """A double as SciPy's C stores it: whole numbers lose their fraction, and so does a truth value."""
+    return np.trunc(found) != 0 if kind == np.bool_ else found.astype(kind)
+
+
+def _correlate_axis(input: Any, weights: Any, axis: int, kind: Any, mode: str, cval: float, origin: int, turn: int = 0) -> Any:
+    """`turn` is 1 for weights that are the same backwards, -1 where the sign changes: SciPy adds those in pairs, from the
+    middle, which decides how a sum near a whole number is stored."""
     size, n = weights.shape[0], input.shape[axis]
     before = size // 2
     wide = np.moveaxis(_padded(input + 0.0, axis, before + origin, size - before - 1 - origin, mode, cval), axis, 0)
-    out = np.zeros((n, *wide.shape[1:]), wide.dtype)
-    for j in range(size):
-        out = out + weights[j] * wide[j:j + n]
-    return np.moveaxis(out, 0, axis).astype(input.dtype)
+    if turn:
+        out = weights[before] * wide[before:before + n]
+        for j in range(before):
+            out = out + weights[j] * (wide[j:j + n] + turn * wide[size - 1 - j:size - 1 - j + n])
+    else:
+        out = np.zeros((n, *wide.shape[1:]), wide.dtype)
+        for j in range(size):
+            out = out + weights[j] * wide[j:j + n]
+    return _stored(np.moveaxis(out, 0, axis), kind)
 
 
-def correlate1d(input: Any, weights: Any, axis: int = -1, output: int | None = None, mode: str = "reflect",
+def correlate1d(input: Any, weights: Any, axis: int = -1, output: Any = None, mode: str = "reflect",
                 cval: float = 0.0, origin: int = 0) -> Array:
-    _plain(output)
     input = np.asarray(input)
-    return _correlate_axis(input, np.asarray(weights), axis % input.ndim, mode, cval, origin)
+    return _correlate_axis(input, np.asarray(weights), axis % input.ndim, _kept_as(output, input), mode, cval, origin)
 
 
-def convolve1d(input: Array, weights: Any, axis: int = -1, output: int | None = None, mode: str = "reflect",
+def convolve1d(input: Array, weights: Any, axis: int = -1, output: Any = None, mode: str = "reflect",
                cval: float = 0.0, origin: int = 0) -> Any:
     weights = np.asarray(weights)
     return correlate1d(input, weights[::-1], axis, output, mode, cval, -origin - (weights.shape[0] % 2 == 0))
 
 
-def uniform_filter1d(input: Any, size: Any, axis: int = -1, output: int | None = None, mode: str = "reflect",
+def uniform_filter1d(input: Any, size: Any, axis: int = -1, output: Any = None, mode: str = "reflect",
                      cval: float = 0.0, origin: int = 0) -> Any:
-    return correlate1d(input, np.full(size, 1.0 / size), axis, output, mode, cval, origin)
+    input = np.asarray(input)
+    kind = _kept_as(output, input)
+    total = _correlate_axis(input + 0.0, np.ones(size), axis % input.ndim, np.result_type(input.dtype, np.float32), mode, cval,
+                            origin)
+    return _stored(total / size, kind)
 
 
 def _gaussian(sigma: Any, order: Any, radius: Any) -> Any:
@@ -188,40 +209,41 @@ def _gaussian(sigma: Any, order: Any, radius: Any) -> Any:
     return total * phi
 
 
-def gaussian_filter1d(input: Any, sigma: Any, axis: int = -1, order: Any = 0, output: int | None = None,
+def gaussian_filter1d(input: Any, sigma: Any, axis: int = -1, order: Any = 0, output: Any = None,
                       mode: str = "reflect", cval: float = 0.0, truncate: float = 4.0, *, radius: Any = None) -> Any:
     radius = int(truncate * float(sigma) + 0.5) if radius is None else radius
-    return correlate1d(input, _gaussian(sigma, order, radius)[::-1], axis, output, mode, cval, 0)
+    input = np.asarray(input)
+    return _correlate_axis(input, _gaussian(sigma, order, radius)[::-1], axis % input.ndim, _kept_as(output, input), mode, cval,
+                           0, -1 if order % 2 else 1)
 
 
 def _each(value: Any, axes: Any) -> Any:
     return list(value) if isinstance(value, (list, tuple)) else [value] * len(axes)
 
 
-def gaussian_filter(input: Any, sigma: Any, order: Any = 0, output: int | None = None, mode: str = "reflect",
+def gaussian_filter(input: Any, sigma: Any, order: Any = 0, output: Any = None, mode: str = "reflect",
                     cval: float = 0.0, truncate: float = 4.0, *, radius: Any = None,
                     axes: tuple[int, ...] | None = None) -> Any:
-    _plain(output)
     found = np.asarray(input)
+    kind = _kept_as(output, found)
     axes = tuple(range(found.ndim)) if axes is None else tuple(axes)
     for axis, s, k, m, r in zip(axes, *[_each(v, axes) for v in (sigma, order, mode, radius)]):
-        found = gaussian_filter1d(found, s, axis, k, None, m, cval, truncate, radius=r)
-    return found
+        found = gaussian_filter1d(found, s, axis, k, kind, m, cval, truncate, radius=r)
+    return _stored(found, kind)
 
 
-def uniform_filter(input: Array, size: int = 3, output: int | None = None, mode: str = "reflect", cval: float = 0.0,
+def uniform_filter(input: Array, size: int = 3, output: Any = None, mode: str = "reflect", cval: float = 0.0,
                    origin: int = 0, *, axes: tuple[int, ...] | None = None) -> Any:
-    _plain(output)
     found = np.asarray(input)
+    kind = _kept_as(output, found)
     axes = tuple(range(found.ndim)) if axes is None else tuple(axes)
     for axis, n, m, o in zip(axes, *[_each(v, axes) for v in (size, mode, origin)]):
-        found = uniform_filter1d(found, n, axis, None, m, cval, o)
-    return found
+        found = uniform_filter1d(found, n, axis, kind, m, cval, o)
+    return _stored(found, kind)
 
 
-def nd_correlate(input: Any, weights: Any, output: int | None = None, mode: str = "reflect", cval: float = 0.0,
+def nd_correlate(input: Any, weights: Any, output: Any = None, mode: str = "reflect", cval: float = 0.0,
                  origin: Any = 0, *, axes: tuple[int, ...] | None = None) -> Any:
-    _plain(output)
     input, weights = np.asarray(input), np.asarray(weights)
     if weights.ndim != input.ndim or axes is not None:
         raise RuntimeError("filter weights array has incorrect shape.")
@@ -231,10 +253,10 @@ def nd_correlate(input: Any, weights: Any, output: int | None = None, mode: str 
     out = np.zeros(input.shape, wide.dtype)
     for index in np.ndindex(*weights.shape):
         out = out + weights[index] * wide[tuple([slice(k, k + n) for k, n in zip(index, input.shape)])]
-    return out.astype(input.dtype)
+    return _stored(out, _kept_as(output, input))
 
 
-def nd_convolve(input: Array, weights: Any, output: int | None = None, mode: str = "reflect", cval: float = 0.0,
+def nd_convolve(input: Array, weights: Any, output: Any = None, mode: str = "reflect", cval: float = 0.0,
                 origin: Any = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     weights = np.asarray(weights)
     moved = [-o - (n % 2 == 0) for o, n in zip(_each(origin, weights.shape), weights.shape)]

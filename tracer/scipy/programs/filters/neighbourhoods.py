@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...primitives import footprint_of
-from .convolutions import _each, _padded, _plain, correlate1d, gaussian_filter
+from .convolutions import _each, _padded, correlate1d, gaussian_filter
 
 if TYPE_CHECKING:
     from .....ir.types import Array
+
+
+def _plain(output: Any) -> None:
+    if output is not None:
+        raise NotImplementedError("output= of a filter cannot be compiled: assign the result")
 
 
 def _axes(input: Array, axes: tuple[int, ...] | None) -> Any:
@@ -152,7 +157,7 @@ def laplace(input: Array, output: int | None = None, mode: str = "reflect", cval
     _plain(output)
     input = np.asarray(input)
     axes = _axes(input, axes)
-    found = input * 0
+    found = np.zeros_like(input)
     for axis, m in zip(axes, _each(mode, axes)):
         found = found + correlate1d(input, [1, -2, 1], axis, None, m, cval, 0)
     return found

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .convolutions import _stored
+
 if TYPE_CHECKING:
     from .....ir.types import Array
 
@@ -219,8 +221,8 @@ def _resampled(input: Array, points: Any, order: int, mode: str, cval: float, pr
         for axis in range(c.ndim):
             c = spline_filter1d(c, order, axis, mode=mode)
     found = _sampled(c, points, order, mode, cval)
-    if np.issubdtype(input.dtype, np.inexact):
-        return found.astype(input.dtype)
+    if np.issubdtype(input.dtype, np.inexact) or input.dtype == np.bool_:
+        return _stored(found + 1e-12 if input.dtype == np.bool_ else found, input.dtype)       # what is 1 up to rounding is 1
     return np.round(found).astype(input.dtype) if order > 1 else np.trunc(found + np.where(found > 0, 0.5, -0.5)).astype(
         input.dtype)
 

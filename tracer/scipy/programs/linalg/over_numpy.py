@@ -88,7 +88,9 @@ def det(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
 
 
 def norm(a: Any, ord: Any = None, axis: int | None = None, keepdims: bool = False, check_finite: bool = True) -> Any:
-    return np.linalg.norm(_ready(a, check_finite, 0), ord, axis, keepdims)
+    found = np.linalg.norm(_ready(a, check_finite, 0), ord, axis, keepdims)
+    whole = axis is None and np.ndim(a) == 1 and ord in (None, 2) and not keepdims          # BLAS's nrm2, a Python float
+    return np.float64(found) if whole else found
 
 
 def solve_triangular(a: Any, b: Any, trans: int = 0, lower: bool = False, unit_diagonal: bool = False,

@@ -21,6 +21,11 @@ def _own(dist: Any, name: str) -> bool:
     return False
 
 
+def _open(dist: Any) -> bool:
+    """Whether the ends of the support are no part of it."""
+    return getattr(getattr(dist, "_support_mask", None), "__name__", "") == "_open_support_mask"
+
+
 def _flat(f: Callable) -> Any:
     """SciPy calls its methods with arrays of one dimension, on which they rely."""
     def flat(*args: Any) -> Any:
@@ -70,7 +75,7 @@ class Borrowed:
 
     def __init__(self, dist: Any, family: type | None = None):
         self.__name__ = dist.name
-        self.dist, self.ends_outside = dist, False
+        self.dist, self.ends_outside = dist, _open(dist)
         self.shapes = tuple(dist.shapes.split(", ")) if dist.shapes else ()
         self.discrete = hasattr(dist, "_logpmf")
         for name in _NAMES:

@@ -107,6 +107,15 @@ def _moment(family: Any, name: str, *args: Array, **kwargs: Array) -> Any:
     return np.where(family.valid(*shapes) & (scale > 0), found, np.nan)[()]
 
 
+def _raw_moment(family: Any, order: Any, *args: Any, **kwargs: Any) -> Any:
+    """E (loc + scale X)^n = Σ_k C(n, k) scale^k loc^(n-k) E X^k, of the standard form's mean and variance."""
+    if order not in (1, 2):
+        raise NotImplementedError(f"scipy.stats.{family.__name__}.moment of an order above 2 cannot be compiled: integrate "
+                                  "x**n * pdf(x)")
+    first = _moment(family, "mean", *args, **kwargs)
+    return first if order == 1 else _moment(family, "var", *args, **kwargs) + first * first
+
+
 def _median(family: Any, *args: Any, **kwargs: Any) -> Any:
     return _quantile(family, "ppf", 0.5, *args, **kwargs)
 
@@ -140,7 +149,8 @@ _METHODS = {
     "pmf": (_density, (False,), "logpmf"), **{name: (_cumulative, (name,), "cdf") for name in ("cdf", "sf", "logcdf", "logsf")},
     **{name: (_quantile, (name,), "ppf") for name in ("ppf", "isf")}, "mean": (_moment, ("mean",), "mean"),
     "var": (_moment, ("var",), "var"), "std": (_moment, ("std",), "var"), "entropy": (_moment, ("entropy",), "entropy"),
-    "rvs": (_rvs, (), "rvs"), "median": (_median, (), "ppf"), "interval": (_interval, (), "ppf"),
+    "moment": (_raw_moment, (), "var"), "rvs": (_rvs, (), "rvs"), "median": (_median, (), "ppf"),
+    "interval": (_interval, (), "ppf"),
 }
 
 
