@@ -70,7 +70,7 @@ def plain(f: Callable, handler: Callable) -> Callable:
     """The same for a function of Python scalars, whose result stays as it is."""
     def call(*args: float | Box, **kwargs: Any) -> Array | ScalarBox:
         if any(map(traced, args)) or (kwargs and any(map(traced, kwargs.values()))):
-            return handler(*map(captured_arrays.seen, args), **kwargs)
+            return handler(*map(captured_arrays.seen_within, args), **kwargs)
         return f(*args, **kwargs)
 
     return call

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import builtins
 import dis
+import functools
+import sys
 import types
 import weakref
 from collections.abc import Callable
@@ -20,7 +22,7 @@ from ...ir.errors import Frame, UnsupportedError
 from .. import pytrees, tracing
 from ..control import iteration
 from ..syntax import source
-from ..values import captured_arrays
+from ..values import captured_arrays, captured_values
 from . import calls
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ def _cell(cell: types.CellType) -> types.CellType:
         held = cell.cell_contents
     except ValueError:                                   # empty
         return cell
-    found = exchanged(held)
+    found = exchanged(captured_values.outer_variable(cell, held))
     return cell if found is held else types.CellType(found)
 
 
@@ -91,7 +93,8 @@ class Globals(dict):
         if found is self:
             own = self.original.get("__builtins__", builtins)
             found = own[name] if isinstance(own, dict) else vars(own)[name]
-        return exchanged(found)
+            return _super if found is super else exchanged(found)
+        return exchanged(captured_values.outer_name(self.original, name, found))
 
 
 class Namespace:
@@ -101,7 +104,8 @@ class Namespace:
         self.__dict__["<module>"] = module
 
     def __getattr__(self, name: str) -> Called | type:
-        return exchanged(getattr(self.__dict__["<module>"], name))
+        module = self.__dict__["<module>"]
+        return exchanged(captured_values.attribute(module, name, getattr(module, name)))
 
     def __setattr__(self, name: str, value: Value) -> None:
         raise UnsupportedError(f"a module is changed (`{name}`) by a function whose source cannot be read", REMEDY,
@@ -170,7 +174,28 @@ def exchanged(x: Any) -> Any:
     if isinstance(x, np.ndarray):
         return captured_arrays.seen(x)
     captured_arrays.note_read(x, *(pytrees.attributes(x).values() if type(x).__module__ != "builtins" else ()))
+    captured_values.handed_over(x)
     return x
+
+
+def _super(*args: Any) -> Super:
+    """super(), which finds its class and object in the frame that calls it."""
+    if args:
+        return Super(super(*args))
+    here = sys._getframe(1)
+    return Super(super(here.f_locals["__class__"], here.f_locals[here.f_code.co_varnames[0]]))
+
+
+class Super:
+    """super(): calls of what it finds are answered as in rewritten code."""
+
+    def __init__(self, found: super):
+        self.__dict__["<super>"] = found
+
+    def __getattr__(self, name: str) -> Any:
+        held = self.__dict__["<super>"]
+        found = captured_values.attribute(held, name, getattr(held, name))
+        return functools.partial(calls.call, found) if isinstance(found, types.MethodType) else exchanged(found)
 
 
 def _is_rewritten(cls: Any) -> bool:

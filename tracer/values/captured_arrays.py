@@ -93,6 +93,13 @@ def seen(x: Any) -> Any:
     return _box(x)
 
 
+def seen_within(x: Any) -> Any:
+    """The same, of what lists and tuples hold too."""
+    if type(x) in (list, tuple) and any(isinstance(v, (np.ndarray, list, tuple)) for v in x):
+        return type(x)(map(seen_within, x))
+    return seen(x)
+
+
 def made(result: Any, *operands: Any) -> Any:
     """What NumPy computed of known arrays. It belongs to the traced program, unless it is a view of one of them."""
     if isinstance(result, np.ndarray) and result.base is None and not any(result is x for x in operands):

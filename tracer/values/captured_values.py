@@ -17,6 +17,7 @@ from __future__ import annotations
 import collections.abc
 import enum
 import functools
+import importlib.util
 import sys
 import types
 from collections.abc import Callable
@@ -51,14 +52,15 @@ class Reading:
     path   the places from the root on;  parts  (kind, key) -> what was read of the value;  whole  whether all of it was
     raw    whether Python has got the value;  const  what stands for it in the program where it is an input
     itself whether which object it is may matter: it was compared, returned, used as a key or handed to a library
+    exact  the same of a list, tuple or dict, where an equal one will not do: `is` was asked
     """
 
-    __slots__ = ("const", "itself", "parts", "path", "raw", "value", "whole")
+    __slots__ = ("const", "exact", "itself", "parts", "path", "raw", "value", "whole")
 
     def __init__(self, value: Any, path: tuple):
         self.value, self.path = value, path
         self.parts: dict[tuple, Reading] = {}
-        self.whole = self.raw = False
+        self.whole = self.raw = self.exact = False
         self.itself = not _plain(type(value))
         self.const: Const | None = None
 
@@ -80,6 +82,18 @@ def variable(value: Any, thunk: Callable) -> Any:
     """A variable of a function around the traced one. `thunk` reads it, and so has its cell."""
     trace = tracing.active()
     return value if trace is None else _root(trace, "cell", (thunk.__closure__ or ())[0], None, value, value)
+
+
+def outer_name(space: dict, key: str, value: Any) -> Any:
+    """A global name of a function that runs as it is."""
+    trace = tracing.active()
+    return value if trace is None or _fixed(space.get("__name__")) else _root(trace, "item", space, key, value, value)
+
+
+def outer_variable(cell: CellType, value: Any) -> Any:
+    """A free variable of a function that runs as it is."""
+    trace = tracing.active()
+    return value if trace is None else _root(trace, "cell", cell, None, value, value)
 
 
 def _root(trace: Trace, kind: str, holder: dict[str, Any] | CellType, key: str | None, found: Any, value: Any) -> Any:
@@ -135,14 +149,19 @@ def attribute(held: Any, key: str, value: Any) -> Any:
     cls = type(held)
     if cls is types.ModuleType:
         space = vars(held)
-        known = key in space and not _fixed(held.__name__)
-        return _root(trace, "item", space, key, value, value) if known else value
+        if _fixed(held.__name__):
+            return value
+        if key in space:
+            return _root(trace, "item", space, key, value, value)
+        return _root(trace, "attr", held, key, value, value) if isinstance(value, ATOMS) else value      # its __getattr__
     if isinstance(held, type):
         return _given(trace, _part(trace, root(trace, held), "attr", key, value)) if users(held) else value
     if cls is super:
         _of_class(trace, held.__thisclass__ if held.__self_class__ is None else _after(held, key), key)
         return value
     reading = trace.outside.get(id(held))
+    if reading is None and users(cls) and not issubclass(cls, tuple) and not _inside(trace, held):
+        reading = root(trace, held)                                      # an item of a set, what a weak reference gave
     if reading is None:
         if users(cls) and key not in getattr(held, "__dict__", ()):
             _of_class(trace, cls, key)
@@ -153,7 +172,8 @@ def attribute(held: Any, key: str, value: Any) -> Any:
         if _is_dict(cls) and type(key) in KEYS and key in held:          # __getattr__ = dict.__getitem__
             return item(held, key, value)
         opaque(trace, reading)
-        return value
+        if not isinstance(value, ATOMS):
+            return value
     return _given(trace, _part(trace, reading, "attr", key, value))
 
 
@@ -238,6 +258,16 @@ def compared(*held: Any) -> None:
             reading.itself = True
 
 
+def same(a: Any, b: Any) -> bool:
+    """a is b"""
+    compared(a, b)
+    trace = tracing.active()
+    if trace is not None and isinstance(a, _CONTAINERS) and type(a) is type(b):
+        for reading in filter(None, (trace.outside.get(id(a)), trace.outside.get(id(b)))):
+            reading.exact = True
+    return a is b
+
+
 def returned(x: Box | tuple[Box, ...]) -> None:
     """What the function returns, with all that it holds, is the same at each call."""
     whole(x, deep=ALL)
@@ -277,6 +307,38 @@ def handed_over(*held: Any) -> None:
             todo += x.values() if type(x) is dict else x
 
 
+def asked(method: str, *held: Any) -> None:
+    """Python is about to call a special method of objects, which is not traced: it may read all that they hold."""
+    for x in held:
+        cls = type(x)
+        if not isinstance(x, ATOMS) and users(cls) and getattr(cls, method, None) is not getattr(object, method, None):
+            handed_over(x)
+
+
+def module(value: Any, key: str) -> Any:
+    """`import key` in a function."""
+    trace = tracing.active()
+    return value if trace is None or _fixed(key) else _root(trace, "item", sys.modules, key, value, value)
+
+
+def imported(value: Any, origin: str, key: str) -> Any:
+    """`from origin import key` in a function."""
+    if tracing.active() is None:
+        return value
+    own = sys._getframe(1).f_globals
+    origin = importlib.util.resolve_name(origin, own.get("__package__") or own["__name__"])
+    held = module(sys.modules[origin], origin)
+    return attribute(held, key, value) if key in vars(held) or f"{origin}.{key}" not in sys.modules else module(
+        value, f"{origin}.{key}")
+
+
+def missing(space: dict, key: str) -> None:
+    """A global name was found to be none."""
+    trace = tracing.active()
+    if trace is not None and key not in space and not _fixed(space.get("__name__")):
+        _root(trace, "item", space, key, ABSENT, None)
+
+
 def opaque(trace: Trace, reading: Reading) -> None:
     """Code that is not traced looks into an object: all of its items and attributes matter."""
     held, reading.itself = reading.value, True
@@ -288,7 +350,9 @@ def opaque(trace: Trace, reading: Reading) -> None:
     note_read(*own.values())
     if not (users(type(held)) or type(held).__module__ in _OPEN):
         return
-    for key, value in list(own.items()):
+    shared = {key: value for base in reversed(type(held).__mro__) if users(base) for key, value in vars(base).items()
+              if isinstance(value, ATOMS) and not key.startswith("__")}
+    for key, value in (shared | own).items():
         if type(key) is str:
             _python(trace, _part(trace, reading, "attr", key, value))
 
