@@ -88,7 +88,8 @@ def call(f: Any, /, *args: Any, **kwargs: Any) -> Any:
         builtin = None
     if builtin is not None:
         captured_values.whole(*args, *kwargs.values())
-        return _adopted(trace, builtin(*args, **kwargs))
+        made = builtin(*args, **kwargs)
+        return made if isinstance(made, np.ndarray) else _adopted(trace, made)           # they make none, and hand some on
     return (handler or _other)(trace, f, args, kwargs)
 
 
@@ -128,11 +129,11 @@ _PLAIN = (Box, bool, int, float, complex, str, bytes, type(None), types.Function
 
 def _adopted(trace: Trace, made: Any) -> Any:
     """What a call returned: a new container or object is the traced program's own."""
-    if not isinstance(made, _PLAIN):
+    if not isinstance(made, _PLAIN) and id(made) not in trace.outside:
         trace.note_fresh(made)
         if type(made) in (list, tuple):
             for part in made:
-                if isinstance(part, (list, dict, set)):
+                if isinstance(part, (list, dict, set)) and id(part) not in trace.outside:
                     trace.note_fresh(part)
     return made
 

@@ -22,7 +22,7 @@ from ...ir.errors import Frame, UnsupportedError
 from .. import pytrees, tracing
 from ..control import iteration
 from ..syntax import source
-from ..values import captured_arrays, captured_values
+from ..values import captured_arrays, captured_names, captured_values
 from . import calls
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _cell(cell: types.CellType) -> types.CellType:
         held = cell.cell_contents
     except ValueError:                                   # empty
         return cell
-    found = exchanged(captured_values.outer_variable(cell, held))
+    found = exchanged(captured_names.outer_variable(cell, held))
     return cell if found is held else types.CellType(found)
 
 
@@ -94,7 +94,7 @@ class Globals(dict):
             own = self.original.get("__builtins__", builtins)
             found = own[name] if isinstance(own, dict) else vars(own)[name]
             return _super if found is super else exchanged(found)
-        return exchanged(captured_values.outer_name(self.original, name, found))
+        return exchanged(captured_names.outer_name(self.original, name, found))
 
 
 class Namespace:

@@ -23,7 +23,7 @@ from ...ir.transforms.simplify import peephole
 from ...ir.types import BOOL_SCALAR, I64
 from .. import tracing
 from ..tracing import Trace
-from ..values import captured_values, index_bounds, shapes
+from ..values import captured_names, index_bounds, shapes
 from ..values.boxes import Box, ScalarBox
 from ..values.python import exception_parts, format_strings
 from . import escapes, failed_writes, leaf_types, region_tracing
@@ -81,7 +81,7 @@ class Catch(escapes.Target):
         if not _is_users(error) or not self.catches(type(error)):
             return False
         if isinstance(error, NameError) and (frame := _innermost(error)) is not None:
-            captured_values.missing(frame.f_globals, error.name)
+            captured_names.missing(frame.f_globals, error.name)
         self.note(trace, record_of(error))
         return True
 

@@ -71,7 +71,7 @@ def operate(name: str, a: float | Box, b: Array | Box) -> Any:
     theirs = None if second in _NATIVE or second is first else _method(second, reflected)
     if mine is None and theirs is None:
         captured_values.asked(forward, a)
-        captured_values.asked(reflected, b)
+        captured_values.asked(reflected if first is not str else "__str__", *(b if type(b) is tuple else (b,)))
         return function(sparse.lifted(a), sparse.lifted(b))
     attempts = [(mine or getattr(first, forward, None), a, b), (theirs or getattr(second, reflected, None), b, a)]
     if second is not first and issubclass(second, first):
@@ -182,6 +182,8 @@ def dir_(*held: Any) -> list[str]:
 
 
 calls.BUILTINS[getattr], calls.BUILTINS[hasattr], calls.BUILTINS[dir] = getattr_, hasattr_, dir_
+calls.BUILTINS |= {function: functools.partial(operate, name) for name, (function, _, _) in _OPERATORS.items()}
+calls.BUILTINS |= {function: functools.partial(unary, name) for name, (function, _) in _UNARY.items()}
 
 
 def item(held: Any, key: Any) -> int | list[ArrayBox] | Box:
@@ -192,9 +194,14 @@ def item(held: Any, key: Any) -> int | list[ArrayBox] | Box:
         return calls.call(own, held, key)
     unrepeatable.expect_no_environment(held)
     captured_values.compared(key)
-    captured_values.asked("__index__" if isinstance(held, (list, tuple)) else "__hash__", key)
+    captured_values.asked("__index__" if isinstance(held, (list, tuple)) else "__hash__",
+                          *((key.start, key.stop, key.step) if type(key) is slice else (key,)))
     if isinstance(held, dict) and type(key) in captured_values.KEYS and key not in held:
         captured_values.presence(held, key)
+        missing = _method(cls, "__missing__")
+        return held[key] if missing is None else calls.call(missing, held, key)
+    if isinstance(held, np.ndarray) and captured_arrays.outside(held):           # of a subclass
+        captured_arrays.note_read(held)
     try:
         found = held[key]
     except IndexError:

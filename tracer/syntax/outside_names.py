@@ -56,7 +56,8 @@ class OutsideNames(Part):
         found: list[ast.stmt] = [s]
         for alias in s.names:
             held = early_exit.load(alias.asname or alias.name, s)
-            found.append(early_exit.store(held.id, self.tg("imported", [held, origin, early_exit.literal(alias.name, s)], s), s))
+            noted = self.tg("imported", [held, origin, early_exit.literal(alias.name, s)], s)
+            found.append(early_exit.store(held.id, noted, s))
         return found
 
     def static(self, node: ast.Call) -> Any:

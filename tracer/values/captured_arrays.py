@@ -64,7 +64,7 @@ def reached(trace: Trace, writes: bool, objects: list[Callable | int]) -> Captur
             trace.live[_constant(x)] = x
     found = Captured(tuple(trace.entered.values()), tuple(objects), tuple(trace.live.items()), tuple(trace.known.values()),
                      tuple(trace.reads.values()), tuple(trace.inputs))
-    for table in (trace.lifted, trace.live, trace.known, trace.reads, trace.outside, trace.inputs):
+    for table in (trace.lifted, trace.live, trace.known, trace.reads, trace.outside, trace.inputs, trace.untraced):
         table.clear()                                  # what nobody holds can be resized
     tracing.gathered().append(found)
     return found
@@ -119,6 +119,17 @@ def element(x: np.ndarray, key: int | slice) -> Array | Box:
         return found
     note_known(trace, x)
     return made(x[key], x)
+
+
+def items(x: np.ndarray) -> np.ndarray | ArrayBox:
+    """x, which is iterated outside of a `for` statement. A short row of numbers is known, as single elements are."""
+    if not outside(x):
+        return x
+    trace = tracing.current()
+    if x.ndim > 1 or id(x) in trace.changing or x.nbytes > SMALL:
+        return seen(x)
+    note_known(trace, x)
+    return x
 
 
 def note_read(*given: Any, deep: int = _DEEP) -> None:

@@ -17,7 +17,6 @@ from __future__ import annotations
 import collections.abc
 import enum
 import functools
-import importlib.util
 import sys
 import types
 from collections.abc import Callable
@@ -67,36 +66,7 @@ class Reading:
 
 # --- roots -----------------------------------------------------------------------------------------------------------
 
-def name(value: Any, key: str) -> Any:
-    """A name that is no variable of the function or of those around: of its module, or a builtin one."""
-    trace = tracing.active()
-    if trace is None:
-        return value
-    space = sys._getframe(1).f_globals
-    if _fixed(space.get("__name__")):
-        return value
-    return _root(trace, "item", space, key, value if key in space else ABSENT, value)
-
-
-def variable(value: Any, thunk: Callable) -> Any:
-    """A variable of a function around the traced one. `thunk` reads it, and so has its cell."""
-    trace = tracing.active()
-    return value if trace is None else _root(trace, "cell", (thunk.__closure__ or ())[0], None, value, value)
-
-
-def outer_name(space: dict, key: str, value: Any) -> Any:
-    """A global name of a function that runs as it is."""
-    trace = tracing.active()
-    return value if trace is None or _fixed(space.get("__name__")) else _root(trace, "item", space, key, value, value)
-
-
-def outer_variable(cell: CellType, value: Any) -> Any:
-    """A free variable of a function that runs as it is."""
-    trace = tracing.active()
-    return value if trace is None else _root(trace, "cell", cell, None, value, value)
-
-
-def _root(trace: Trace, kind: str, holder: dict[str, Any] | CellType, key: str | None, found: Any, value: Any) -> Any:
+def rooted(trace: Trace, kind: str, holder: dict[str, Any] | CellType, key: str | None, found: Any, value: Any) -> Any:
     path = ((kind, id(holder), key),)
     known = trace.reads.get(path)
     if known is None:
@@ -149,11 +119,11 @@ def attribute(held: Any, key: str, value: Any) -> Any:
     cls = type(held)
     if cls is types.ModuleType:
         space = vars(held)
-        if _fixed(held.__name__):
+        if fixed(held.__name__):
             return value
         if key in space:
-            return _root(trace, "item", space, key, value, value)
-        return _root(trace, "attr", held, key, value, value) if isinstance(value, ATOMS) else value      # its __getattr__
+            return rooted(trace, "item", space, key, value, value)
+        return rooted(trace, "attr", held, key, value, value) if isinstance(value, ATOMS) else value      # its __getattr__
     if isinstance(held, type):
         return _given(trace, _part(trace, root(trace, held), "attr", key, value)) if users(held) else value
     if cls is super:
@@ -199,8 +169,8 @@ def absent(held: tuple[np.ndarray | Box, ...] | type, key: str) -> None:
     reading = trace.outside.get(id(held))
     if reading is not None and not trace.freezing:
         _part(trace, reading, "attr", key, ABSENT)
-    elif isinstance(held, types.ModuleType) and not _fixed(held.__name__):
-        _root(trace, "item", vars(held), key, ABSENT, None)
+    elif isinstance(held, types.ModuleType) and not fixed(held.__name__):
+        rooted(trace, "item", vars(held), key, ABSENT, None)
 
 
 def item(held: Any, key: Any, value: Any) -> Any:
@@ -280,6 +250,9 @@ def returned(x: Box | tuple[Box, ...]) -> None:
 
 # What is done about an object that a library is about to look into (staging/argument_objects.py)
 SHOWN: list[Callable[[Any], None]] = [lambda x: None]
+# What is done about a function or object whose code is about to run untraced (calling/untraced.py)
+UNTRACED: list[Callable[[Any], None]] = [lambda x: None]
+_RUN = (types.FunctionType, types.MethodType, functools.partial)
 
 
 def handed_over(*held: Any) -> None:
@@ -290,15 +263,17 @@ def handed_over(*held: Any) -> None:
     for x in held:
         if users(type(x)):
             SHOWN[0](x)
-    if not trace.outside:
-        return
     seen: set[int] = set()
     todo = list(held)
     while todo and len(seen) < _MOST:
         x = todo.pop()
-        if id(x) in seen or isinstance(x, ATOMS) or type(x) in _NO_CONTAINERS:
+        if id(x) in seen or isinstance(x, ATOMS):
             continue
         seen.add(id(x))
+        if type(x) in _RUN or users(type(x)):
+            UNTRACED[0](x)
+        if type(x) in _NO_CONTAINERS:
+            continue
         reading = trace.outside.get(id(x))
         if reading is not None:
             opaque(trace, reading)
@@ -313,30 +288,6 @@ def asked(method: str, *held: Any) -> None:
         cls = type(x)
         if not isinstance(x, ATOMS) and users(cls) and getattr(cls, method, None) is not getattr(object, method, None):
             handed_over(x)
-
-
-def module(value: Any, key: str) -> Any:
-    """`import key` in a function."""
-    trace = tracing.active()
-    return value if trace is None or _fixed(key) else _root(trace, "item", sys.modules, key, value, value)
-
-
-def imported(value: Any, origin: str, key: str) -> Any:
-    """`from origin import key` in a function."""
-    if tracing.active() is None:
-        return value
-    own = sys._getframe(1).f_globals
-    origin = importlib.util.resolve_name(origin, own.get("__package__") or own["__name__"])
-    held = module(sys.modules[origin], origin)
-    return attribute(held, key, value) if key in vars(held) or f"{origin}.{key}" not in sys.modules else module(
-        value, f"{origin}.{key}")
-
-
-def missing(space: dict, key: str) -> None:
-    """A global name was found to be none."""
-    trace = tracing.active()
-    if trace is not None and key not in space and not _fixed(space.get("__name__")):
-        _root(trace, "item", space, key, ABSENT, None)
 
 
 def opaque(trace: Trace, reading: Reading) -> None:
@@ -354,7 +305,7 @@ def opaque(trace: Trace, reading: Reading) -> None:
               if isinstance(value, ATOMS) and not key.startswith("__")}
     for key, value in (shared | own).items():
         if type(key) is str:
-            _python(trace, _part(trace, reading, "attr", key, value))
+            as_python(trace, _part(trace, reading, "attr", key, value))
 
 
 _OPEN = frozenset({"types", "argparse"})             # modules whose objects are bags of the user's attributes
@@ -366,12 +317,12 @@ def _all(trace: Trace, reading: Reading) -> None:
     x = reading.value
     reading.whole = True
     for field in _fields(type(x)):
-        _python(trace, _part(trace, reading, "attr", field, getattr(x, field)))
+        as_python(trace, _part(trace, reading, "attr", field, getattr(x, field)))
     if type(x) not in _CONTAINERS or len(x) > _LONGEST:
         return
     for key, value in x.items() if type(x) is dict else enumerate(x):
         if type(x) is not dict or type(key) in KEYS:
-            _python(trace, _part(trace, reading, "item", key, value))
+            as_python(trace, _part(trace, reading, "item", key, value))
 
 
 def _part(trace: Trace, reading: Reading, kind: str, key: int | str,
@@ -421,7 +372,7 @@ def _varies(trace: Trace, reading: Reading) -> bool:
     return type(x) in _WEAK and (type(x) is not int or -2**63 <= x < 2**63)
 
 
-def _python(trace: Trace, reading: Reading) -> None:
+def as_python(trace: Trace, reading: Reading) -> None:
     """Python takes the value itself."""
     if reading.const is not None:
         raise tracing.Restart(arrays={reading.path})
@@ -430,7 +381,7 @@ def _python(trace: Trace, reading: Reading) -> None:
 
 # --- classes ---------------------------------------------------------------------------------------------------------
 
-def _fixed(module: str | None) -> bool:
+def fixed(module: str | None) -> bool:
     return (module or "").partition(".")[0] in _FIXED
 
 
@@ -440,7 +391,7 @@ def _remembered(asked: Callable[[type], bool]) -> Callable[[type], bool]:
 
 @_remembered
 def users(cls: type) -> bool:
-    return bool(cls.__flags__ & 1 << 9) and not _fixed(cls.__module__)          # Py_TPFLAGS_HEAPTYPE
+    return bool(cls.__flags__ & 1 << 9) and not fixed(cls.__module__)          # Py_TPFLAGS_HEAPTYPE
 
 
 @_remembered

@@ -123,6 +123,7 @@ def shown(x: Any, plain: Any = str) -> Any:
         opening, closing = "[]" if type(x) is list else "()"
         parts = [p for k, v in enumerate(x) for p in ([", "] if k else []) + [shown(v, repr)]]
         return joined([opening, *parts, ",)" if type(x) is tuple and len(x) == 1 else closing])
+    captured_values.handed_over(x)
     return plain(x)
 
 
