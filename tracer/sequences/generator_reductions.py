@@ -18,11 +18,11 @@ import numpy as np
 from ...ir.errors import ConcretizationError
 from .. import tracing
 from ..calling import calls
+from ..containers import dynamic_lists
 from ..control import branches, iteration, loops, packed_lists
 from ..regions import leaf_types
 from ..values import boxes, captured_values
 from ..values.boxes import Box
-from . import dynamic_lists
 
 if TYPE_CHECKING:
     from ..values.boxes import ScalarBox
