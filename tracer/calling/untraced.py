@@ -60,7 +60,7 @@ def _parts(cls: type) -> Iterator[Any]:
     yield from (field.default_factory for field in fields.values())
     generated = bool(fields) or "_fields" in vars(cls)
     for value in vars(cls).values():
-        made = generated and isinstance(value, (types.FunctionType, classmethod))
+        made = generated and isinstance(value, (types.FunctionType, classmethod, staticmethod))
         if not made or source.has_source(getattr(value, "__func__", value)):
             yield value
 
