@@ -27,7 +27,7 @@ from . import calls
 
 if TYPE_CHECKING:
     from ...ir.core import Value
-    from ..values.boxes import ArrayBox, Box
+    from ..values.boxes import Box
 
 _CODES: dict[int, tuple] = {}         # id(code) -> (code, the same code made known to `locate`)
 _MODULE = ("__name__", "__package__", "__spec__", "__loader__")           # what `import` asks of globals
@@ -88,7 +88,7 @@ class Globals(dict):
         super().__init__({name: original[name] for name in _MODULE if name in original}, __builtins__=builtins)
         self.original = original
 
-    def __getitem__(self, name: str) -> Called | Namespace | ArrayBox:
+    def __getitem__(self, name: str) -> Any:
         found = self.original.get(name, self)
         if found is self:
             own = self.original.get("__builtins__", builtins)

@@ -80,8 +80,8 @@ def imported(value: Any, origin: str, key: str) -> Any:
         value, f"{origin}.{key}")
 
 
-def missing(space: dict, key: str) -> None:
+def missing(space: dict, key: str | None) -> None:
     """A global name was found to be none."""
     trace = tracing.active()
-    if trace is not None and key not in space and not fixed(space.get("__name__")):
+    if trace is not None and key is not None and key not in space and not fixed(space.get("__name__")):
         rooted(trace, "item", space, key, ABSENT, None)

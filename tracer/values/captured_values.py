@@ -20,7 +20,7 @@ import functools
 import sys
 import types
 from collections.abc import Callable
-from types import CellType, CodeType
+from types import CellType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -325,8 +325,7 @@ def _all(trace: Trace, reading: Reading) -> None:
             as_python(trace, _part(trace, reading, "item", key, value))
 
 
-def _part(trace: Trace, reading: Reading, kind: str, key: int | str,
-          value: dict[str, int] | float | CodeType | None) -> Reading:
+def _part(trace: Trace, reading: Reading, kind: str, key: int | str, value: Any) -> Reading:
     known = reading.parts.get((kind, key))
     if known is None:
         known = reading.parts[kind, key] = _reading(trace, value, (*reading.path, (kind, key)))
