@@ -127,6 +127,7 @@ class Trace:
         self.entered: dict = {}
         self.reads: dict = {}
         self.outside: dict = {}
+        self.untraced: dict[int, Any] = {}              # objects whose code runs as it is, of which all has been noted
         self.inputs: dict = {}
         self.varying: frozenset = getattr(_STATE, "varying", frozenset())
         self.freezing, self.unrolling, self.epoch = 0, 1, stamp()

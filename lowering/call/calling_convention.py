@@ -45,7 +45,6 @@ from __future__ import annotations
 import collections.abc
 import copy
 import functools
-import operator
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -137,7 +136,8 @@ class Place(NamedTuple):
 
 MISSING = (LookupError, AttributeError, ValueError, TypeError)
 _FIND: dict[str, Callable[[Any, Any], Any]] = {
-         "item": operator.getitem, "attr": getattr, "field": getattr, "cell": lambda cell, _: cell.cell_contents,
+         "item": lambda held, key: {True: held}[not isinstance(held, dict) or key in held][key],         # not by __missing__
+         "attr": getattr, "field": getattr, "cell": lambda cell, _: cell.cell_contents,
          "member": lambda held, key: {True: True}[key in held]}
 
 

@@ -123,6 +123,8 @@ class ValueLayouts:
         return made
 
     def compound(self, x: Any, reading: Reading) -> In:
+        if reading.exact:
+            return PartsIn(StaticIn(x), self.parts(reading))
         if type(x) is tuple:
             return self.items(x, reading)
         if type(x) is types.MethodType:

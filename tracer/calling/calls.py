@@ -18,6 +18,7 @@ import itertools
 import operator
 import sys
 import types
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -89,7 +90,8 @@ def call(f: Any, /, *args: Any, **kwargs: Any) -> Any:
         builtin = None
     if builtin is not None:
         captured_values.whole(*args, *kwargs.values())
-        return _adopted(trace, builtin(*args, **kwargs))
+        made = builtin(*args, **kwargs)
+        return made if isinstance(made, np.ndarray) else _adopted(trace, made)           # they make none, and hand some on
     return (handler or _other)(trace, f, args, kwargs)
 
 
@@ -129,11 +131,11 @@ _PLAIN = (Box, bool, int, float, complex, str, bytes, type(None), types.Function
 
 def _adopted(trace: Trace, made: Any) -> Any:
     """What a call returned: a new container or object is the traced program's own."""
-    if not isinstance(made, _PLAIN):
+    if not isinstance(made, _PLAIN) and id(made) not in trace.outside:
         trace.note_fresh(made)
         if type(made) in (list, tuple):
             for part in made:
-                if isinstance(part, (list, dict, set)):
+                if isinstance(part, (list, dict, set)) and id(part) not in trace.outside:
                     trace.note_fresh(part)
     return made
 
@@ -181,6 +183,8 @@ def _enter(trace: Trace, f: Callable, args: Any, kwargs: dict) -> Any:
         trace.entered.setdefault(key, f)
         if (original := f.__dict__["<tg original>"]()) is not None:
             captured_values.entered(trace, original)
+            if type(f.__globals__) is not dict:                  # it runs as it is (sourceless.py), and looks into objects
+                captured_values.handed_over(*args, *kwargs.values())
     try:
         return f(*args, **kwargs)
     except RecursionError:
@@ -281,6 +285,14 @@ def _unbound(trace: Trace, f: Any, args: Sequence[Any], kwargs: dict) -> Any:
     return _as_it_stands(trace, f, args, kwargs)
 
 
+def _referent(trace: Trace, f: weakref.ref, args: Any, kwargs: dict) -> Any:
+    """What a weak reference leads to exists outside of the trace, as the reference does, and goes on doing so."""
+    found = f(*args, **kwargs)
+    captured_values.compared(f)
+    captured_values.start(trace, found)
+    return found
+
+
 def _method_of(trace: Trace, f: operator.methodcaller, args: Sequence[Any], kwargs: dict) -> Any:
     """operator.methodcaller(name, …)(held) is held.name(…). It tells what it holds as pickle asks for it."""
     made: Any = f.__reduce__()
@@ -341,12 +353,18 @@ def _class(trace: Trace, f: Any, args: Any, kwargs: dict) -> Any:
     raised = issubclass(f, BaseException) and isinstance(f.__new__, types.BuiltinFunctionType)
     plain = ((raised or f.__new__ is object.__new__) and type(f).__call__ is type.__call__
              and isinstance(init, types.FunctionType))
-    if not plain or not source.is_user(init) or not source.has_source(init):
+    if not plain or not source.is_user(init) or not (source.has_source(init) or _makes_defaults(f)):
         return _as_it_stands(trace, f, args, kwargs)
     captured_values.class_part(f, "__init__")
     made = trace.note_fresh(f.__new__(f, *args, **kwargs) if raised else object.__new__(f))
     call(init, made, *args, **kwargs)
     return made
+
+
+def _makes_defaults(cls: type) -> bool:
+    """Whether the __init__ that a dataclass was given calls functions of the user."""
+    return any(isinstance(field.default_factory, types.FunctionType) and source.is_user(field.default_factory)
+               for field in vars(cls).get("__dataclass_fields__", {}).values())
 
 
 def _partial(trace: Trace, f: Any, args: tuple[np.ndarray | ArrayBox, ...], kwargs: dict) -> Box:
@@ -380,7 +398,7 @@ _BY_TYPE: dict[type, Callable] = {
             types.FunctionType: _function, types.MethodType: _method, types.BuiltinFunctionType: _builtin, type: _class,
             functools.partial: _partial, if_join.FunctionPhi: _chosen, types.MethodWrapperType: _builtin,
             types.MethodDescriptorType: _unbound, types.WrapperDescriptorType: _unbound,
-            operator.methodcaller: _method_of, operator.itemgetter: _items_of}
+            weakref.ref: _referent, operator.methodcaller: _method_of, operator.itemgetter: _items_of}
 
 
 # --- builtins ---------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from ..numpy import calculus, determinants, einsum, fourier, histograms, norms, 
 from ..numpy.arrays import creation, inserting, joining, manipulation, windows  # noqa: F401
 from ..numpy.random import distributions, methods, standard_library
 from ..scipy import special
-from ..values import boxes, captured_arrays, indexing, random_generators, ufuncs  # noqa: F401
+from ..values import boxes, captured_arrays, captured_values, indexing, random_generators, ufuncs  # noqa: F401
 from ..values.boxes import (
     FUNCTIONS,
     INSTEAD,
@@ -61,6 +61,7 @@ def passing(f: Callable, handler: Callable) -> Callable:
     def call(*args: float | list[ArrayBox] | Box, **kwargs: float) -> bool | Box | tuple[int, ...]:
         if any(map(traced, args)) or (kwargs and any(map(traced, kwargs.values()))):
             return handler(*args, **kwargs)
+        captured_values.handed_over(*args, *kwargs.values())
         return fresh(f(*args, **kwargs))
 
     return call
@@ -70,7 +71,8 @@ def plain(f: Callable, handler: Callable) -> Callable:
     """The same for a function of Python scalars, whose result stays as it is."""
     def call(*args: float | Box, **kwargs: Any) -> Array | ScalarBox:
         if any(map(traced, args)) or (kwargs and any(map(traced, kwargs.values()))):
-            return handler(*map(captured_arrays.seen, args), **kwargs)
+            return handler(*map(captured_arrays.seen_within, args), **kwargs)
+        captured_values.handed_over(*args, *kwargs.values())
         return f(*args, **kwargs)
 
     return call

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import builtins
 import dis
+import functools
+import sys
 import types
 import weakref
 from collections.abc import Callable
@@ -20,12 +22,12 @@ from ...ir.errors import Frame, UnsupportedError
 from .. import pytrees, tracing
 from ..control import iteration
 from ..syntax import source
-from ..values import captured_arrays, captured_values
+from ..values import captured_arrays, captured_names, captured_values
 from . import calls
 
 if TYPE_CHECKING:
     from ...ir.core import Value
-    from ..values.boxes import ArrayBox, Box
+    from ..values.boxes import Box
 
 _CODES: dict[int, tuple] = {}         # id(code) -> (code, the same code made known to `locate`)
 _MODULE = ("__name__", "__package__", "__spec__", "__loader__")           # what `import` asks of globals
@@ -54,7 +56,7 @@ def _cell(cell: types.CellType) -> types.CellType:
         held = cell.cell_contents
     except ValueError:                                   # empty
         return cell
-    found = exchanged(captured_values.held(cell, held))
+    found = exchanged(captured_names.outer_variable(cell, held))
     return cell if found is held else types.CellType(found)
 
 
@@ -87,12 +89,13 @@ class Globals(dict):
         super().__init__({name: original[name] for name in _MODULE if name in original}, __builtins__=builtins)
         self.original = original
 
-    def __getitem__(self, name: str) -> Called | Namespace | ArrayBox:
+    def __getitem__(self, name: str) -> Any:
         found = self.original.get(name, self)
         if found is self:
             own = self.original.get("__builtins__", builtins)
             found = own[name] if isinstance(own, dict) else vars(own)[name]
-        return exchanged(captured_values.named(self.original, found, name))
+            return _super if found is super else exchanged(found)
+        return exchanged(captured_names.outer_name(self.original, name, found))
 
 
 class Namespace:
@@ -172,8 +175,28 @@ def exchanged(x: Any) -> Any:
     if isinstance(x, np.ndarray):
         return captured_arrays.seen(x)
     captured_arrays.note_read(x, *(pytrees.attributes(x).values() if type(x).__module__ != "builtins" else ()))
-    captured_values.unwatched(x)
+    captured_values.handed_over(x)
     return x
+
+
+def _super(*args: Any) -> Super:
+    """super(), which finds its class and object in the frame that calls it."""
+    if args:
+        return Super(super(*args))
+    here = sys._getframe(1)
+    return Super(super(here.f_locals["__class__"], here.f_locals[here.f_code.co_varnames[0]]))
+
+
+class Super:
+    """super(): calls of what it finds are answered as in rewritten code."""
+
+    def __init__(self, found: super):
+        self.__dict__["<super>"] = found
+
+    def __getattr__(self, name: str) -> Any:
+        held = self.__dict__["<super>"]
+        found = captured_values.attribute(held, name, getattr(held, name))
+        return functools.partial(calls.call, found) if isinstance(found, types.MethodType) else exchanged(found)
 
 
 def _is_rewritten(cls: Any) -> bool:

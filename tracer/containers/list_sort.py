@@ -25,7 +25,7 @@ from ..calling import calls
 from ..control import iteration, packed_lists
 from ..numpy.arrays import creation
 from ..regions import leaf_types, list_scan_outputs
-from ..values import boxes, captured_arrays
+from ..values import boxes, captured_arrays, captured_values
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import array_choice
 
@@ -117,6 +117,7 @@ def sorted_(iterable: list[ScalarBox] | range | ArrayBox, /, *, key: Callable | 
 
 def _deciding(keys: list) -> list:
     """The first parts of tuples, where they are known and all differ: they decide, as in the items of a dict."""
+    captured_values.asked("__lt__", *keys)
     if all(type(k) is tuple and k and not _traced(k[0]) for k in keys):
         firsts = [k[0] for k in keys]
         if all(a != b for n, a in enumerate(firsts) for b in firsts[:n]):

@@ -217,6 +217,8 @@ def in_(x: Any, items: Any) -> Any:
         captured_values.whole(items)
     else:
         captured_values.presence(items, x)
+    captured_values.asked("__contains__", items)
+    captured_values.asked("__eq__", x, *(items if isinstance(items, (list, tuple, set, frozenset)) else ()))
     if hasattr(type(items), "__tracegrad_contains__"):
         return items.__tracegrad_contains__(x)
     tell(items, "__contains__", x)

@@ -17,7 +17,7 @@ from ...ir.core import Value
 from ...ir.errors import ConcretizationError, UnsupportedError
 from .. import tracing
 from ..regions import list_scan_outputs
-from ..values import boxes, captured_values, shapes, unrepeatable, views
+from ..values import boxes, captured_arrays, captured_values, shapes, unrepeatable, views
 from ..values.boxes import ArrayBox, Box, ScalarBox
 
 if TYPE_CHECKING:
@@ -251,6 +251,7 @@ def iterate(x: Any) -> Any:
         list_scan_outputs.read(trace, x)
     if isinstance(x, (list, tuple, dict, str)):
         return x
+    x = captured_arrays.items(x) if isinstance(x, np.ndarray) else x
     source = None if isinstance(x, np.ndarray) else source_of(x)
     if source is None:
         return x

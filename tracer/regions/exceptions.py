@@ -10,6 +10,7 @@ may be known only at run time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -22,7 +23,7 @@ from ...ir.transforms.simplify import peephole
 from ...ir.types import BOOL_SCALAR, I64
 from .. import tracing
 from ..tracing import Trace
-from ..values import index_bounds, shapes
+from ..values import captured_names, index_bounds, shapes
 from ..values.boxes import Box, ScalarBox
 from ..values.python import exception_parts, format_strings
 from . import escapes, failed_writes, leaf_types, region_tracing
@@ -79,6 +80,8 @@ class Catch(escapes.Target):
     def take(self, trace: Trace, error: Exception) -> bool:
         if not _is_users(error) or not self.catches(type(error)):
             return False
+        if isinstance(error, NameError) and (frame := _innermost(error)) is not None:
+            captured_names.missing(frame.f_globals, error.name)
         self.note(trace, record_of(error))
         return True
 
@@ -96,6 +99,14 @@ class Catch(escapes.Target):
         held = [getattr(self, f"said {code} {k}") for k in range(len(found.values))]
         values = tuple((h.held if type(h) is leaf_types.MaybeUndefined else h).read() for h in held)
         return Record(found.cls, found.message, values, found.loc, found.error, found.target)
+
+
+def _innermost(error: Exception) -> FrameType | None:
+    """The frame that raised it."""
+    here = error.__traceback__
+    while here is not None and here.tb_next is not None:
+        here = here.tb_next
+    return None if here is None else here.tb_frame
 
 
 def _is_users(error: Exception) -> bool:

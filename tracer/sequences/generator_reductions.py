@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import operator
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ...ir.errors import ConcretizationError
 from .. import tracing
@@ -18,6 +21,8 @@ from ..calling import calls
 from ..containers import dynamic_lists
 from ..control import branches, iteration, loops, packed_lists
 from ..regions import leaf_types
+from ..values import boxes, captured_values
+from ..values.boxes import Box
 
 if TYPE_CHECKING:
     from ..values.boxes import ScalarBox
@@ -126,11 +131,19 @@ def _silent(thunk: Callable) -> Callable:
     return run
 
 
+def added(a: Any, b: Any) -> Any:
+    """a + b, of whatever terms."""
+    return a + b if isinstance(a, _NUMBERS) and isinstance(b, _NUMBERS) else calls.call(operator.add, a, b)
+
+
+_NUMBERS = (Box, int, float, complex, np.number)
+
+
 class Sum(Fold):
     name = "sum"
 
     def take(self, term: Any) -> None:
-        self.value = self.value + term
+        self.value = added(self.value, term)
 
 
 class AnyTrue(Fold):
@@ -213,3 +226,17 @@ def fold(function: Callable, visit: Callable, lazy: bool, *start: Any) -> Any:
         made = AnyTrue(False, lazy) if function is builtins.any else AllTrue(True, lazy)
     visit(made)
     return made.value
+
+
+def _summed(plain: Callable) -> Callable:
+    """sum(items) of objects of users' classes, by their own additions."""
+    def run(items: Any, /, start: Any = 0) -> Any:
+        if isinstance(items, (list, tuple)) and any(captured_values.users(type(x)) for x in (start, *items)):
+            for x in items:
+                start = added(start, x)
+            return start
+        return plain(items, start)
+    return run
+
+
+boxes.REDIRECT[builtins.sum] = _summed(boxes.REDIRECT[builtins.sum])

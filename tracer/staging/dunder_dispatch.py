@@ -70,6 +70,8 @@ def operate(name: str, a: float | Box, b: Array | Box) -> Any:
     mine = None if first in _NATIVE else _method(first, forward)
     theirs = None if second in _NATIVE or second is first else _method(second, reflected)
     if mine is None and theirs is None:
+        captured_values.asked(forward, a)
+        captured_values.asked(reflected if first is not str else "__str__", *(b if type(b) is tuple else (b,)))
         return function(sparse.lifted(a), sparse.lifted(b))
     attempts = [(mine or getattr(first, forward, None), a, b), (theirs or getattr(second, reflected, None), b, a)]
     if second is not first and issubclass(second, first):
@@ -137,7 +139,11 @@ def attribute(held: Any, name: str) -> Any:
         if tracing.current().maker(held) >= 0:           # else it exists outside, and is asked again at each call
             region_tracing.assign(tracing.current(), (held, True, name), value)
         return value
-    value = getattr(held, name)
+    try:
+        value = getattr(held, name)
+    except AttributeError:
+        captured_values.absent(held, name)
+        raise
     if type(value) is Hidden:
         value.reveal()
     if name == "__dict__" and tracing.current().maker(held) >= 0:
@@ -152,11 +158,10 @@ def method(held: ArrayBox | ModuleType, name: str) -> Callable:
 
 
 def getattr_(held: Any, name: str, *default: Any) -> Callable | Method | None:
-    """The builtin: an attribute that is not there is noted, too."""
+    """The builtin."""
     try:
         return attribute(held, name)
     except AttributeError:
-        captured_values.absent(held, name)
         if not default:
             raise
         return default[0]
@@ -166,12 +171,19 @@ def hasattr_(held: tuple[np.ndarray | Box, ...], name: str) -> bool:
     try:
         attribute(held, name)
     except AttributeError:
-        captured_values.absent(held, name)
         return False
     return True
 
 
-calls.BUILTINS[getattr], calls.BUILTINS[hasattr] = getattr_, hasattr_
+def dir_(*held: Any) -> list[str]:
+    if len(held) == 1 and hasattr(held[0], "__dict__") and not isinstance(held[0], types.ModuleType):
+        captured_values.whole(attribute(held[0], "__dict__"))
+    return dir(*held)
+
+
+calls.BUILTINS[getattr], calls.BUILTINS[hasattr], calls.BUILTINS[dir] = getattr_, hasattr_, dir_
+calls.BUILTINS |= {function: functools.partial(operate, name) for name, (function, _, _) in _OPERATORS.items()}
+calls.BUILTINS |= {function: functools.partial(unary, name) for name, (function, _) in _UNARY.items()}
 
 
 def item(held: Any, key: Any) -> int | list[ArrayBox] | Box:
@@ -182,9 +194,20 @@ def item(held: Any, key: Any) -> int | list[ArrayBox] | Box:
         return calls.call(own, held, key)
     unrepeatable.expect_no_environment(held)
     captured_values.compared(key)
+    captured_values.asked("__index__" if isinstance(held, (list, tuple)) else "__hash__",
+                          *((key.start, key.stop, key.step) if type(key) is slice else (key,)))
     if isinstance(held, dict) and type(key) in captured_values.KEYS and key not in held:
         captured_values.presence(held, key)
-    return captured_values.item(held, key, held[key])
+        missing = _method(cls, "__missing__")
+        return held[key] if missing is None else calls.call(missing, held, key)
+    if isinstance(held, np.ndarray) and captured_arrays.outside(held):           # of a subclass
+        captured_arrays.note_read(held)
+    try:
+        found = held[key]
+    except IndexError:
+        captured_values.whole(held)
+        raise
+    return captured_values.item(held, key, found)
 
 
 def augmented(name: str, a: Any, b: Any) -> Any:
@@ -204,7 +227,7 @@ _ORDER = {"lt", "le", "gt", "ge", "eq", "ne"}
 def identical(a: Any, b: Any, wanted: bool = True) -> bool:
     """a is b, or with wanted=False a is not b"""
     if not (isinstance(a, captured_values.ATOMS) or isinstance(b, captured_values.ATOMS)):
-        captured_values.compared(a, b)
+        return captured_values.same(a, b) is wanted
     return (a is b) is wanted
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import tracing
-from ..calling import calls, numba_overloads, numpy_source, scipy_source, sourceless  # noqa: F401  (fill tables)
+from ..calling import calls, numba_overloads, numpy_source, scipy_source, sourceless, untraced  # noqa: F401  (fill tables)
 from ..containers import dynamic_deques, dynamic_lists, list_functions  # noqa: F401  (fill tables)
 from ..control import branches, iteration, loops, packed_lists, try_statement
 from ..regions import leaf_types
@@ -22,7 +22,7 @@ from ..sequences import (  # noqa: F401  (some fill tables)
     vectorize,
 )
 from ..syntax import nonlocals, source
-from ..values import boxes, captured_arrays, captured_values, optional_values, unrepeatable
+from ..values import boxes, captured_arrays, captured_names, captured_values, optional_values, unrepeatable
 from ..values.python import format_strings
 from . import assignment, dunder_dispatch
 
@@ -122,7 +122,8 @@ RUNTIME = types.SimpleNamespace(
     operate=dunder_dispatch.operate,
     unary=dunder_dispatch.unary, attribute=dunder_dispatch.attribute, method=dunder_dispatch.method,
     identical=dunder_dispatch.identical,
-    name=captured_values.name, variable=captured_values.variable, static=static, cell=nonlocals.cell,
+    name=captured_names.name, variable=captured_names.variable, module=captured_names.module,
+    imported=captured_names.imported, static=static, cell=nonlocals.cell,
     own_cell=nonlocals.own_cell,
     generator=generators.generator, genexp=generators.genexp, yield_=generators.yield_, delegate=generators.delegate,
     known=generators.known, not_stepwise=generators.not_stepwise, try_=try_statement.try_, with_=context_managers.with_,

@@ -42,6 +42,24 @@ class OutsideNames(Part):
         thunk = ast.Lambda(arguments(star=THUNK), placed(ast.Name(node.id, ast.Load()), node))
         return self.tg("variable", [node, placed(thunk, node)], node)
 
+    def s_Import(self, s: ast.Import) -> list[ast.stmt]:
+        """`import a.b` binds a, `import a.b as c` binds c to a.b."""
+        found: list[ast.stmt] = [s]
+        for alias in s.names:
+            module = alias.name if alias.asname else alias.name.partition(".")[0]
+            held = early_exit.load(alias.asname or module, s)
+            found.append(early_exit.store(held.id, self.tg("module", [held, early_exit.literal(module, s)], s), s))
+        return found
+
+    def s_ImportFrom(self, s: ast.ImportFrom) -> list[ast.stmt]:
+        origin = early_exit.literal("." * s.level + (s.module or ""), s)
+        found: list[ast.stmt] = [s]
+        for alias in s.names:
+            held = early_exit.load(alias.asname or alias.name, s)
+            noted = self.tg("imported", [held, origin, early_exit.literal(alias.name, s)], s)
+            found.append(early_exit.store(held.id, noted, s))
+        return found
+
     def static(self, node: ast.Call) -> Any:
         """tg.static(e): e is evaluated where it is known what for."""
         return self.tg("static", [self.expr(node.func), self.thunk(self.expr(node.args[0]))], node)

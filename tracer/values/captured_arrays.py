@@ -64,7 +64,7 @@ def reached(trace: Trace, writes: bool, objects: list[Callable | int]) -> Captur
             trace.live[_constant(x)] = x
     found = Captured(tuple(trace.entered.values()), tuple(objects), tuple(trace.live.items()), tuple(trace.known.values()),
                      tuple(trace.reads.values()), tuple(trace.inputs))
-    for table in (trace.lifted, trace.live, trace.known, trace.reads, trace.outside, trace.inputs):
+    for table in (trace.lifted, trace.live, trace.known, trace.reads, trace.outside, trace.inputs, trace.untraced):
         table.clear()                                  # what nobody holds can be resized
     tracing.gathered().append(found)
     return found
@@ -93,6 +93,13 @@ def seen(x: Any) -> Any:
     return _box(x)
 
 
+def seen_within(x: Any) -> Any:
+    """The same, of what lists and tuples hold too."""
+    if type(x) in (list, tuple) and any(isinstance(v, (np.ndarray, list, tuple)) for v in x):
+        return type(x)(map(seen_within, x))
+    return seen(x)
+
+
 def made(result: Any, *operands: Any) -> Any:
     """What NumPy computed of known arrays. It belongs to the traced program, unless it is a view of one of them."""
     if isinstance(result, np.ndarray) and result.base is None and not any(result is x for x in operands):
@@ -112,6 +119,17 @@ def element(x: np.ndarray, key: int | slice) -> Array | Box:
         return found
     note_known(trace, x)
     return made(x[key], x)
+
+
+def items(x: np.ndarray) -> np.ndarray | ArrayBox:
+    """x, which is iterated outside of a `for` statement. A short row of numbers is known, as single elements are."""
+    if not outside(x):
+        return x
+    trace = tracing.current()
+    if x.ndim > 1 or id(x) in trace.changing or x.nbytes > SMALL:
+        return seen(x)
+    note_known(trace, x)
+    return x
 
 
 def note_read(*given: Any, deep: int = _DEEP) -> None:

@@ -20,7 +20,7 @@ import functools
 import sys
 import types
 from collections.abc import Callable
-from types import CellType, CodeType
+from types import CellType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,45 +51,22 @@ class Reading:
     path   the places from the root on;  parts  (kind, key) -> what was read of the value;  whole  whether all of it was
     raw    whether Python has got the value;  const  what stands for it in the program where it is an input
     itself whether which object it is may matter: it was compared, returned, used as a key or handed to a library
+    exact  the same of a list, tuple or dict, where an equal one will not do: `is` was asked
     """
 
-    __slots__ = ("const", "itself", "parts", "path", "raw", "value", "whole")
+    __slots__ = ("const", "exact", "itself", "parts", "path", "raw", "value", "whole")
 
     def __init__(self, value: Any, path: tuple):
         self.value, self.path = value, path
         self.parts: dict[tuple, Reading] = {}
-        self.whole = self.raw = False
+        self.whole = self.raw = self.exact = False
         self.itself = not _plain(type(value))
         self.const: Const | None = None
 
 
 # --- roots -----------------------------------------------------------------------------------------------------------
 
-def name(value: Any, key: str) -> Any:
-    """A name that is no variable of the function or of those around: of its module, or a builtin one."""
-    return named(sys._getframe(1).f_globals, value, key)
-
-
-def named(space: dict[str, Any], value: Any, key: str) -> Any:
-    """The same for a name of these globals."""
-    trace = tracing.active()
-    if trace is None or _fixed(space.get("__name__")):
-        return value
-    return _root(trace, "item", space, key, value if key in space else ABSENT, value)
-
-
-def variable(value: Any, thunk: Callable) -> Any:
-    """A variable of a function around the traced one. `thunk` reads it, and so has its cell."""
-    return held((thunk.__closure__ or ())[0], value)
-
-
-def held(cell: CellType, value: Any) -> Any:
-    """What a cell holds."""
-    trace = tracing.active()
-    return value if trace is None else _root(trace, "cell", cell, None, value, value)
-
-
-def _root(trace: Trace, kind: str, holder: dict[str, Any] | CellType, key: str | None, found: Any, value: Any) -> Any:
+def rooted(trace: Trace, kind: str, holder: dict[str, Any] | CellType, key: str | None, found: Any, value: Any) -> Any:
     path = ((kind, id(holder), key),)
     known = trace.reads.get(path)
     if known is None:
@@ -142,14 +119,19 @@ def attribute(held: Any, key: str, value: Any) -> Any:
     cls = type(held)
     if cls is types.ModuleType:
         space = vars(held)
-        known = key in space and not _fixed(held.__name__)
-        return _root(trace, "item", space, key, value, value) if known else value
+        if fixed(held.__name__):
+            return value
+        if key in space:
+            return rooted(trace, "item", space, key, value, value)
+        return rooted(trace, "attr", held, key, value, value) if isinstance(value, ATOMS) else value      # its __getattr__
     if isinstance(held, type):
         return _given(trace, _part(trace, root(trace, held), "attr", key, value)) if users(held) else value
     if cls is super:
         _of_class(trace, held.__thisclass__ if held.__self_class__ is None else _after(held, key), key)
         return value
     reading = trace.outside.get(id(held))
+    if reading is None and users(cls) and not issubclass(cls, tuple) and not _inside(trace, held):
+        reading = root(trace, held)                                      # an item of a set, what a weak reference gave
     if reading is None:
         if users(cls) and key not in getattr(held, "__dict__", ()):
             _of_class(trace, cls, key)
@@ -160,7 +142,8 @@ def attribute(held: Any, key: str, value: Any) -> Any:
         if _is_dict(cls) and type(key) in KEYS and key in held:          # __getattr__ = dict.__getitem__
             return item(held, key, value)
         opaque(trace, reading)
-        return value
+        if not isinstance(value, ATOMS):
+            return value
     return _given(trace, _part(trace, reading, "attr", key, value))
 
 
@@ -186,8 +169,8 @@ def absent(held: tuple[np.ndarray | Box, ...] | type, key: str) -> None:
     reading = trace.outside.get(id(held))
     if reading is not None and not trace.freezing:
         _part(trace, reading, "attr", key, ABSENT)
-    elif isinstance(held, types.ModuleType) and not _fixed(held.__name__):
-        _root(trace, "item", vars(held), key, ABSENT, None)
+    elif isinstance(held, types.ModuleType) and not fixed(held.__name__):
+        rooted(trace, "item", vars(held), key, ABSENT, None)
 
 
 def item(held: Any, key: Any, value: Any) -> Any:
@@ -256,6 +239,16 @@ def compared(*held: Any) -> None:
             reading.itself = True
 
 
+def same(a: Any, b: Any) -> bool:
+    """a is b"""
+    compared(a, b)
+    trace = tracing.active()
+    if trace is not None and isinstance(a, _CONTAINERS) and type(a) is type(b):
+        for reading in filter(None, (trace.outside.get(id(a)), trace.outside.get(id(b)))):
+            reading.exact = True
+    return a is b
+
+
 def returned(x: Box | tuple[Box, ...]) -> None:
     """What the function returns, with all that it holds, is the same at each call."""
     whole(x, deep=ALL)
@@ -268,6 +261,9 @@ def returned(x: Box | tuple[Box, ...]) -> None:
 
 # What is done about an object that a library is about to look into (staging/argument_objects.py)
 SHOWN: list[Callable[[Any], None]] = [lambda x: None]
+# What is done about a function or object whose code is about to run untraced (calling/untraced.py)
+UNTRACED: list[Callable[[Any], None]] = [lambda x: None]
+_RUN = (types.FunctionType, types.MethodType, functools.partial)
 
 
 def handed_over(*held: Any) -> None:
@@ -278,21 +274,31 @@ def handed_over(*held: Any) -> None:
     for x in held:
         if users(type(x)):
             SHOWN[0](x)
-    if not trace.outside:
-        return
     seen: set[int] = set()
     todo = list(held)
     while todo and len(seen) < _MOST:
         x = todo.pop()
-        if id(x) in seen or isinstance(x, ATOMS) or type(x) in _NO_CONTAINERS:
+        if id(x) in seen or isinstance(x, ATOMS):
             continue
         seen.add(id(x))
+        if type(x) in _RUN or users(type(x)):
+            UNTRACED[0](x)
+        if type(x) in _NO_CONTAINERS:
+            continue
         reading = trace.outside.get(id(x))
         if reading is not None:
             opaque(trace, reading)
             todo += [part.value for part in reading.parts.values()]
         elif type(x) in _CONTAINERS:
             todo += x.values() if type(x) is dict else x
+
+
+def asked(method: str, *held: Any) -> None:
+    """Python is about to call a special method of objects, which is not traced: it may read all that they hold."""
+    for x in held:
+        cls = type(x)
+        if not isinstance(x, ATOMS) and users(cls) and getattr(cls, method, None) is not getattr(object, method, None):
+            handed_over(x)
 
 
 def opaque(trace: Trace, reading: Reading) -> None:
@@ -306,9 +312,11 @@ def opaque(trace: Trace, reading: Reading) -> None:
     note_read(*own.values())
     if not (users(type(held)) or type(held).__module__ in _OPEN):
         return
-    for key, value in list(own.items()):
+    shared = {key: value for base in reversed(type(held).__mro__) if users(base) for key, value in vars(base).items()
+              if isinstance(value, ATOMS) and not key.startswith("__")}
+    for key, value in (shared | own).items():
         if type(key) is str:
-            _python(trace, _part(trace, reading, "attr", key, value))
+            as_python(trace, _part(trace, reading, "attr", key, value))
 
 
 _OPEN = frozenset({"types", "argparse"})             # modules whose objects are bags of the user's attributes
@@ -320,16 +328,15 @@ def _all(trace: Trace, reading: Reading) -> None:
     x = reading.value
     reading.whole = True
     for field in _fields(type(x)):
-        _python(trace, _part(trace, reading, "attr", field, getattr(x, field)))
+        as_python(trace, _part(trace, reading, "attr", field, getattr(x, field)))
     if type(x) not in _CONTAINERS or len(x) > _LONGEST:
         return
     for key, value in x.items() if type(x) is dict else enumerate(x):
         if type(x) is not dict or type(key) in KEYS:
-            _python(trace, _part(trace, reading, "item", key, value))
+            as_python(trace, _part(trace, reading, "item", key, value))
 
 
-def _part(trace: Trace, reading: Reading, kind: str, key: int | str,
-          value: dict[str, int] | float | CodeType | None) -> Reading:
+def _part(trace: Trace, reading: Reading, kind: str, key: int | str, value: Any) -> Reading:
     known = reading.parts.get((kind, key))
     if known is None:
         known = reading.parts[kind, key] = _reading(trace, value, (*reading.path, (kind, key)))
@@ -375,7 +382,7 @@ def _varies(trace: Trace, reading: Reading) -> bool:
     return type(x) in _WEAK and (type(x) is not int or -2**63 <= x < 2**63)
 
 
-def _python(trace: Trace, reading: Reading) -> None:
+def as_python(trace: Trace, reading: Reading) -> None:
     """Python takes the value itself."""
     if reading.const is not None:
         raise tracing.Restart(arrays={reading.path})
@@ -384,7 +391,7 @@ def _python(trace: Trace, reading: Reading) -> None:
 
 # --- classes ---------------------------------------------------------------------------------------------------------
 
-def _fixed(module: str | None) -> bool:
+def fixed(module: str | None) -> bool:
     return (module or "").partition(".")[0] in _FIXED
 
 
@@ -394,7 +401,7 @@ def _remembered(asked: Callable[[type], bool]) -> Callable[[type], bool]:
 
 @_remembered
 def users(cls: type) -> bool:
-    return bool(cls.__flags__ & 1 << 9) and not _fixed(cls.__module__)          # Py_TPFLAGS_HEAPTYPE
+    return bool(cls.__flags__ & 1 << 9) and not fixed(cls.__module__)          # Py_TPFLAGS_HEAPTYPE
 
 
 @_remembered

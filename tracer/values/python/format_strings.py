@@ -92,7 +92,6 @@ def text(*parts: str | tuple[Any, str, str]) -> Any:
 
 
 def _part(x: Any, conversion: str, spec: str) -> Any:
-    captured_values.handed_over(x)
     x = said(x) if conversion != "r" else x
     if isinstance(x, Text):
         return _formatted(str(x), conversion, spec) if spec or conversion in ("r", "a") else x
@@ -105,6 +104,7 @@ def _part(x: Any, conversion: str, spec: str) -> Any:
 
 
 def _formatted(x: Any, conversion: str, spec: str) -> str:
+    captured_values.handed_over(x)
     x = _CONVERSIONS[conversion](x) if conversion else x
     return format(x, spec)
 
@@ -123,6 +123,7 @@ def shown(x: Any, plain: Any = str) -> Any:
         opening, closing = "[]" if type(x) is list else "()"
         parts = [p for k, v in enumerate(x) for p in ([", "] if k else []) + [shown(v, repr)]]
         return joined([opening, *parts, ",)" if type(x) is tuple and len(x) == 1 else closing])
+    captured_values.handed_over(x)
     return plain(x)
 
 

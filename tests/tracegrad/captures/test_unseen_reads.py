@@ -1,0 +1,154 @@
+"""No stale answer where code that is not traced does the reading: Python's own protocols, libraries, functions without source.
+
+Each row is an expression of x, what it needs, and what changes. The compiled function is held to Python before and after.
+"""
+import linecache
+import sys
+import types
+
+import numpy as np
+import pytest
+
+import tracegrad as tg
+
+HEAD = """
+import bisect, dataclasses, functools, heapq, operator, sys, types, weakref
+import numpy as np
+K = 2.0
+class V:
+    rate = 2.0
+    def __init__(self, a):
+        self.a = a
+    def rank(self):
+        return self.a * K
+    def __add__(self, other):
+        return V(self.a + other.a * K)
+    def __lt__(self, other):
+        return self.rank() < other.rank()
+    def __contains__(self, x):
+        return x < self.rate
+    def __bool__(self):
+        return self.rate < 5.0
+    def __index__(self):
+        return int(K > 0)
+    def __str__(self):
+        return "a" * int(abs(K) * 4)
+class Missing(dict):
+    def __missing__(self, key):
+        return K
+class Computed:
+    def __getattr__(self, name):
+        if name == "rate":
+            return K
+        raise AttributeError(name)
+class Reader:
+    def __get__(self, held, cls=None):
+        return K
+class Described:
+    rate = Reader()
+@dataclasses.dataclass
+class Data:
+    a: float = 1.0
+    parts: list = dataclasses.field(default_factory=lambda: [K])
+def key(q):
+    return q * K
+a, b = V(1.0), V(2.0)
+o, described, missing, data, space = Computed(), Described(), Missing(), Data(), types.SimpleNamespace(k=2.0)
+ITEMS, ROWS, NAMED = [1.0], [np.ones(3), np.arange(3.0)], {"a": np.ones(3)}
+W = np.arange(1.0, 4.0)
+RECORDS = [{"w": np.ones(3)}, {"w": np.arange(3.0)}]
+FIRST = SECOND = [1.0]
+MEMBERS = {a}
+REFERENCE = weakref.ref(a)
+MEMMAP = np.arange(1.0, 4.0).view(type("Mapped", (np.ndarray,), {}))
+OTHER = types.ModuleType("unseen_other")
+OTHER.k = 2.0
+sys.modules["unseen_other"] = OTHER
+COMPUTING = types.ModuleType("unseen_computing")
+COMPUTING.__getattr__ = lambda name: {"k": K}[name]
+exec("def without_source(x):\\n    return x * k", OTHER.__dict__)
+"""
+NEGATIVE = "K = -1.5"
+
+# expression or lines of the function: what changes, in turn
+READS = {
+    "return x * sum(ROWS)": ["ROWS[0] = ROWS[0] * 2", "ROWS[1][0] = 9.0", "ROWS.append(np.ones(3))"],
+    "return x * sum(NAMED.values())": ["NAMED['a'] = np.full(3, 4.0)", "NAMED['a'][1] = 3.0"],
+    "return x * sum(r['w'] for r in RECORDS)": ["RECORDS[0]['w'] = np.full(3, 4.0)", "RECORDS[1]['w'][0] = 3.0"],
+    "return x * list(W)[0]": ["W[0] = 5.0", "W = W * 2"],
+    "return x * next(iter(ROWS))": ["ROWS[0] = np.full(3, 2.0)", "ROWS[0][0] = 4.0"],
+    "return x * getattr(space, 'w', 1.0)": ["space.w = np.ones(3)", "space.w[0] = 9.0", "space.w = np.zeros(3)"],
+    "return x * min(map(float, W))": ["W[0] = 0.5"],
+    "return x * MEMMAP[0]": ["MEMMAP[0] = 5.0"],
+    "try:\n        return x * ITEMS[1]\n    except IndexError:\n        return x": ["ITEMS.append(5.0)", "ITEMS.pop()"],
+    "try:\n        return x * space.new\n    except AttributeError:\n        return x": ["space.new = 5.0", "del space.new"],
+    "try:\n        return x * NEW\n    except NameError:\n        return x": ["NEW = 5.0", "del NEW"],
+    "from unseen_other import k\n    return x * k": ["OTHER.k = 3.0",
+                                                     "sys.modules['unseen_other'] = types.SimpleNamespace(k=7.0)"],
+    "import unseen_other as m\n    return x * m.k": ["OTHER.k = 3.0"],
+    "return x * COMPUTING.k": [NEGATIVE, "COMPUTING.k = 8.0"],
+    "return OTHER.without_source(x)": ["OTHER.k = 3.0"],
+    "return x * o.rate": [NEGATIVE],
+    "return x * described.rate": [NEGATIVE],
+    "return x * missing['q']": [NEGATIVE, "missing['q'] = 3.0"],
+    "return x * Data().parts[0]": [NEGATIVE],
+    "return x if data == Data(1.0, [2.0]) else -x": ["data.a = 4.0"],
+    "return sum([V(x), V(x)], V(0.0)).a": [NEGATIVE],
+    "return operator.add(V(x), V(x)).a": [NEGATIVE],
+    "return x * sorted([a, b])[0].a": [NEGATIVE],
+    "return x * min(a, b).a": [NEGATIVE],
+    "return x if 3.0 in a else -x": ["a.rate = 9.0", "V.rate = 7.0\ndel a.rate"],
+    "return x if a else -x": ["a.rate = 9.0"],
+    "return x * [1.0, 2.0][a]": [NEGATIVE],
+    "return x * [1.0, 2.0, 3.0][a:][0]": [NEGATIVE],
+    "return x * len(f'{a}')": [NEGATIVE],
+    "return x * len('%s' % a)": [NEGATIVE],
+    "return x * len(str([a.a, str(a)]))": [NEGATIVE],
+    "return x * bisect.bisect([1.0, 2.0], 1.5, key=key)": [NEGATIVE],
+    "return x * heapq.nsmallest(1, [1.0, 2.0], key=key)[0]": [NEGATIVE],
+    "return x * np.frompyfunc(key, 1, 1)(3.0)": [NEGATIVE],
+    "return x * len(dir(space))": ["space.new = 1"],
+    "return x * sum(space.__dict__.values())": ["space.new = 1.0"],
+    "return x if FIRST is SECOND else -x": ["FIRST = [1.0]", "FIRST = SECOND"],
+    "return x * sum(m.rate for m in MEMBERS)": ["a.rate = 5.0"],
+    "return x * REFERENCE().rate": ["a.rate = 5.0"],
+}
+
+
+def program(body: str, number: int) -> types.ModuleType:
+    name = f"unseen_{number}"
+    source = f"{HEAD}\ndef f(x):\n    {body}\n"
+    linecache.cache[name] = len(source), None, source.splitlines(keepends=True), name
+    made = types.ModuleType(name)
+    sys.modules[name] = made
+    exec(compile(source, name, "exec"), made.__dict__)
+    return made
+
+
+@pytest.mark.parametrize("body", READS)
+def test_reads_of_untraced_code_are_seen(body):
+    made = program(body, list(READS).index(body))
+    f, x = tg.jit(made.f), np.array([1.25, 0.5, 2.0])
+    with tg.config(cache=False):
+        np.testing.assert_array_equal(f(x), made.f(x))
+        for change in READS[body]:
+            exec(change, made.__dict__)
+            for _ in range(2):
+                np.testing.assert_array_equal(f(x), np.asarray(made.f(x), float), change)
+
+
+@pytest.mark.parametrize("read", ["np.geterr()['over'] == 'warn'", "np.get_printoptions()['precision']",
+                                  "sys.getrecursionlimit()"])
+def test_settings_of_the_process_are_refused(read):
+    made = program(f"return x * ({read})", 1000 + len(read))
+    with pytest.raises(tg.UnsupportedError, match="reads the environment"):
+        tg.jit(made.f)(1.0)
+
+
+def test_derivatives_see_what_untraced_code_reads():
+    made = program("return np.sum(x * x * sum(ROWS)) * (K if a else -K)", 2000)
+    slope = tg.grad(made.f)
+    for change, factor in (("", 1.0), ("ROWS[0] = ROWS[0] * 3", 3.0), ("a.rate = 9.0", -3.0)):
+        exec(change, made.__dict__)
+        rows = np.arange(3.0) + abs(factor)
+        np.testing.assert_allclose(slope(np.ones(3)), 2 * rows * 2.0 * np.sign(factor))

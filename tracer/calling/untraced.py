@@ -1,0 +1,97 @@
+"""Users' functions that Python or a library calls while the function is traced: keys of `sorted`, special methods of objects.
+
+They run as they are, so nobody sees what they read. All that they could read is noted instead: the globals and free variables
+that their code names, their defaults, and the same of functions, classes and objects among these.
+
+    K = 2.0                                    bisect.bisect(items, x, key=of)     notes of.__code__, K and its value
+    def of(item): return item * K
+"""
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from .. import tracing
+from ..syntax import source
+from ..values import captured_arrays, captured_names, captured_values
+
+if TYPE_CHECKING:
+    from ..tracing import Trace
+
+_MOST = 2000                          # functions and objects that are looked at
+
+
+def note(x: Any) -> None:
+    """What x leads to, where it is a function, or an object of a user's class, that is about to run by itself."""
+    trace = tracing.active()
+    if trace is None or trace.freezing:
+        return
+    todo = [x]
+    while todo and len(trace.untraced) < _MOST:
+        here = todo.pop()
+        if id(here) not in trace.untraced and not isinstance(here, captured_values.ATOMS):
+            trace.untraced[id(here)] = here
+            todo += _led_to(trace, here)
+
+
+def _led_to(trace: Trace, x: Any) -> list:
+    if isinstance(x, types.FunctionType):
+        return list(_read_by(trace, x)) if source.is_user(x) and not source.is_open(x) else []
+    if isinstance(x, types.MethodType):
+        return [x.__func__, x.__self__]
+    if isinstance(x, functools.partial):
+        return [x.func, *x.args, *x.keywords.values()]
+    if isinstance(x, (staticmethod, classmethod)):
+        return [x.__func__]
+    if isinstance(x, (property, functools.cached_property)):
+        return [x.fget if isinstance(x, property) else x.func]
+    if isinstance(x, type):
+        return [part for base in x.__mro__ if captured_values.users(base) for part in _parts(base)]
+    if captured_values.users(type(x)):
+        return [type(x)]
+    return []
+
+
+def _parts(cls: type) -> Iterator[Any]:
+    """What the user wrote in a class, and not what a dataclass or namedtuple is given."""
+    fields = vars(cls).get("__dataclass_fields__", {})
+    yield from (field.default_factory for field in fields.values())
+    generated = bool(fields) or "_fields" in vars(cls)
+    for value in vars(cls).values():
+        made = generated and isinstance(value, (types.FunctionType, classmethod, staticmethod))
+        if not made or source.has_source(getattr(value, "__func__", value)):
+            yield value
+
+
+def _read_by(trace: Trace, function: types.FunctionType) -> Iterator[Any]:
+    captured_values.entered(trace, function)
+    yield from function.__defaults__ or ()
+    yield from (function.__kwdefaults__ or {}).values()
+    space, names = function.__globals__, _names(function.__code__)
+    found = [(name, captured_names.untraced_name(trace, space, name)) for name in names if name in space]
+    cells = [captured_names.untraced_variable(trace, cell) for cell in function.__closure__ or () if _filled(cell)]
+    for value in (*(value for _, value in found), *cells):
+        if isinstance(value, types.ModuleType):
+            for name in names & vars(value).keys():
+                yield captured_values.attribute(value, name, vars(value)[name])
+            continue
+        captured_arrays.note_read(value)
+        captured_values.handed_over(value)
+        yield value
+
+
+def _names(code: types.CodeType) -> set[str]:
+    """The names of globals and attributes that a code object reads, or one within it."""
+    return {*code.co_names, *(name for c in code.co_consts if isinstance(c, types.CodeType) for name in _names(c))}
+
+
+def _filled(cell: types.CellType) -> bool:
+    try:
+        return cell.cell_contents is not cell
+    except ValueError:
+        return False
+
+
+captured_values.UNTRACED[0] = note

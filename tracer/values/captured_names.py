@@ -1,0 +1,87 @@
+"""The names that traced code reads which are no variables of the function: of modules, of functions around, of imports.
+
+They are the roots of what is read outside (captured_values.py). Rewritten code asks here for each.
+"""
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from types import CellType
+from typing import TYPE_CHECKING, Any
+
+from .. import tracing
+from .captured_values import ABSENT, as_python, attribute, fixed, rooted
+
+if TYPE_CHECKING:
+    from ..tracing import Trace
+
+
+def name(value: Any, key: str) -> Any:
+    """A name that is no variable of the function or of those around: of its module, or a builtin one."""
+    trace = tracing.active()
+    if trace is None:
+        return value
+    space = sys._getframe(1).f_globals
+    if fixed(space.get("__name__")):
+        return value
+    return rooted(trace, "item", space, key, value if key in space else ABSENT, value)
+
+
+def variable(value: Any, thunk: Callable) -> Any:
+    """A variable of a function around the traced one. `thunk` reads it, and so has its cell."""
+    trace = tracing.active()
+    return value if trace is None else rooted(trace, "cell", (thunk.__closure__ or ())[0], None, value, value)
+
+
+def outer_name(space: dict, key: str, value: Any) -> Any:
+    """A global name of a function that runs as it is."""
+    trace = tracing.active()
+    return value if trace is None or fixed(space.get("__name__")) else rooted(trace, "item", space, key, value, value)
+
+
+def outer_variable(cell: CellType, value: Any) -> Any:
+    """A free variable of a function that runs as it is."""
+    trace = tracing.active()
+    return value if trace is None else rooted(trace, "cell", cell, None, value, value)
+
+
+def untraced_name(trace: Trace, space: dict, key: str) -> Any:
+    """A global name of a function that is not traced, which reads the value itself."""
+    outer_name(space, key, space[key])
+    return _raw(trace, ("item", id(space), key), space[key])
+
+
+def untraced_variable(trace: Trace, cell: CellType) -> Any:
+    outer_variable(cell, cell.cell_contents)
+    return _raw(trace, ("cell", id(cell), None), cell.cell_contents)
+
+
+def _raw(trace: Trace, place: tuple, value: Any) -> Any:
+    if (known := trace.reads.get((place,))) is not None:
+        as_python(trace, known[3])
+    return value
+
+
+def module(value: Any, key: str) -> Any:
+    """`import key` in a function."""
+    trace = tracing.active()
+    return value if trace is None or fixed(key) else rooted(trace, "item", sys.modules, key, value, value)
+
+
+def imported(value: Any, origin: str, key: str) -> Any:
+    """`from origin import key` in a function."""
+    if tracing.active() is None:
+        return value
+    own = sys._getframe(1).f_globals
+    origin = importlib.util.resolve_name(origin, own.get("__package__") or own["__name__"])
+    held = module(sys.modules[origin], origin)
+    return attribute(held, key, value) if key in vars(held) or f"{origin}.{key}" not in sys.modules else module(
+        value, f"{origin}.{key}")
+
+
+def missing(space: dict, key: str | None) -> None:
+    """A global name was found to be none."""
+    trace = tracing.active()
+    if trace is not None and key is not None and key not in space and not fixed(space.get("__name__")):
+        rooted(trace, "item", space, key, ABSENT, None)
