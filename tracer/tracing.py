@@ -25,9 +25,9 @@ from .signals import NeedLengths, NeedUnroll, Restart, Reveal, Signal  # noqa: F
 
 if TYPE_CHECKING:
     from ..ir.types import Dim
+    from .containers.dynamic_lists import Cell
     from .regions.identity import Clock
     from .regions.list_scan_outputs import Grown
-    from .sequences.dynamic_lists import Cell
     from .values.boxes import ArrayBox
 
 _STATE = threading.local()

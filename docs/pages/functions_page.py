@@ -12,8 +12,8 @@ from special_points.undeclared import UNDECLARED
 from tracegrad.ir.opdef import OPS
 from tracegrad.tracer.calling import scipy_borrowed, scipy_source
 from tracegrad.tracer.scipy import special
-from tracegrad.tracer.scipy.programs import interpolation
-from tracegrad.tracer.scipy.programs.families import FAMILIES
+from tracegrad.tracer.scipy.programs.interpolate import choice as interpolation
+from tracegrad.tracer.scipy.programs.stats.families import FAMILIES
 from tracegrad.tracer.values import boxes, ufuncs
 from tracegrad.tracer.values.python import scalar_functions
 

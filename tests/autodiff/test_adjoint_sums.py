@@ -77,7 +77,7 @@ def test_a_branch_keeps_what_it_destroys_once():
     assert kept <= 2 * x.size                        # a condition and a number
 
 
-@pytest.mark.sweep(3, days=True)
+@pytest.mark.sweep(10, days=True)
 def test_a_row_is_restored_once():
     """Else the elimination would copy the matrix for each row."""
     a = RNG.uniform(-1.0, 1.0, (20, 20)) + 10.0 * np.eye(20)

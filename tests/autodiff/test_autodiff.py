@@ -48,7 +48,7 @@ SHAPES = {1: [((),), ((3,),), ((0,),), ((2, 1),)],
           3: [((), (), ()), ((), (3,), (3,)), ((), (2, 2), ())]}
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize("defn", ELEMENTWISE, ids=lambda d: d.name)
 def test_elementwise(defn):
     kinds = [C128] if F64 not in defn.takes else [F64]

@@ -287,7 +287,7 @@ def test_program(name):
         assert [v.name for _, v, _ in notes] == kept
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(7)
 @pytest.mark.parametrize("seed", range(60))
 def test_random_programs(seed):
     f, args = program(seed, depth=3, length=6)

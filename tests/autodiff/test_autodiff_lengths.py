@@ -106,7 +106,7 @@ def to_nothing(x, m):
     return total
 
 
-@pytest.mark.sweep(8)
+@pytest.mark.sweep(14, days=True)
 @pytest.mark.parametrize("kind", [np.float64, np.float32])
 @pytest.mark.parametrize("f", [grown, doubled, filtered, halved, until_small, either, sometimes, within_a_loop, to_nothing],
                          ids=lambda f: f.__name__)

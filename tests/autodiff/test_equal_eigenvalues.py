@@ -86,7 +86,7 @@ def test_functions_of_matrices(name, form):
         both(lambda a, f=f: (lambda w, v: FORMS[form](f(w), v))(*np.linalg.eigh(a)), a, e, exact(a, e, f, slope))
 
 
-@pytest.mark.sweep(5)
+@pytest.mark.sweep(11, days=True)
 @pytest.mark.parametrize("name", ["identity", "turned", "close", "apart", "complex"])
 def test_other_forms(name):
     a = MATRICES[name]
@@ -211,7 +211,7 @@ def bend_of(f, a, e, h=4e-3):
     return (around - 490 * f(a)) / (180 * h * h)
 
 
-@pytest.mark.sweep(9)
+@pytest.mark.sweep(25)
 @pytest.mark.parametrize("name", ["identity", "turned", "close"])
 @pytest.mark.parametrize("f", [
     lambda a: np.sum(np.exp(np.linalg.eigvalsh(a))), lambda a: np.prod(np.linalg.eigvalsh(a)),

@@ -173,7 +173,7 @@ def values(found):
     return [found[0], *(found[1] if isinstance(found[1], tuple) else (found[1],))]
 
 
-@pytest.mark.sweep(4)
+@pytest.mark.sweep(10)
 @pytest.mark.parametrize("name", ["damped_spring", "leaky_neuron", "epidemic_rk4", "tridiagonal_solve", "nonlinear_sweep",
                                   "wave_steps", "running_extremes", "kalman_likelihood", "selection_by_moves"])
 @pytest.mark.parametrize("compiled", [True, False])
@@ -299,7 +299,7 @@ def two(x):
 ROW = np.linspace(0.1, 0.9, 5)
 
 
-@pytest.mark.sweep(6)
+@pytest.mark.sweep(14, days=True)
 @pytest.mark.parametrize("f, args, argnums, budgets, times", [
     (spring, (4.0, 0.3, 1000), (0, 1), (20_000, 2000, 600), 3), (fixed, (ROW,), 0, (20_000, 2000, 840), 3),
     (nested, (ROW,), 0, (20_000, 2000, 1000), 3.5), (until, (0.99, 1e-3), (0, 1), (20_000, 1000, 400), 3),
@@ -321,6 +321,7 @@ def test_any_loop_runs_in_a_small_budget(f, args, argnums, budgets, times):
                 np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-13)
 
 
+@pytest.mark.sweep(3, days=True)
 def test_second_order_within_a_budget():
     """Forward over reverse through several levels of segments, reverse over reverse through one."""
     def slope(x):

@@ -233,6 +233,7 @@ INSIDE = {
 }
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", INSIDE)
 def test_inside(name):
     """The value, and both modes and the second order of it against differences."""

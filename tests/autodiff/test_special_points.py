@@ -62,7 +62,7 @@ def report(found):
     assert not found, f"{len(found)} wrong:\n" + "\n".join(map(str, found[:40]))
 
 
-@pytest.mark.sweep(14)
+@pytest.mark.sweep(28)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_derivatives(row):
     report([*failures(row, (1, 2), True), *failures(row, (1, 2) if sweeps.FULL else (1,), False)])

@@ -38,7 +38,7 @@ FUNCTIONS = {
 }
 
 
-@pytest.mark.sweep(4, by="name")
+@pytest.mark.sweep(14, days=True)
 @pytest.mark.parametrize("matrix", MATRICES)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_to_the_second_order(name, matrix):

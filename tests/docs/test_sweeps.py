@@ -55,6 +55,14 @@ def test_whole_tests_every_so_many_days(monkeypatch):
     assert [len(run_on(monkeypatch, found, day)) for day in range(739_000, 739_012)].count(1) == 3
 
 
+@pytest.mark.parametrize("cases, n", [(3, 14), (14, 14), (20, 9), (1, 28)])
+def test_each_case_on_one_of_so_many_days(monkeypatch, cases, n):
+    found = [item("test_x", n, (), True, a=k) for k in range(cases)]
+    days = [[one.name for one in run_on(monkeypatch, found, day)] for day in range(739_000, 739_000 + n)]
+    assert sorted(name for day in days for name in day) == sorted(one.name for one in found)
+    assert max(map(len, days)) == -(-cases // n)
+
+
 def test_everything_on_demand_and_what_is_no_sweep(monkeypatch):
     found = items("test_x", 5, (), a=10)
     plain = Item(**{**vars(found[0]), "get_closest_marker": lambda _: None})

@@ -225,6 +225,7 @@ BINARY = [d for d in OPS.values() if isinstance(d, Elementwise) and d.arity == 2
 UNARY = [d for d in OPS.values() if isinstance(d, Elementwise) and d.arity == 1 and d.name in RULES and d.name != "cast"]
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("d", DIFFERENTIAL, ids=str)
 @pytest.mark.parametrize("defn", BINARY, ids=lambda d: d.name)
 def test_binary_rules_are_exact(defn, d):
@@ -414,6 +415,7 @@ def test_golden(golden):
 
 # --- whole programs ---------------------------------------------------------------------------------------------------
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("seed", range(150))
 def test_random_programs(seed):
     """The evaluator gives the same on a program, on its text read back, and on the optimised program; arguments stay."""

@@ -44,7 +44,7 @@ def _near(got, want, rtol):
     return abs(complex(got) - complex(want)) <= rtol * abs(complex(want)) + np.finfo(want.dtype).tiny
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(7)
 @pytest.mark.parametrize("name, dtype", CASES)
 def test_recipe_means_the_op(name, dtype):
     defn, dtype = OPS[name], DTYPES[dtype]

@@ -120,7 +120,8 @@ STRUCTURAL = {
 }
 ELSEWHERE = {
     "call": "inlined before lowering", "check": "tests/lowering/build/test_nest_control.py", "print": "tests/lowering/build",
-    "push": "tests/fuzz, with TRACEGRAD_SIZES", "pop": "with push", "exchange": "tests/tracer/sequences/test_list_functions.py",
+    "push": "tests/fuzz, with TRACEGRAD_SIZES", "pop": "with push",
+    "exchange": "tests/tracer/containers/test_list_functions.py",
     "stack_new": "with push",
     "lookup": "tests/lowering/build/test_tables.py", "members": "lookup", "replica": "lookup",
     "couple": "no op for machine code", "draw": "tests/tracer/numpy/test_random.py", "random_call": "draw",

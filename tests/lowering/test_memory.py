@@ -51,7 +51,7 @@ def test_a_million_calls():
     assert f.cache_info().hits == 1_010_000 and f.cache_info().misses == 1
 
 
-@pytest.mark.sweep(4)
+@pytest.mark.sweep(14, days=True)
 @pytest.mark.parametrize("f, args", [
     (tg.jit(lambda d, s: {"sum": d["x"] + s, "pair": (s, [d["x"][0]])}), ({"x": np.arange(3.0)}, 2.0)),
     (tg.value_and_grad(lambda w, x: np.mean((x @ w) ** 2)), (np.ones(3), np.ones((5, 3)))),

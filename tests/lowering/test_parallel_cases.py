@@ -26,7 +26,7 @@ def leaves(found) -> list:
     return [x if x is None or isinstance(x, str) else (np.asarray(x).tobytes()) for x in trees.leaves(found)]
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(7)
 @pytest.mark.parametrize("name", EVERY if sweeps.FULL else list(EVERY)[5::12])
 def test_any_order(name):
     case = EVERY[name]

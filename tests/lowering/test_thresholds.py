@@ -90,7 +90,7 @@ def test_each_size_alone(name, setting):
     check(EVERY[name], lambda: sizes.at(**ALONE[setting]))
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(8)
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("seed", [1057, *range(100 if sweeps.FULL else 8)])
 def test_random_programs(seed, setting, tmp_path):

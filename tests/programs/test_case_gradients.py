@@ -88,7 +88,7 @@ def test_evaluator_equals_compiled(case):
     np.testing.assert_allclose(slope, slope_of(case, args, moves)[1], rtol=1e-11, atol=1e-12)
 
 
-@pytest.mark.sweep(18)
+@pytest.mark.sweep(28)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("case", SMOOTH, ids=lambda c: c.name)
 def test_layouts(case, layout):

@@ -95,7 +95,7 @@ def test_forward_equals_reverse(case):
     np.testing.assert_allclose(inner(grads, directions), slope, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.sweep(4)
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize("evaluator", [False, True], ids=["compiled", "evaluator"])
 @pytest.mark.parametrize("case", SMOOTH, ids=lambda c: c.name)
 def test_second_order(case, evaluator):

@@ -399,6 +399,7 @@ def test_gradient_of_a_masked_write_in_a_branch():
     check_gradient(f, -1.0, 0.5, a)
 
 
+@pytest.mark.sweep(3, days=True)
 def test_gradient_of_a_masked_write_in_a_loop_in_a_branch():
     def f(x, a):
         y = a * x

@@ -4,7 +4,7 @@ TRACEGRAD_FULL_TESTS=1 takes everything; TRACEGRAD_PART= a number stands for ano
 
 - `@pytest.mark.sweep(n)`: about an n-th of the cases of a parametrised test run each day, every case within n days.
 - `@pytest.mark.sweep(n, by="name")`, or a tuple of names: for every value of that parameter at least one case runs each day.
-- `@pytest.mark.sweep(n, days=True)`: the whole test runs every n-th day.
+- `@pytest.mark.sweep(n, days=True)`: every case runs every n-th day, on some days none does: for cases of several seconds.
 - `share(cases, n)`: the same inside of one test; `turn(n, name)`: whether a costly part of one case runs today.
 
 n is at most a month.
@@ -34,10 +34,16 @@ def share(cases: Sequence[T], n: int, salt: str = "") -> Sequence[T]:
     return cases[(PART + zlib.crc32(salt.encode())) % step::step]
 
 
-def turn(n: int, salt: str) -> bool:
+def turns(cases: Sequence[T], n: int, salt: str) -> Sequence[T]:
+    """The cases of today where each has one of n days, which lie as far apart as there are days."""
+    step = max(n / len(cases), 1)
+    return [case for i, case in enumerate(cases) if turn(n, salt, int(i * step))]
+
+
+def turn(n: int, salt: str, shift: int = 0) -> bool:
     """Whether it is the day of one case, which comes every n days: for a costly part of a test, such as the second order."""
     assert 1 <= n <= MONTH, "what is left out today is to run within a month"
-    return FULL or (PART + zlib.crc32(salt.encode())) % n == 0
+    return FULL or (PART + zlib.crc32(salt.encode()) + shift) % n == 0
 
 
 def left_out(items: Iterable) -> set:
@@ -48,8 +54,8 @@ def left_out(items: Iterable) -> set:
     for group, found in groups(item for item in items if item.get_closest_marker("sweep")).items():
         marker = found[0].get_closest_marker("sweep")
         n = (*marker.args, 3)[0]
-        whole = marker.kwargs.get("days", False)
-        away |= set(found) - set((found if turn(n, str(group)) else ()) if whole else share(found, n, str(group)))
+        spread = turns if marker.kwargs.get("days", False) else share
+        away |= set(found) - set(spread(found, n, str(group)))
     return away
 
 

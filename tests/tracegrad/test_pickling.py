@@ -151,7 +151,7 @@ BODIES = {
 }
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(14, days=True)
 @pytest.mark.parametrize("kind", BODIES)
 def test_functions_of_the_main_program(kind, tmp_path):
     if kind == "joblib":

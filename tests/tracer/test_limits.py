@@ -29,6 +29,7 @@ def test_many_numbers(count):
     assert f(numbers) == 7.0
 
 
+@pytest.mark.sweep(3, days=True)
 def test_gradient_of_many_arrays():
     arrays = {f"a{k}": np.full(2, float(k)) for k in range(1100)}
     found = tg.grad(lambda d: sum([np.sum(x * x) for x in d.values()]))(arrays)
@@ -134,6 +135,7 @@ def test_deep_parentheses(tmp_path):
     assert tg.jit(f)(1.0) == pytest.approx(f(1.0), rel=1e-14)
 
 
+@pytest.mark.sweep(3, days=True)
 def test_many_lines(tmp_path):
     f = made(tmp_path, "def f(x):\n" + "".join(f"    x = x * 0.5 + {k % 7}.0\n" for k in range(5000)) + "    return x\n")
     assert tg.jit(f)(1.0) == f(1.0)

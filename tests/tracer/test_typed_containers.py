@@ -36,6 +36,7 @@ def test_arrays_in_one_are_written_to():
     np.testing.assert_array_equal(rows[0], [5.0, 1.0, 2.0])
 
 
+@pytest.mark.sweep(4, days=True)
 def test_a_dict_of_known_keys():
     weights = Dict.empty(types.unicode_type, types.float64)
     weights["a"], weights["b"] = 3.0, 4.0

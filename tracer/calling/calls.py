@@ -38,7 +38,7 @@ from . import dispatch, recursion
 if TYPE_CHECKING:
     from ...ir.core import Value
     from ...ir.types import Array
-    from ..sequences.dynamic_lists import DynamicList
+    from ..containers.dynamic_lists import DynamicList
     from ..tracing import Trace
 
 DEEPEST = 60       # activations of one function, each inside a branch of the one before: then only traced values end it
@@ -112,7 +112,7 @@ def _of_range(f: Any, args: tuple, kwargs: dict) -> Any:
     return args[0].length() if f is len else NotImplemented
 
 
-# class of an argument -> handler(f, args, kwargs) of such calls (sequences/array_choice.py)
+# class of an argument -> handler(f, args, kwargs) of such calls (containers/array_choice.py)
 SPREAD: dict = {iteration.Range: _of_range, iteration.AnyOrder: _of_range}
 INSIDE: set = set()               # those of them that are looked for in tuples and lists too, once there has been one
 
@@ -320,9 +320,9 @@ STAND_INS: set[type] = set()
 # name of a special method -> handler(held, …) of containers, and of any object (staging/assignment.py)
 SLOTS: dict[str, Callable] = {}
 OF_OBJECTS: dict[str, Callable] = {}
-# told(trace, container, name, args) before a change of its length is refused (sequences/dynamic_lists.py)
+# told(trace, container, name, args) before a change of its length is refused (containers/dynamic_lists.py)
 OUTGROWN: list = []
-# name -> handler(list, args, kwargs), true where it has done what the method does (sequences/list_sort.py)
+# name -> handler(list, args, kwargs), true where it has done what the method does (containers/list_sort.py)
 LIST_METHODS: dict = {}
 _CHANGES: dict[type, set[str]] = {
     list: {"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse"},
@@ -388,7 +388,7 @@ _BY_TYPE: dict[type, Callable] = {
 
 # --- builtins ---------------------------------------------------------------------------------------------------------
 
-# Function -> handler(list, …), of lists that are none to the tracer (sequences/dynamic_lists.py adds to it).
+# Function -> handler(list, …), of lists that are none to the tracer (containers/dynamic_lists.py adds to it).
 OF_LISTS: dict = {f: functools.partial(packed_lists.reduced, f) for f in (sum, min, max)}
 _TYPE_OF = {"int": int, "float": float, "complex": complex, "bool": bool}
 

@@ -12,29 +12,17 @@ from typing import Any
 
 from ...ir.errors import UnsupportedError
 from .. import pytrees
-from ..scipy.programs import (
-    control,
-    cosines,
-    density_estimates,
-    factorisations,
-    filter_design,
-    filters,
-    interpolation,
-    linalg,
-    matrices,
-    multivariate,
-    neighbourhoods,
-    planes,
-    resampled,
-    sampled,
-    stats,
-)
+from ..scipy.programs import cosines, sampled
+from ..scipy.programs.filters import convolutions, filter_design, neighbourhoods, planes, resampled
+from ..scipy.programs.interpolate import choice as interpolation
+from ..scipy.programs.linalg import control, factorisations, matrices, over_numpy
+from ..scipy.programs.stats import density_estimates, methods, multivariate
 from ..syntax import source
 from ..values.promotion import fail
 from . import calls, dispatch, scipy_borrowed
 from .scipy_borrowed import boxed
 
-source.OPEN |= {linalg.__name__.rpartition(".")[0]}
+source.OPEN |= {module.__package__ for module in (sampled, over_numpy, methods, interpolation, convolutions)}
 _REMEDY = "compose it from functions that are, or call it before the compiled function and pass the result in"
 
 
@@ -43,9 +31,9 @@ def _programs(module: ModuleType) -> dict:
             and not name.startswith("_")}
 
 
-PROGRAMS = {"linalg": _programs(linalg) | _programs(matrices) | _programs(control)
-            | _programs(factorisations), "signal": filters.SIGNAL | filter_design.DESIGNS | planes.PLANES,
-            "ndimage": filters.IMAGE | resampled.RESAMPLED | neighbourhoods.NEIGHBOURHOODS, "integrate": sampled.INTEGRATE,
+PROGRAMS = {"linalg": _programs(over_numpy) | _programs(matrices) | _programs(control)
+            | _programs(factorisations), "signal": convolutions.SIGNAL | filter_design.DESIGNS | planes.PLANES,
+            "ndimage": convolutions.IMAGE | resampled.RESAMPLED | neighbourhoods.NEIGHBOURHOODS, "integrate": sampled.INTEGRATE,
             "spatial": sampled.DISTANCE, "fft": sampled.FFT | _programs(cosines)}
 # (package, function) -> finds the program, which the face has
 LATE: dict[tuple[str, str], Callable] = {}
@@ -163,18 +151,18 @@ def _distribution(f: Any, owner: Any) -> Callable | None:
     """A distribution that is called, which freezes it, or a method of one, frozen or not."""
     kinds = {k.__name__ for k in type(f).__mro__}
     if kinds & {"rv_generic", "multi_rv_generic"}:
-        frozen = stats.frozen(type(f).__name__)
+        frozen = methods.frozen(type(f).__name__)
         return None if frozen is None else dispatch.passing(f, lambda *args, **kwargs: frozen(f, args, kwargs))
     name = f"scipy.stats.{getattr(owner, 'name', None) or type(owner).__name__.removesuffix('_gen')}.{f.__name__}"
     if not isinstance(f, types.MethodType) or (scipy_borrowed.inside() and f.__name__.startswith("_")):
         return None
-    dist, args, kwargs = stats.parts(owner)
-    program = stats.program(dist, f.__name__)
+    dist, args, kwargs = methods.parts(owner)
+    program = methods.program(dist, f.__name__)
     if program is None:
         borrowed = scipy_borrowed.method(f, name)
         return _refusing(f, name) if borrowed is None else borrowed
     return dispatch.passing(f, lambda *xs, **more: calls.call(program, *xs, *args, **kwargs, **more))
 
 
-stats.FROZEN["multivariate_normal_gen"] = multivariate.METHODS
+methods.FROZEN["multivariate_normal_gen"] = multivariate.METHODS
 calls.REDIRECTS.append(redirect)

@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from .iteration import Source
 
 NEVER = None                     # of a place: its lists are not packed
-NEITHER = False                  # nor are they piles (sequences/dynamic_lists.py)
+NEITHER = False                  # nor are they piles (containers/dynamic_lists.py)
 # a comprehension's: its conditions are known only at run time (sequences/generator_reductions.py)
 KEPT = True
-GROWING: set[type] = {list}      # classes of which some are made in another form; sequences/dynamic_dicts.py has more
+GROWING: set[type] = {list}      # classes of which some are made in another form; containers/dynamic_dicts.py has more
 MAKERS: dict = {}                # class of what is known of a place -> maker(trace, list, that, site)
 
 
@@ -249,7 +249,7 @@ def element_kind(held: list[float | ScalarBox]) -> leaf_types.Kind | None:
     return joined._replace(dtype=I64) if joined and joined.dtype is INDEX else joined or None
 
 
-# told(trace, list, method, arguments) of one that has to be of run-time length (sequences/dynamic_lists.py)
+# told(trace, list, method, arguments) of one that has to be of run-time length (containers/dynamic_lists.py)
 OUTGROWN: list[Callable] = []
 
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from ...ir.errors import ConcretizationError
 from .. import tracing
 from ..calling import calls
+from ..containers import dynamic_lists
 from ..control import branches, iteration, loops, packed_lists
 from ..regions import leaf_types
-from . import dynamic_lists
 
 if TYPE_CHECKING:
     from ..values.boxes import ScalarBox

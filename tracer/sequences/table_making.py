@@ -13,16 +13,16 @@ import numpy as np
 
 from .. import pytrees, tracing
 from ..calling import calls
+from ..containers import table_programs as programs
+from ..containers.dynamic_dicts import MADE, DynamicDict, View, fill, listed
+from ..containers.dynamic_sets import DynamicSet
+from ..containers.hash_tables import FORMS, SETS, Facts, HashTable, facts_of, is_traced, outgrow, refuse
 from ..control import branches, iteration, packed_lists
 from ..numpy.arrays import creation
 from ..tracing import Trace
 from ..values import boxes, captured_values
 from ..values.boxes import Box, ScalarBox
 from . import generator_reductions
-from . import table_programs as programs
-from .dynamic_dicts import MADE, DynamicDict, View, fill, listed
-from .dynamic_sets import DynamicSet
-from .hash_tables import FORMS, SETS, Facts, HashTable, facts_of, is_traced, outgrow, refuse
 
 _ZERO = {int: 0, float: 0.0, bool: False, complex: 0j}
 

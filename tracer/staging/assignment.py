@@ -12,9 +12,10 @@ import numpy as np
 from ...ir.errors import UnsupportedError
 from .. import tracing
 from ..calling import calls, dispatch
+from ..containers import array_choice, list_sort
 from ..control import branches, packed_lists
 from ..regions import leaf_types, list_scan_outputs, region_tracing
-from ..sequences import array_choice, list_sort, records
+from ..sequences import records
 from ..syntax import nonlocals, source
 from ..values import boxes, captured_values, ownership
 from ..values.boxes import ArrayBox, Box, ScalarBox
@@ -23,7 +24,7 @@ from . import dunder_dispatch
 if TYPE_CHECKING:
     from ...ir.core import Value
     from ...ir.types import Array
-    from ..sequences.array_choice import ArrayChoice
+    from ..containers.array_choice import ArrayChoice
     from ..tracing import Trace
 
 

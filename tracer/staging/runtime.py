@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from .. import tracing
 from ..calling import calls, numba_overloads, numpy_source, scipy_source, sourceless  # noqa: F401  (fill tables)
+from ..containers import dynamic_deques, dynamic_lists, list_functions  # noqa: F401  (fill tables)
 from ..control import branches, iteration, loops, packed_lists, try_statement
 from ..regions import leaf_types
 from ..sequences import (  # noqa: F401  (some fill tables)
     context_managers,
-    dynamic_deques,
-    dynamic_lists,
     generator_reductions,
     generators,
-    list_functions,
     match_runtime,
     records,
     stencils,

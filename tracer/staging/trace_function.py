@@ -31,9 +31,10 @@ from ...ir.transforms.simplify import peephole
 from ...ir.types import I64, INDEX, Array
 from .. import pytrees, tracing
 from ..calling import calls
+from ..containers import array_choice
 from ..control import packed_lists, short_loops
 from ..regions import failed_writes, identity, leaf_types, region_tracing
-from ..sequences import array_choice, generators, real_or_complex
+from ..sequences import generators, real_or_complex
 from ..syntax import source
 from ..tracing import Restart, Scope, Trace
 from ..values import captured_values, optional_values, promotion, random_generators, returned_views

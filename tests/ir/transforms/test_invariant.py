@@ -229,6 +229,7 @@ def test_work_is_done_once():
     np.testing.assert_allclose(tg.jit(fn)(x, m, 50), fn(x, m, 50), rtol=1e-13)
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("seed", range(200, 400))
 def test_random_programs(seed):
     """Motion alone, and all passes."""

@@ -728,6 +728,7 @@ def test_out_of_bounds_in_the_middle_of_a_loop():
 
 # --- random programs --------------------------------------------------------------------------------------------------
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("seed", range(400))
 def test_random_integer_programs(seed):
     f, samples = integer_program(seed)

@@ -105,7 +105,7 @@ def test_the_process_has_a_bound(monkeypatch):
     assert [f(np.ones(2)).shape for f in functions] == [(2,)] * 5
 
 
-@pytest.mark.sweep(3, days=True)
+@pytest.mark.sweep(14, days=True)
 @pytest.mark.usefixtures("compiled_anew")
 def test_a_dropped_function_frees_its_code():
     f = Copying()
@@ -122,7 +122,7 @@ def test_a_dropped_function_frees_its_code():
     assert resident() - start < 6
 
 
-@pytest.mark.sweep(4, days=True)
+@pytest.mark.sweep(14, days=True)
 @pytest.mark.usefixtures("compiled_anew")
 def test_memory_is_flat_over_three_thousand_specialisations():
     """On other days than one of four weeks, over 600."""

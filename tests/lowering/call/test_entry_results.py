@@ -44,6 +44,7 @@ from tracegrad.lowering.native import c_layouts
 
 # --------------------------------------------------------------------------------------------------------------- results
 
+@pytest.mark.sweep(3, days=True)
 @PATHS
 def test_results_of_every_kind(path):
     arguments = Arguments((ArrayIn(F64, (2,), 0), ScalarIn("numpy", F32, 1), ScalarIn("numpy", BOOL, 2),

@@ -155,7 +155,7 @@ def test_options_reach_compiled_functions():
         getattr(tg.config, "nothing")  # noqa: B009
 
 
-@pytest.mark.sweep(4, days=True)
+@pytest.mark.sweep(14, days=True)
 @pytest.mark.usefixtures("compiled_anew")
 def test_memory_is_flat_over_calls_and_shapes():
     x = np.arange(4096.0)

@@ -48,6 +48,7 @@ def test_a_dropped_result_is_used_again():
     assert pool().kept == 0 and np.array_equal(f(x)[0], x)
 
 
+@pytest.mark.sweep(3, days=True)
 def test_small_results_do_not_go_there():
     f, x = calling(identity(ArrayIn(F64, (N - 1,), 0))), np.zeros(N - 1)
     f(x)

@@ -147,7 +147,7 @@ def bits(results):
     return [np.asarray(r).tobytes() for r in results]
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("kind", [np.float64, np.float32])
 def test_bits_do_not_depend_on_threads_or_order(program, kind):

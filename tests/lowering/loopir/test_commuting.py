@@ -217,7 +217,7 @@ def total_of(f):
     return lambda u: np.sum(f(u) ** 2)
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(22)
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 18, 19, 40])
 @pytest.mark.parametrize("name", STENCILS)
 def test_gradients_of_neighbours(name, n):
@@ -233,6 +233,7 @@ def test_gradients_of_neighbours(name, n):
         tg.check_grads(f, (u,), order=2)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", ["limiter", "middle", "smoothed"])
 def test_long_and_short_runs_of_one_kernel(name):
     """Lengths that only run time knows: a short run is not cut, a long one has a strip that is not full."""

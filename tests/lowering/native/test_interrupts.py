@@ -27,6 +27,7 @@ def outcome(tmp_path):
     return run
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("kind", ["executionengine.ExecutionEngine", "module.ModuleRef", "context.ContextRef", "ffi.ObjectRef"])
 def test_signal_while_an_object_is_freed(outcome, kind):
     """Between the call that frees it and the note that it is free. The interrupt comes out, and nothing is freed twice."""
@@ -55,6 +56,7 @@ def test_signal_while_an_object_is_freed(outcome, kind):
     """) == "interrupted\nalive True\n"
 
 
+@pytest.mark.sweep(3, days=True)
 def test_signals_at_random_moments(outcome):
     """Of tracing, compiling and freeing, by a timer; also in another thread's compilations afterwards."""
     found = outcome("""

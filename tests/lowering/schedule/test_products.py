@@ -138,6 +138,7 @@ def centred_gram(a):
     return c.T @ c
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("dtype", ["f4", "f8", "c16"])
 @pytest.mark.parametrize("f", [gram, outer_gram, stacked_gram, centred_gram])
 def test_a_matrix_times_its_own_transpose_is_made_by_halves(f, dtype):

@@ -77,6 +77,7 @@ def branches(x, a, b):
 PROGRAMS = [plain, turned, twice, itself, square, row_of_itself, old, looped, steps, columns, several, branches]
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("n", [0, 1, 3, 12])
 @pytest.mark.parametrize("f", PROGRAMS, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.complex128])

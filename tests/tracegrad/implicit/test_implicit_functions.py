@@ -46,6 +46,7 @@ def test_values():
     assert two_wells == pytest.approx(0.98726, abs=1e-5)
 
 
+@pytest.mark.sweep(3, days=True)
 def test_derivatives():
     theta = np.array([4.0, 1.0])
     np.testing.assert_allclose(tg.jacfwd(meeting)(theta), tg.jacrev(meeting)(theta), rtol=1e-13)

@@ -27,6 +27,7 @@ def test_values():
     assert tg.implicit.odeint(prey, Y0, T[:1], P).tolist() == [Y0.tolist()]
 
 
+@pytest.mark.sweep(4, days=True)
 def test_derivatives():
     found, args = tg.grad(end, (0, 1, 2))(Y0, T, P), (Y0, T, P)
     moves = tuple([np.cos(np.arange(len(x))) for x in args])

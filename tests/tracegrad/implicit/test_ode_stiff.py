@@ -81,7 +81,7 @@ CASES = {
 }
 
 
-@pytest.mark.sweep(9)
+@pytest.mark.sweep(14, days=True)
 @pytest.mark.parametrize("name", CASES)
 def test_ways_back_agree(name):
     f, args, options = CASES[name]
@@ -108,7 +108,7 @@ def decay(y, t, params, name, power):
     return -params["rate"][0] * y**power
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(10, days=True)
 @pytest.mark.parametrize("mode", ["forward", "continuous", "auto"])
 def test_containers_and_second_order(mode):
     """Arguments of all kinds, y that falls and a number, and a derivative of a derivative: y = y0 / (1 + k y0 t)."""
@@ -122,7 +122,7 @@ def test_containers_and_second_order(mode):
     assert tg.jvp(end, (k, y), (1.0, 0.0))[1] == pytest.approx(-2 * y * y / below**2, rel=1e-7)
 
 
-@pytest.mark.sweep(4)
+@pytest.mark.sweep(9, days=True)
 @pytest.mark.parametrize("p", [np.array([1.5, 1.0, 1.0, 3.0])])
 def test_times_that_fall(p):
     def loss(mode):

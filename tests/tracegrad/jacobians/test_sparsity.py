@@ -328,6 +328,7 @@ def test_structures():
         assert sparse["a"][0]["x"].nnz == 3 and sparse["a"][0]["y"].nnz == 0 and sparse["n"][1].nnz == 0
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", ["tridiagonal_solve", "csr_times_vector", "wave_steps", "views_write_through", "ldl_factor",
                                   "first_crossing", "newton_square_roots", "pieces"])
 def test_cases(name):

@@ -57,7 +57,7 @@ OPERATORS = {
 }
 
 
-@pytest.mark.sweep(6)
+@pytest.mark.sweep(15)
 @pytest.mark.parametrize("name", OPERATORS)
 def test_an_operator_in_a_loop_compiles_once(name):
     run, first = OPERATORS[name], []

@@ -135,7 +135,7 @@ def mixed(x, n):
     return tree(x, n[1] - 2), children(x, n[1] - 2), three_ways(x[2], n[1], x[0])[0], Walk(x).largest(0, n[0])
 
 
-@pytest.mark.sweep(3, days=True)
+@pytest.mark.sweep(7, days=True)
 def test_integers():
     check(integers, np.array([11, 2, 3]))
     check(queens, np.zeros(6, int), 0, 6)
@@ -147,7 +147,7 @@ def powers(x, n):
     return vectors(x, n[1])
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(9, days=True)
 @pytest.mark.parametrize("f", [mixed, integral, powers, sort], ids=lambda f: f.__name__)
 def test_values_and_gradients(f):
     n = np.array([7, 2])

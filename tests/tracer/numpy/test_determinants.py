@@ -116,7 +116,7 @@ def least(a, lost, order):
     return max(np.prod(s[:len(a) - lost]) * s[0] ** (lost - order), 1.0) if lost > order else 0.0
 
 
-@pytest.mark.sweep(6)
+@pytest.mark.sweep(28)
 @pytest.mark.parametrize("n, name", [(n, name) for n in SIZES for name in MATRICES if n < 32 or name in LARGE])
 def test_first_and_second_derivatives(n, name):
     rng = np.random.default_rng(n)
@@ -160,7 +160,7 @@ NESTINGS = {"hessian": tg.hessian(det), "reverse twice": tg.jacrev(gradient),
             "forward twice": tg.jacfwd(tg.jacfwd(det))}
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(8, days=True)
 @pytest.mark.parametrize("nesting", NESTINGS)
 def test_nestings(nesting):
     rng = np.random.default_rng(6)
@@ -170,6 +170,7 @@ def test_nestings(nesting):
         assert error(found, reference(a, d)[1], 100.0) < 1e-12
 
 
+@pytest.mark.sweep(3, days=True)
 def test_third_derivatives():
     """d³ det / dA_33 dA_45 dA_54 at rank 3 is - 1 2 3."""
     a, unit = np.diag([1.0, 2.0, 3.0, 0.0, 0.0, 0.0]), lambda i, j: np.outer(np.eye(6)[i], np.eye(6)[j])
@@ -200,6 +201,7 @@ def test_stacks():
     assert np.isnan(tg.grad(f)(a)[0]).any() and error(tg.grad(f)(a)[1], reference(a[1], d[1])[0]) < 1e-13
 
 
+@pytest.mark.sweep(4, days=True)
 def test_single_precision():
     rng = np.random.default_rng(8)
     for n, rank in ((5, 4), (5, 5), (32, 31)):
@@ -218,7 +220,7 @@ def minors(a):
     return sum((-1) ** j * a[0, j] * minors(np.delete(np.delete(a, 0, 0), j, 1)) for j in range(n) if a[0, j] != 0)
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(5, days=True)
 @pytest.mark.parametrize("kind", [np.complex128, np.complex64])
 def test_complex(kind):
     """Of whole numbers, whose minors are exact."""
@@ -265,6 +267,7 @@ def test_the_logarithm_of_an_empty_matrix_makes_no_nan_on_the_way(shape):
         assert tg.grad(lambda a: np.sum(logarithm(a)))(np.zeros(shape)).shape == shape
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 6])
 def test_the_logarithm_of_nothing_has_no_slope(n):
     a = np.diag(np.arange(float(n)))

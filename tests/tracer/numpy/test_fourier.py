@@ -54,6 +54,7 @@ OF_REAL = """
 """
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("fn", expressions("np, a", globals(), TRANSFORMS))
 @pytest.mark.parametrize("a", [Z, X, Z.astype(np.complex64), X.astype(np.float32), (X * 9).astype(int)], ids=range(5))
 def test_transforms(fn, a):

@@ -72,6 +72,7 @@ def test_inserted_lines():
     assert slope[0].tolist() == [0.0, 2.0, 3.0, 5.0] and slope[1].tolist() == [1.0, 4.0]
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float32, complex])
 def test_numbers_that_a_dtype_may_not_hold(dtype):
     x = np.array([0, 1, 1, 0], dtype)
@@ -151,7 +152,7 @@ def test_the_rest():
     assert tg.jit(lambda x, y: math.dist(x, y))(np.array([1, 2], np.uint8), np.array([3, 1], np.uint8)) == math.sqrt(5.0)
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(11, days=True)
 @pytest.mark.parametrize("mode", ["full", "same", "valid"])
 @pytest.mark.parametrize("sliding", [np.convolve, np.correlate])
 def test_sliding_where_run_time_says_which_array_is_shorter(sliding, mode):

@@ -63,6 +63,7 @@ def test_unary(ufunc, dtype):
     _agrees(fn, x[0], tol=LOOSE.get(ufunc.__name__, 1e-13))
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("ufunc", [u for u in UFUNCS if u.nin == 2], ids=lambda u: u.__name__)
 @pytest.mark.parametrize("left, right", [("f8", "f8"), ("f4", "f4"), ("i8", "i8"), ("i4", "i4"), ("i1", "i1"), ("u1", "u1"),
                                          ("?", "?"),

@@ -28,6 +28,7 @@ def _computable(fn, x):
     return np.asarray(want).dtype != np.float16
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", REDUCE + CUMULATE)
 @pytest.mark.parametrize("dtype", ARRAYS)

@@ -157,7 +157,7 @@ COEFFICIENTS = [[1.0, 2, 3], [1.0, -3, 2], [0, 0, 1.0, -3, 2], [1.0, -3, 2, 0, 0
                 [1.0, 0, 0, 0, -1], [1, 2, 3], [1 + 1j, 2, 3], [2.0, 4]]
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize("p", COEFFICIENTS, ids=str)
 def test_roots(p):
     p = np.array(p)
@@ -167,7 +167,7 @@ def test_roots(p):
         same(tg.jit(lambda p: Polynomial(p).roots())(p), Polynomial(p).roots())
 
 
-@pytest.mark.sweep(3, days=True)
+@pytest.mark.sweep(14, days=True)
 def test_derivatives_of_roots():
     order = 1 + turn(4, "roots")
     tg.check_grads(lambda p: np.sum(np.abs(np.roots(p))), (np.array([1.0, 2, 3, 5, 1]),), order=order)

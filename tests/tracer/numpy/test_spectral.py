@@ -58,7 +58,7 @@ def agree(fn, *args, tol=1e-11):
     nest_check.check(f, *args, tol=2e-4 if args[0].dtype in (np.float32, np.complex64) else tol)
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(7)
 @pytest.mark.parametrize("fn", expressions("np, a", globals(), SQUARE.rstrip() + ANY))
 @pytest.mark.parametrize("a", [SYM, Z, STACK, SQ.astype(np.float32), np.arange(9).reshape(3, 3), SQ.T, LOW_RANK, SYM[:1, :1],
                                Z.astype(np.complex64)], ids=range(9))
@@ -136,6 +136,7 @@ def test_derivatives(fn):
     np.linalg.pinv(a)
     np.linalg.lstsq(a, a[:, 0] ** 2)[0] * np.linalg.lstsq(a, a[:, 0])[1].sum()
 """))
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("a", [TALL, WIDE, np.stack([TALL, TALL[::-1] + 1])], ids=["tall", "wide", "stack"])
 def test_derivatives_of_oblong(fn, a):
     try:

@@ -145,6 +145,7 @@ def outcome(run, x, *args):
         return (cls, str(error).partition("\n")[0]), x
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("fn", CASES, ids=lambda f: f.__name__)
 def test_what_was_written_before_a_raise_stays(fn):
     compiled = tg.jit(fn)

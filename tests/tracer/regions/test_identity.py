@@ -158,7 +158,7 @@ def test_values(f, n):
     check(f, (X * 0.3).astype(np.float32), n)
 
 
-@pytest.mark.sweep(4)
+@pytest.mark.sweep(11)
 @pytest.mark.parametrize("f", ALL, ids=lambda f: f.__name__)
 def test_compiled_and_gradients(f):
     ours, theirs = X * 1.1, X * 1.1

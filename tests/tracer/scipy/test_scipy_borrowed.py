@@ -157,7 +157,7 @@ CASES = {
 }
 
 
-@pytest.mark.sweep(20)
+@pytest.mark.sweep(28)
 @pytest.mark.parametrize("name", CASES)
 def test_values_and_derivatives(name):
     f, args = CASES[name]

@@ -17,7 +17,7 @@ DESIGNS = {
 }
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(13, days=True)
 @pytest.mark.parametrize("name", DESIGNS)
 def test_coefficients_of_filters(name):
     f, w = DESIGNS[name]

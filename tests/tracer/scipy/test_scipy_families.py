@@ -28,7 +28,7 @@ WITHOUT_CDF = {"cosine", "norminvgauss", "vonmises", "logser", "zipf", "betabino
 Q = np.array([0.1, 0.4, 0.85])
 
 
-@pytest.mark.sweep(8)
+@pytest.mark.sweep(21)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_continuous(name):
     dist, shapes = getattr(ss, name), FAMILIES[name]
@@ -80,6 +80,7 @@ KDE = ss.gaussian_kde(np.array([0.2, 1.1, 1.4, 2.9]), bw_method=0.6)
 PLANE = np.array([[0.1, 0.9, 1.4, 2.0, -0.3], [1.2, 0.3, -0.5, 0.8, 0.4]])
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("f", [
     lambda x, d: ss.gaussian_kde(d)(x), lambda x, d: ss.gaussian_kde(d, "silverman").logpdf(x), lambda x, d: KDE(x[0]),
     lambda x, d: ss.gaussian_kde(d, 0.7, weights=d[0] ** 2 + 1).pdf(x)], ids=["built", "log", "captured", "weighted"])

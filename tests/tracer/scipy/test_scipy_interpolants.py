@@ -55,7 +55,7 @@ CASES = {
 }
 
 
-@pytest.mark.sweep(12)
+@pytest.mark.sweep(28)
 @pytest.mark.parametrize("name", CASES)
 def test_values_and_derivatives(name):
     f, args = CASES[name]

@@ -27,7 +27,7 @@ def methods(name):
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(12)
 @pytest.mark.parametrize("name", [*CONTINUOUS, *DISCRETE])
 def test_values(name):
     d, shapes = getattr(ss, name), (CONTINUOUS | DISCRETE)[name]
@@ -56,7 +56,7 @@ def test_values(name):
     np.testing.assert_array_equal(np.isnan(bad), np.isnan(getattr(d, methods(name)[0])(x, *[-s for s in shapes], loc=0.0)))
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(10)
 @pytest.mark.parametrize("name", CONTINUOUS)
 def test_derivatives(name):
     d, shapes = getattr(ss, name), CONTINUOUS[name]
@@ -87,6 +87,7 @@ def test_derivatives_of_discrete_ones(name):
         tg.check_grads(total, shapes[len(fixed):], order=1)
 
 
+@pytest.mark.sweep(3, days=True)
 def test_multivariate_normal():
     cov, mean = np.array([[2.0, 0.3, 0.1], [0.3, 1.0, -0.2], [0.1, -0.2, 0.7]]), np.array([0.1, 0.2, -0.3])
     x = np.array([[0.3, 0.7, 1.5], [0.1, 0.2, 0.3]])
@@ -108,7 +109,7 @@ ROOT = RNG.standard_normal((4, 2))
 RANKS = {"2 of 4": ROOT @ ROOT.T, "4": ROOT @ ROOT.T + np.eye(4), "2, equal": np.diag([1.0, 1.0, 0.0, 0.0])}
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(9, days=True)
 @pytest.mark.parametrize("cov", RANKS.values(), ids=list(RANKS))
 def test_multivariate_normal_on_a_space(cov):
     normal, mean, coordinates = ss.multivariate_normal, RNG.standard_normal(4), RNG.standard_normal((5, 2))

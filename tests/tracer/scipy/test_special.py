@@ -47,6 +47,7 @@ def test_two_arguments(name):
         np.testing.assert_allclose(compiled(name)(a[:, None], 1.5), getattr(sp, name)(a[:, None], 1.5), rtol=1e-12)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(("name", "args"), [
     *[(n, (0.7,)) for n in ONE if n != "round"], *[(n, (-2.3,)) for n in ("gamma", "log_ndtr", "log_expit", "exprel")],
     *[(n, (0.7, 1.3)) for n in TWO], ("log_ndtr", (-25.0,)), ("log_ndtr", (3.0,)), ("gamma", (40.5,)), ("huber", (0.5, 2.0))])

@@ -80,7 +80,7 @@ def equal(found, right, ulp):
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.sweep(4)
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize("name", TABLE)
 def test_values(name):
     f, args = function(name), sample(TABLE[name])

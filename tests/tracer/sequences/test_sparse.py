@@ -49,6 +49,7 @@ def matrices(a, x, y):
     return a, a * 3.0, a.T, a.copy(), a + a * 2, a - a / 2, a.power(2), abs(a), a.multiply(2.0)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("evaluator", [False, True], ids=["compiled", "evaluator"])
 @pytest.mark.parametrize("fn", [products, facts, dense, matrices], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("matrix", MATRICES, ids=name)

@@ -41,7 +41,7 @@ RNG = np.random.default_rng(0)
 A, B, V = RNG.random((6, 6)), RNG.random((6, 6)), RNG.random(9)
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(14, days=True)
 @pytest.mark.parametrize(("f", "args"), [
     (blur, (A,)), (blur, (A[::2, 1:],)), (blur, (A[:2],)), (blur, (A[:1],)), (blur, (A[:0],)), (branching, (V,)),
     (branching, (V[::-1],)), (branching, (V[:2],)), (shifted, (A, B, 2.0)), (convolved, (V, np.array([1.0, 2.0, 3.0]))),

@@ -129,7 +129,7 @@ def test_every_call_sees_the_present_arrays(name):
 LINEAR = [n for n in CHANGES if n not in ("searched", "mask", "condition", "length", "range", "positions", "repeated")]
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(7)
 @pytest.mark.parametrize("name", LINEAR)
 def test_derivatives_see_the_present_arrays(name):
     f, changes = CHANGES[name]

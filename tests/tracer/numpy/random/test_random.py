@@ -43,6 +43,7 @@ def check(f, make, *args):
     assert same(compiled.interpret(third, *args), want) and state(third) == state(first)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
 def test_distributions(name, kind):

@@ -142,6 +142,7 @@ def test_elements_that_are_chosen():
 # --- gamma distributions ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sweep(3, days=True)
 def test_a_gamma_draw_moves_along_its_quantile():
     x = make().standard_gamma(2.3, 6)
     q = gammainc(2.3, x)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import sloped, stopped
+from ...primitives import sloped, stopped
 
 _HALVINGS = 120
 

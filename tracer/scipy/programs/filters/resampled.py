@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from ....ir.types import Array
+    from .....ir.types import Array
 
 _POLES = {
     0: (), 1: (), 2: (8 ** 0.5 - 3,), 3: (3 ** 0.5 - 2,),

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.linalg import LinAlgError
 
-from ..primitives import lu_factors, solve_triangle
+from ...primitives import lu_factors, solve_triangle
 from .matrices import circulant, toeplitz
 
 if TYPE_CHECKING:
-    from ....ir.types import Array
+    from .....ir.types import Array
 
 
 def _ready(a: Any, check_finite: bool = True, least: int = 2) -> Any:

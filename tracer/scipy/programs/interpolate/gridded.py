@@ -9,7 +9,7 @@ from .interpolants import _placed, make_interp_spline
 from .stands import Stand
 
 if TYPE_CHECKING:
-    from ....ir.core import Value
+    from .....ir.core import Value
 
 
 class Interp1d(Stand):

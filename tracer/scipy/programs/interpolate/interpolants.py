@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..linalg.over_numpy import solve_banded
+from ..sampled import piecewise_polynomial
 from .crossings import solve
-from .linalg import solve_banded
-from .sampled import piecewise_polynomial
 from .stands import Stand
 
 if TYPE_CHECKING:
-    from ....ir.types import Array
+    from .....ir.types import Array
 
 
 def _column(h: Any, y: Any) -> Any:

@@ -153,7 +153,7 @@ def parts(found):
     return list(found) if isinstance(found, tuple) else [found]
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(21)
 @pytest.mark.parametrize("f", PROGRAMS, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("x", [X, X[::-1], np.float32(X)], ids=["forward", "backward", "float32"])
 def test_values(f, x):
@@ -164,7 +164,7 @@ def test_values(f, x):
             assert not isinstance(b, np.ndarray) or a.dtype == b.dtype
 
 
-@pytest.mark.sweep(6)
+@pytest.mark.sweep(16, days=True)
 @pytest.mark.parametrize("f", [by_keys, extremes_by_keys, heap_sorted, shortest, a_queue, written_while_it_grows,
                           rows_written], ids=lambda f: f.__name__)
 def test_derivatives(f):

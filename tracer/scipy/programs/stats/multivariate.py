@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..linalg.over_numpy import solve_triangular
 from .families import LOG_ROOT_2PI
-from .linalg import solve_triangular
 
 
 def _parameters(mean: Any, cov: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .linalg import _adjoint, _ready, _square, cholesky, solve_banded
+from .over_numpy import _adjoint, _ready, _square, cholesky, solve_banded
 
 
 def _reflection(x: Any, first: Any) -> Any:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..primitives import footprint_of
-from .filters import _each, _padded, _plain, correlate1d, gaussian_filter
+from ...primitives import footprint_of
+from .convolutions import _each, _padded, _plain, correlate1d, gaussian_filter
 
 if TYPE_CHECKING:
-    from ....ir.types import Array
+    from .....ir.types import Array
 
 
 def _axes(input: Array, axes: tuple[int, ...] | None) -> Any:

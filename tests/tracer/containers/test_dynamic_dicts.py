@@ -203,7 +203,7 @@ def same(a, b):
         assert a == b
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(8)
 @pytest.mark.parametrize("f", PROGRAMS, ids=lambda f: f.__name__)
 def test_as_python(f):
     run = tg.jit(f)
@@ -265,7 +265,7 @@ def array_values(k, w):
     return arrays(k, w) ** 2
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(8, days=True)
 @pytest.mark.parametrize("f", [accumulated, by_defaults, through_removal, float_keys, in_while, array_values, early_return],
                          ids=lambda f: f.__name__)
 def test_derivatives(f):
@@ -335,6 +335,7 @@ def test_the_derivative_of_a_returned_dict_is_refused():
     np.testing.assert_allclose(values, list(dict(zip(K, W)).values()))
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("n", [0, 1, 4, 5, 20, 300])
 def test_sizes_of_tables(n):
     """On both sides of the sizes at which a table grows; lengths of zero."""

@@ -3,8 +3,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ....ir.errors import UnsupportedError
-from ... import tracing
+from .....ir.errors import UnsupportedError
+from .... import tracing
 
 
 class Stand:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.linalg import LinAlgError
 
-from .linalg import _adjoint, _ready, _square, expm
+from .over_numpy import _adjoint, _ready, _square, expm
 
 
 def _equation(name: str, a: Any, b: Any, q: Any, r: Any, e: Any, s: Any) -> tuple[Any, Any, Any]:

@@ -91,7 +91,7 @@ def kept_name(x, y, n):
     return x, y
 
 
-@pytest.mark.sweep(6)
+@pytest.mark.sweep(14, days=True)
 @pytest.mark.parametrize("shapes", ["equal", "different", "float32"])
 @pytest.mark.parametrize("f", [trade, by_element, helpers, rows_by_square, in_tuples, in_dicts, two_at_once],
                          ids=lambda f: f.__name__)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ....ir.errors import UnsupportedError
-from ...values.promotion import fail
+from .....ir.errors import UnsupportedError
+from ....values.promotion import fail
 from . import families_more  # noqa: F401  (fills the table)
 from .families import FAMILIES, INF
 from .families_borrowed import Borrowed
 
 if TYPE_CHECKING:
-    from ....ir.types import Array
+    from .....ir.types import Array
 
 
 def _parsed(family: Any, args: tuple[float | Array, ...], kwargs: Mapping[str, float | Array]) -> tuple[list[Array],

@@ -1,4 +1,4 @@
-"""Deques whose length only run time knows: two piles (sequences/dynamic_lists.py) with their ends outside.
+"""Deques whose length only run time knows: two piles (containers/dynamic_lists.py) with their ends outside.
 
     d.appendleft(x)      left.append(x)                            left: [2, 1, 0]   right: [3, 4]     is 0 1 2 3 4
     d.popleft()          if not left: left, right = right[::-1], []; left.pop()

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .linalg import solve_triangular
+from ..linalg.over_numpy import solve_triangular
 
 
 class Kde:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .filters import _FEW, _by_fourier, _by_shifts
+from .convolutions import _FEW, _by_fourier, _by_shifts
 from .neighbourhoods import median_filter
 
 _BOUNDARIES: Any = {"fill": "constant", "pad": "constant", "wrap": "wrap", "circular": "wrap", "symm": "symmetric",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from ....ir.types import Array
+    from .....ir.types import Array
 
 _FEW = 64              # elements of a kernel that is applied shift by shift; larger ones of several axes go by transforms
 
