@@ -425,6 +425,8 @@ def roots_of(trace: Trace, value: Value) -> Roots:
             elif init is not None:
                 todo.append(init)
                 found.stop = found.stop or (isinstance(init, Const) and "the iterations of a while loop") or None
+        elif v.op is not None and v.op.defn.draws:
+            found.stop = found.stop or "a random number"
         elif v.op is not None and v.op.defn.rule in _CHAIN and v.op.defn.evaluate is not None:
             todo += v.op.operands
         elif v.op is not None and v.op.name == "if":

@@ -1,4 +1,4 @@
-"""Random numbers: ops that draw from a NumPy generator, in program order.
+"""Random numbers: ops that draw from a generator of NumPy or of the standard library, in program order.
 
     draw g, d…, p… {dist, kind, dtype, rank}      -> dtype[d…]    numbers of one distribution, in C order; each parameter p has
                                                                  the result's dimensions or rank 0
@@ -6,10 +6,10 @@
                                                   -> result       what a method of a generator returns that is no distribution
                                                                  of single numbers; `result` "none": its effect alone
 
-A generator is an i64: the address of the Python object (a numpy.random.Generator or RandomState; `kind` says which), which
-whoever calls the program holds meanwhile, or which `random_call` has made. The meaning of a draw is NumPy's own method of that
-object, so the numbers and the state that it leaves are NumPy's. Draws have an effect: none is removed, repeated or moved over
-another.
+A generator is an i64: the address of the Python object (a numpy.random.Generator or RandomState, or a random.Random; `kind`
+says which), which whoever calls the program holds meanwhile, or which `random_call` has made. The meaning of a draw is that
+object's own method, so the numbers and the state that it leaves are NumPy's, or Python's. Draws have an effect: none is
+removed, repeated or moved over another.
 
 The parameters have no derivative here. Where a distribution is a function of standard draws and parameters, the tracer writes
 that function; where only its distribution function F is smooth in a parameter a, a draw x moves along a level of it:
@@ -30,21 +30,21 @@ from ..opdef import OpDef
 from ..types import F64, I64, Array, DType, Type, known_dtype
 from .common import array_type, expect_at_least, expect_choice, expect_count, expect_index, fail, same_dims
 
-KINDS = ("Generator", "RandomState")
-_HOME = {"Generator": "numpy.random._generator", "RandomState": "numpy.random.mtrand"}
+KINDS = ("Generator", "RandomState", "Random")
+_HOME = {"Generator": "numpy.random._generator", "RandomState": "numpy.random.mtrand", "Random": "random"}
 
 
 # --- generators ------------------------------------------------------------------------------------------------------------
 
 def kind_of(x: Any) -> str | None:
-    """Which kind of generator an object is; None for anything else. (np.random is not imported to tell.)"""
+    """Which kind of generator an object is; None for anything else. (Their modules are not imported to tell.)"""
     cls = type(x)
     home = _HOME.get(cls.__name__)
     return cls.__name__ if home is not None and cls is getattr(sys.modules.get(home), cls.__name__, None) else None
 
 
 def class_of(kind: str) -> type:
-    return getattr(np.random, kind)
+    return getattr(sys.modules["random"] if kind == "Random" else np.random, kind)
 
 
 def handle_of(generator: Any) -> int:
@@ -95,6 +95,7 @@ PARAMETERS = {
     "noncentral_chisquare": (_F, _F), "noncentral_f": (_F, _F, _F), "poisson": (_F,), "geometric": (_F,), "zipf": (_F,),
     "logseries": (_F,), "binomial": (_I, _F), "negative_binomial": (_F, _F), "hypergeometric": (_I, _I, _I),
     "integers": (_I, _I),
+    "bits": (_I,), "gauss": (), "gammavariate": (_F,), "vonmisesvariate": (_F, _F),      # of random.Random alone
 }
 
 
@@ -107,6 +108,8 @@ def _evaluate_draw(op: Op, handle: Array, *operands: Array) -> tuple[Array, ...]
 
 def draw(generator: Any, dist: str, dtype: np.dtype, shape: tuple | None, params: Sequence[Array]) -> Array:
     """Numbers of a distribution by NumPy's method: one where `shape` is None, else an array."""
+    if kind_of(generator) == "Random":
+        return _PYTHON[dist](generator, *params)
     own = _OWN.get(dist)
     if own is not None:
         return own(generator, dtype, shape, *params)
@@ -152,13 +155,21 @@ _OWN: dict[str, Callable] = {
 }
 
 
+# What a random.Random draws: single numbers.
+_PYTHON: dict[str, Callable] = {
+    "random": lambda g: g.random(), "bits": lambda g, k: g.getrandbits(int(k)), "gauss": lambda g: g.gauss(0.0, 1.0),
+    "gammavariate": lambda g, a: g.gammavariate(float(a), 1.0),
+    "vonmisesvariate": lambda g, mu, kappa: g.vonmisesvariate(float(mu), float(kappa)),
+}
+
+
 # --- random_call -----------------------------------------------------------------------------------------------------------
 
 def _infer_call(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
     expect_choice("random_call", "kind", attrs["kind"], KINDS)
     rank, result = attrs["rank"], attrs["result"]
     expect_at_least("random_call", operands, rank)
-    if attrs["method"] not in ("new", "random_state"):
+    if attrs["method"] not in _NEW:
         expect_at_least("random_call", operands, 1)
         _expect_handle("random_call", operands[0])
     dims = tuple([expect_index("random_call", d) for d in operands[len(operands) - rank:]]) if rank else ()
@@ -179,7 +190,7 @@ def run_call(kind: str, method: str, form: str, operands: Sequence[Array], dims:
     """What the op `random_call` does. `form` is JSON: [[argument…], [[keyword, argument]…]], where an argument is
     ["x", k] for operand k behind the generator, ["d", n] for the first n dimensions of the result, ["t", name] for a dtype or
     ["c", literal]."""
-    made = method in ("new", "random_state")
+    made = method in _NEW
     given = operands if made else operands[1:]
     read: dict[str, Callable] = {"x": lambda k: given[k], "d": lambda n: dims[:n], "t": np.dtype, "c": lambda value: value}
     args, kwargs = json.loads(form)
@@ -207,7 +218,7 @@ def _seed(seed: Any) -> Any:
     return seed if seed is None or isinstance(seed, (int, list, tuple)) or np.ndim(seed) else int(seed)
 
 
-_NEW = {"new": _new, "random_state": _random_state}
+_NEW: dict[str, Callable] = {"new": _new, "random_state": _random_state, "python": lambda seed: class_of("Random")(_seed(seed))}
 
 
 def _hold(generator: Any) -> int:
@@ -257,8 +268,18 @@ def _between(generator: Any, low: Any, high: Any, size: Any, kind: Any) -> Any:
     return _integers(generator, kind, size, low, high)
 
 
-_METHODS: dict[str, Callable] = {"integers_between": _between, "drop": _drop, "spawn": _spawn, "seed": _seeded,
-            **{method: _moved(method) for method in ("shuffle", "permutation", "permuted")}}
+def _weighted(generator: Any, weights: Array, sums: bool, size: tuple[int]) -> Any:
+    """Positions by random.choices, whose weights are sums already where `sums` says so."""
+    given = weights.tolist()
+    return generator.choices(range(len(given)), **{"cum_weights" if sums else "weights": given}, k=size[0])
+
+
+_METHODS: dict[str, Callable] = {
+    "sample": lambda generator, n, size: generator.sample(range(int(n)), size[0]), "weighted": _weighted,
+    "choices": lambda generator, n, size: generator.choices(range(int(n)), k=size[0]),
+    "integers_between": _between, "drop": _drop, "spawn": _spawn, "seed": _seeded,
+    **{method: _moved(method) for method in ("shuffle", "permutation", "permuted")},
+}
 
 OpDef("draw", _infer_draw, _evaluate_draw, effect=True, draws=True, doc="Numbers drawn from a generator.")
 OpDef("random_call", _infer_call, _evaluate_call, effect=True, draws=True, doc="What a method of a generator returns.")

@@ -21,8 +21,13 @@ def parameters(signature: Signature) -> list[int]:
     return [k for k, leaf in signature.inputs().items() if isinstance(leaf, ScalarIn) and leaf.kind in random.KINDS]
 
 
+# A random.Random has none: kernels that draw from such take turns. (Python's own methods take nothing.)
+_PYTHONS = threading.RLock()
+
+
 def _locks(handles: Iterable[int]) -> list:
-    found = [random.generator_at(h)._bit_generator.lock for h in sorted(set(handles))]
+    bits = [getattr(random.generator_at(h), "_bit_generator", None) for h in sorted(set(handles))]
+    found = [_PYTHONS if b is None else b.lock for b in bits]
     return [lock for lock in dict.fromkeys(found) if isinstance(lock, _REENTRANT)]
 
 

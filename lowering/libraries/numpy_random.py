@@ -34,7 +34,7 @@ from ..loopir.grammar import At, Buffer, Imm, Scalar
 from ..native import engine
 from ..native.c_layouts import function_address
 from ..native.elf import contents, is_elf
-from . import blas
+from . import blas, mersenne_twister
 from .random_functions import FUNCTIONS, TABLES, UNIFORM, ZIGGURAT
 
 if TYPE_CHECKING:
@@ -125,6 +125,8 @@ def _words(x: Any) -> tuple[int, ...]:
 def place_of(kind: str) -> int | None:
     """The offset of the bitgen_t inside an object; of a RandomState that of the structure which has its address and the second
     number of the last pair of normal ones. None where it is not found."""
+    if kind == "Random":
+        return mersenne_twister.place()
     found = set()
     for seed, bits in ((1, np.random.PCG64), (2, np.random.MT19937), (3, np.random.Philox)):
         generator = random.class_of(kind)(bits(seed))
@@ -157,7 +159,7 @@ _BOTH = {"random": _Row("uniform", "uniform"), "laplace": _Row("random_laplace")
 _INTEGERS = ("poisson", "geometric", "zipf", "logseries", "negative_binomial", "hypergeometric")
 _FLOATS = ("standard_normal", "standard_exponential", "standard_gamma", "standard_cauchy", "beta", "rayleigh", "vonmises",
            "wald", "noncentral_chisquare", "noncentral_f")
-for _kind in random.KINDS:
+for _kind in ("Generator", "RandomState"):
     for _dist, _row in _BOTH.items():
         _ROWS[_kind, _dist, "f64"] = _row
 _ROWS |= {("Generator", dist, "f64"): _Row(f"random_{dist}") for dist in _FLOATS}
@@ -174,6 +176,8 @@ _ROWS |= {
     ("RandomState", "poisson", "i64"): _Row("random_poisson"),
     ("Generator", "integers", "i64"): _Row("random_bounded_uint64", "lemire"),
     ("RandomState", "integers", "i64"): _Row("random_bounded_uint64", "masked"),
+    ("Random", "random", "f64"): _Row("tracegrad.python_random", "own"),
+    ("Random", "bits", "i64"): _Row("tracegrad.python_bits", "own"),
 }
 
 _ZIGGURATS = {"standard_normal": _Row("tracegrad.normal", "own"), "standard_exponential": _Row("tracegrad.exponential", "own")}
@@ -186,7 +190,7 @@ def row_of(kind: str, dist: str, dtype: str) -> _Row | None:
     row = _ROWS.get((kind, dist, dtype))
     if (kind, dtype) == ("Generator", "f64") and dist in _ZIGGURATS and _tables() is not None:
         row = _ZIGGURATS[dist]
-    return row if row is not None and _library() is not None and place_of(kind) is not None else None
+    return row if row is not None and (kind == "Random" or _library() is not None) and place_of(kind) is not None else None
 
 
 # --- the rows in machine code ----------------------------------------------------------------------------------------------
@@ -219,14 +223,20 @@ def _call(out: Emitter, row: _Row, bits: str, params: tuple, kind: str, more: tu
         given = [given[0], *[("float", _narrow(out, x)) for _, x in given[1:]]]
     symbol, result = f"npyrandom.{row.symbol}" if row.how not in ("own", "legacy") else row.symbol, out.fresh()
     if row.how in ("own", "legacy"):
-        out.declare(UNIFORM)
-        for line in FUNCTIONS[row.symbol].split("\ndefine", 1)[0].splitlines():
-            out.declare(line)
-        out.declare("define" + FUNCTIONS[row.symbol].split("\ndefine", 1)[1])
+        for part in _parts(row.symbol):
+            out.declare(part)
     else:
         out.declare(f"declare {kind} @{symbol}({', '.join(t for t, _ in given)})")
     out.lines.append(f"  {result} = call {kind} @{symbol}({', '.join(f'{t} {x}' for t, x in given)})")
     return result
+
+
+def _parts(symbol: str) -> tuple[str, ...]:
+    """What is declared for a function of this package: each part once in a module."""
+    if symbol in mersenne_twister.FUNCTIONS:
+        return mersenne_twister.FUNCTIONS[symbol]
+    declarations, own = FUNCTIONS[symbol].split("\ndefine", 1)
+    return UNIFORM, *declarations.splitlines(), "define" + own
 
 
 def _narrow(out: Emitter, x: str) -> str:

@@ -79,6 +79,8 @@ def call(f: Any, /, *args: Any, **kwargs: Any) -> Any:
     for redirect in REDIRECTS:
         instead = redirect(f)
         if instead is not None:
+            if type(instead) is types.MethodType and source.is_open(instead):        # CPython's own lines, for a traced object
+                return call(instead, *args, **kwargs)
             captured_values.whole(*args, *kwargs.values(), deep=captured_values.ALL)
             return _adopted(trace, instead(*map(_listed, args), **kwargs))
     try:

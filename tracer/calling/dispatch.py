@@ -20,7 +20,7 @@ from ...ir.types import F64, I64, Array
 from .. import tracing
 from ..numpy import calculus, determinants, einsum, fourier, histograms, norms, quantiles, setops, spectral, statistics  # noqa: F401
 from ..numpy.arrays import creation, inserting, joining, manipulation, windows  # noqa: F401
-from ..numpy.random import distributions, methods
+from ..numpy.random import distributions, methods, standard_library
 from ..scipy import special
 from ..values import boxes, captured_arrays, indexing, random_generators, ufuncs  # noqa: F401
 from ..values.boxes import (
@@ -92,9 +92,9 @@ def redirect(f: Any) -> Callable | None:
     special_function = special.redirect(f)
     if special_function is not None:
         return passing(f, special_function)
-    if random_generators.random.kind_of(owner) is not None:
-        return distributions.redirect(f)
-    if _draws(f) and (found := methods.function(f)) is not None:
+    if random_generators.random.kind_of(owner) is not None:          # within tg.static it draws now, once
+        return None if tracing.current().freezing else distributions.redirect(f)
+    if (_draws(f) and (found := methods.function(f)) is not None) or (found := standard_library.function(f)) is not None:
         return found
     if _draws(owner.__class__) or _draws(f):
         return _random(("" if owner.__class__.__name__ == "Generator" else "np.random.") + f.__name__)

@@ -23,6 +23,7 @@ from .. import tracing
 from ..regions import escapes, exceptions, failed_writes, if_join, leaf_types, list_scan_outputs, region_tracing
 from ..values import boxes, captured_arrays, captured_values, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
+from ..values.chosen_texts import ChosenText
 from ..values.python import exception_parts, format_strings
 from . import packed_lists
 
@@ -211,7 +212,8 @@ def in_(x: Any, items: Any) -> Any:
     unrepeatable.expect_no_environment(items)
     unrepeatable.expect_not_consumed(items)
     captured_values.compared(x, *(items if isinstance(items, (list, tuple)) else ()))
-    if isinstance(x, Box):
+    traced = isinstance(x, (Box, ChosenText))
+    if traced:
         captured_values.whole(items)
     else:
         captured_values.presence(items, x)
@@ -222,14 +224,14 @@ def in_(x: Any, items: Any) -> Any:
     if isinstance(items, ArrayBox) or (isinstance(x, Box) and isinstance(items, (np.ndarray, range))):
         found = np.any(boxes.lift(np.asarray(items) if isinstance(items, range) else items) == x)
         return ScalarBox(found.read(), "bool") if isinstance(found, Box) else bool(found)
-    if isinstance(items, (list, tuple, set, frozenset)) and (isinstance(x, Box) or any(isinstance(v, Box) for v in items)):
+    if isinstance(items, (list, tuple, set, frozenset)) and (traced or any(isinstance(v, Box) for v in items)):
         found = False
         for v in items:
             if v is x:
                 return True
             found = or_(found, lambda v=v: v == x)
         return boxed(truth(found))
-    if isinstance(x, Box) and isinstance(items, dict):
+    if traced and isinstance(items, dict):
         return in_(x, list(items))
     return x in items
 

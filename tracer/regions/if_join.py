@@ -14,7 +14,7 @@ from ...ir.errors import UnsupportedError
 from ...ir.types import BOOL_SCALAR
 from .. import pytrees, tracing
 from ..tracing import Trace
-from ..values import optional_values
+from ..values import chosen_texts, optional_values
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import identity, leaf_types, region_tracing
 
@@ -60,7 +60,7 @@ class IfJoin:
         """Join what a place holds after the one branch with what it holds after the other."""
         if a is b:
             return JoinedValue(False, lambda results: a)
-        maybe = self.maybe(what, a, b) or self.optional(what, a, b)
+        maybe = self.maybe(what, a, b) or self.optional(what, a, b) or self.text(a, b)
         if maybe is not None:
             return maybe
         for uses, held in zip(self.uses, (a, b)):
@@ -68,14 +68,15 @@ class IfJoin:
                 uses[id(part)] = uses.get(id(part), 0) + 1
         left, left_tree = leaf_types.flatten(a)
         right, right_tree = leaf_types.flatten(b)
-        if left_tree != right_tree:                       # perhaps but for what may be None
-            left, left_tree = pytrees.flatten(a, leaf_types.opened, _may_be_none)
-            right, right_tree = pytrees.flatten(b, leaf_types.opened, _may_be_none)
+        if left_tree != right_tree:                       # perhaps but for what may be None, or a text
+            left, left_tree = pytrees.flatten(a, leaf_types.opened, _undecided)
+            right, right_tree = pytrees.flatten(b, leaf_types.opened, _undecided)
         if left_tree != right_tree:
             raise region_tracing.Mismatch(region_tracing.quoted(what), leaf_types.describe(a), leaf_types.describe(b),
                                           "the structures differ")
         paths = left_tree.paths(what)
-        slots = [self.optional(path, x, y) or self.leaf(path, x, y) for path, x, y in zip(paths, left, right)]
+        slots = [self.optional(path, x, y) or self.text(x, y) or self.leaf(path, x, y)
+                 for path, x, y in zip(paths, left, right)]
         if left_tree is pytrees.LEAF:
             return slots[0]
 
@@ -127,6 +128,21 @@ class IfJoin:
             held = self.add(what, held_a, held_b)
         flag = self.pair(*flags)
         return JoinedValue(True, lambda results: optional_values.optional(held.build(results), results[flag]))
+
+    def text(self, a: Any, b: Any) -> JoinedValue | None:
+        """Texts of which no number that is known decides, or that were chosen before."""
+        both = [chosen_texts.texts_of(x) for x in (a, b)]
+        if both[0] is None or both[1] is None or both[0] == both[1] == (a,):
+            return None
+        if not self.flexible and chosen_texts.ChosenText not in (type(a), type(b)):
+            return None
+        texts = tuple(dict.fromkeys((*both[0], *both[1])))
+        numbers = []
+        for side, x in enumerate((a, b)):
+            with self.trace.builder.at(self.blocks[side]):
+                numbers.append(chosen_texts.among(x, texts))
+        k = self.pair(*numbers)
+        return JoinedValue(True, lambda results: chosen_texts.ChosenText(results[k], texts))
 
     def set_flag(self, x: Any) -> Value:
         if type(x) is leaf_types.MaybeUndefined:
@@ -367,6 +383,6 @@ class _Emission:
         return None
 
 
-def _may_be_none(x: Any) -> bool:
-    """Whether a part of a structure is None, or may be."""
-    return x is None or type(x) in optional_values.KINDS
+def _undecided(x: Any) -> bool:
+    """Whether a part of a structure is None, or may be, or is a text among others."""
+    return x is None or type(x) in optional_values.KINDS or type(x) is chosen_texts.ChosenText

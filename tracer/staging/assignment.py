@@ -19,6 +19,7 @@ from ..sequences import records
 from ..syntax import nonlocals, source
 from ..values import boxes, captured_values, ownership
 from ..values.boxes import ArrayBox, Box, ScalarBox
+from ..values.chosen_texts import ChosenText
 from . import dunder_dispatch
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ def getitem(held: Any, key: Any) -> Any:
         if handler is not None:
             return handler(held, key)
         list_scan_outputs.read(trace, held)
+        if type(key) is ChosenText and isinstance(held, dict):
+            captured_values.whole(held)
+            return key.each(lambda text: held[text])
         if type(key) is ScalarBox:
             captured_values.whole(held)
             found = list_sort.item_at(trace, held, key)

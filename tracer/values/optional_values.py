@@ -111,5 +111,6 @@ def _join(meta: tuple, children: Sequence) -> Any:
     return held if flag or type(flag) not in (bool, np.bool_) else None           # of a tangent the flag is 0.0
 
 
+KIND = pytrees.Kind("optional", _split, _join, lambda meta, n: [" is not None", ""])
 for _kind in KINDS:
-    pytrees.learn(_kind, pytrees.Kind("optional", _split, _join, lambda meta, n: [" is not None", ""]))
+    pytrees.learn(_kind, KIND)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from .boxes import Box
 
 DROP: list = []                           # dropped(trace, scope) at the end of a region, which lets go of what it has made
-METHODS: dict = {}                        # (kind, method) -> handler(box, …): numpy/random.py fills it
+METHODS: dict = {}                        # (kind, method) -> handler(box, …): numpy/random fills it
+OWN: dict = {}                            # kind -> (box, name) -> a method that is traced as it is written, or None
 
 
 class Method:
@@ -36,7 +37,7 @@ class Method:
 
 
 class GeneratorBox:
-    """A traced generator: `value` stands for the object (ir/ops/random.py), `kind` is "Generator" or "RandomState".
+    """A traced generator: `value` stands for the object (ir/ops/random.py), `kind` is one of random.KINDS.
 
     made   by the traced program, in a region that lets go of it at its end
     """
@@ -52,13 +53,19 @@ class GeneratorBox:
         handler = METHODS.get((self.kind, name))
         if handler is not None:
             return Method(self, name, handler)
+        if self.kind in OWN and (own := OWN[self.kind](self, name)) is not None:
+            return own
         if not name.startswith("__") and hasattr(random.class_of(self.kind), name):
-            fail(UnsupportedError, f"np.random.{self.kind}.{name} cannot be compiled",
+            fail(UnsupportedError, f"{self._shown}.{name} cannot be compiled",
                  "use it before the compiled function, and pass the generator in")
-        raise AttributeError(f"'numpy.random.{self.kind}' object has no attribute '{name}'")
+        raise AttributeError(f"'{self._shown}' object has no attribute '{name}'")
 
     def __repr__(self) -> str:
-        return f"<traced np.random.{self.kind}>"
+        return f"<traced {self._shown}>"
+
+    @property
+    def _shown(self) -> str:
+        return "random.Random" if self.kind == "Random" else f"numpy.random.{self.kind}"
 
 
 def boxed(x: Array | Box) -> GeneratorBox | None:

@@ -15,6 +15,7 @@ import itertools
 import os
 import pathlib
 import random
+import secrets
 import sys
 import time
 import types
@@ -917,8 +918,8 @@ REFUSED = {
     "counter": (lambda x: x + time.perf_counter_ns(), "the clock"),
     "today": (lambda x: x + datetime.datetime.now().year, "the clock"),
     "date": (lambda x: x + datetime.date.today().year, "the clock"),
-    "random": (lambda x: x + random.random(), "random numbers"),
-    "generator": (lambda x: x + DRAW.gauss(0.0, 1.0), "random numbers"),
+    "secrets": (lambda x: x + secrets.randbelow(5), "random numbers"),
+    "generator": (lambda x: x + DRAW.random(), "random numbers"),
     "uuid": (lambda x: x + uuid.uuid4().int % 7, "random numbers"),
     "bytes": (lambda x: x + len(os.urandom(3)), "random numbers"),
     "environ": (lambda x: x + len(os.environ["PATH"]), "the environment"),
@@ -936,7 +937,7 @@ REFUSED = {
     "for": (lambda x: x + sum(k for k in ITERATOR), "consumed"),
     "file": (lambda x: x + sum(len(line) for line in FILE), "consumed"),
 }
-DRAW, ITERATOR, FILE = random.Random(1), iter([1.0, 2.0]), io.StringIO("a\nb")
+DRAW, ITERATOR, FILE = random.SystemRandom(), iter([1.0, 2.0]), io.StringIO("a\nb")
 CONTEXT = contextvars.ContextVar("c", default=1.0)
 
 

@@ -43,6 +43,9 @@ class Q:
 def f(q, d):
     return Q(P(q.p.mass * 2, q.p.place + d["b"]), q.scale), {"z": d["a"], "a": [q.p.place]}, (), None
 """, "f, (Q(P(1.5, np.arange(3.0)), 2.0), {'b': 1.0, 'a': np.ones(2)})"),
+    "none or a number": ("@tg.jit\ndef f(x):\n    for k, v in enumerate(x):\n        if v > 2:\n            return k",
+                         "f, (np.arange(5.0),)"),
+    "text": ("@tg.jit\ndef f(x):\n    return x, 'up' if x > 0 else 'down'", "f, (-1.5,)"),
     "static": ("@tg.jit\ndef f(x, n, mode):\n    return np.zeros(n) + x if mode == 'a' else x", "f, (np.ones(1), 4, 'a')"),
     "enum": ("""
 class Kind(enum.Enum):

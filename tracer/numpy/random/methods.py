@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ...tracing import Scope, Trace
 
 
-def _call(box: GeneratorBox | None, method: str, args: Sequence = (), kwargs: Any = (),
+def emitted(box: GeneratorBox | None, method: str, args: Sequence = (), kwargs: Any = (),
           result: DType | None = None, dims: tuple[Dim, ...] = (), kind: str | None = None) -> Value:
     """Emit a `random_call`. Arguments are Values, DTypes, "dims" (of the result) or Python literals."""
     b, operands = tracing.current().builder, [] if box is None else [box.value]
@@ -85,7 +85,7 @@ def _integers(box: GeneratorBox, low: int, high: int | ScalarBox | None = None, 
         value = Source(box, dims, I64).draw("integers", x, top).value
     else:                                            # by NumPy's method on the whole: numbers of few bits share draws
         given = [low.value for low in (x, top)]
-        value = _call(box, "integers_between", [*given, DIMS if dims else None, target], result=target, dims=dims)
+        value = emitted(box, "integers_between", [*given, DIMS if dims else None, target], result=target, dims=dims)
     if size is None and not dims:
         return ScalarBox(value, ("bool" if dtype is bool else "int") if python else None)
     return boxes.array(value)
@@ -141,7 +141,7 @@ def _choice(box: GeneratorBox, a: int, size: int | ScalarBox | None = None, repl
     if box.kind == "Generator":
         kwargs.append(("shuffle", _literal(shuffle, "shuffle")))
     dims = () if size is None else shapes.shape_of(size)
-    places = _call(box, "choice", [count, None if size is None else DIMS, _literal(replace, "replace")], kwargs, I64, dims)
+    places = emitted(box, "choice", [count, None if size is None else DIMS, _literal(replace, "replace")], kwargs, I64, dims)
     places = boxes.array(places) if size is not None else ScalarBox(places, "int")
     if isinstance(pool, ArrayBox):
         return FUNCTIONS[np.take](pool, places, axis=axis)
@@ -162,7 +162,7 @@ def _order(box: Any, method: str, x: ArrayBox, axis: Any) -> ArrayBox:
     lengths = [b.cast(b.index(d), I64) for d in x.dims]
     dims = x.dims if whole else (along,)
     shape = b("concat", *[b.reshape(n, (1,)) for n in lengths], axis=0)
-    return boxes.array(_call(box, method, [shape, axis], result=I64, dims=dims))
+    return boxes.array(emitted(box, method, [shape, axis], result=I64, dims=dims))
 
 
 def _shuffle(box: GeneratorBox, x: Any, axis: int = 0) -> None:
@@ -245,13 +245,13 @@ def _vector(box: Any, method: str, args: Any, lead: Any, length: Dim, dtype: DTy
             kwargs: Any = ()) -> Any:
     """Vectors of `length` numbers, as many as `lead` says."""
     given = None if size is None else (DIMS, len(lead))
-    return boxes.array(_call(box, method, [*args, given], kwargs, dtype, (*lead, length)))
+    return boxes.array(emitted(box, method, [*args, given], kwargs, dtype, (*lead, length)))
 
 
 # --- seeds and new generators ----------------------------------------------------------------------------------------------
 
-def _seed(box: GeneratorBox, seed: Any = None) -> None:
-    _call(box, "seed", [_seed_of(seed)])
+def seeded(box: GeneratorBox, seed: Any = None) -> None:
+    emitted(box, "seed", [_seed_of(seed)])
 
 
 def _seed_of(seed: Any) -> Any:
@@ -282,17 +282,17 @@ def _bits(name: str) -> Callable:
     return lambda seed=None: Bits(name, seed)
 
 
-def _made(method: str, kind: str, bits: str, seed: Any) -> GeneratorBox:
-    trace = tracing.current()
-    made = GeneratorBox(_call(None, method, [bits, _seed_of(seed)], result=I64, kind=kind), kind, True)
-    trace.scopes[-1].generators.append(made)
-    return made
+def made(method: str, kind: str, *how: Any) -> GeneratorBox:
+    """A generator that the program makes; the last argument is its seed."""
+    found = GeneratorBox(emitted(None, method, [*how[:-1], _seed_of(how[-1])], result=I64, kind=kind), kind, True)
+    tracing.current().scopes[-1].generators.append(found)
+    return found
 
 
 def drop(trace: Trace, scope: Scope) -> None:
     """What a region has made is let go at its end: it is known nowhere else."""
     for made in scope.generators:
-        _call(made, "drop")
+        emitted(made, "drop")
 
 
 random_generators.DROP.append(drop)
@@ -303,26 +303,26 @@ def _default_rng(seed: Any = None) -> Any:
     if box is not None and box.kind == "Generator":
         return box
     if isinstance(seed, Bits):
-        return _made("new", "Generator", seed.name, seed.seed)
-    return _made("new", "Generator", "", seed)
+        return made("new", "Generator", seed.name, seed.seed)
+    return made("new", "Generator", "", seed)
 
 
 def _generator(bits: Any) -> Any:
     if not isinstance(bits, Bits):
         fail(UnsupportedError, f"np.random.Generator of a '{type(bits).__name__}' that exists outside of the compiled function",
              "make the generator before the call, and pass it in")
-    return _made("new", "Generator", bits.name, bits.seed)
+    return made("new", "Generator", bits.name, bits.seed)
 
 
 def _random_state(seed: Any = None) -> Any:
     if isinstance(seed, Bits):
-        return _made("random_state", "RandomState", seed.name, seed.seed)
-    return _made("random_state", "RandomState", "", seed)
+        return made("random_state", "RandomState", seed.name, seed.seed)
+    return made("random_state", "RandomState", "", seed)
 
 
 def _spawn(box: GeneratorBox, n_children: Any) -> Any:
     count = shapes.static_int(n_children, "the number of generators to spawn")
-    made = [GeneratorBox(_call(box, "spawn", result=I64), box.kind, True) for _ in range(count)]
+    made = [GeneratorBox(emitted(box, "spawn", result=I64), box.kind, True) for _ in range(count)]
     tracing.current().scopes[-1].generators.extend(made)
     return made
 
@@ -350,7 +350,7 @@ _SHARED = {"seed": "seed", "ranf": "random_sample", "sample": "random_sample"}
 METHODS |= {
     ("Generator", "integers"): _integers, ("RandomState", "randint"): _randint,
     ("RandomState", "random_integers"): _random_integers, ("Generator", "spawn"): _spawn,
-    ("Generator", "permuted"): _permuted, ("RandomState", "seed"): _seed,
+    ("Generator", "permuted"): _permuted, ("RandomState", "seed"): seeded,
     ("Generator", "multivariate_hypergeometric"): _hypergeometric,
     **{(kind, name): method for kind in ("Generator", "RandomState") for name, method in
        {"choice": _choice, "shuffle": _shuffle, "permutation": _permutation, "multinomial": _multinomial,
