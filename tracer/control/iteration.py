@@ -93,7 +93,17 @@ class Range(Source):
     def at(self, k: Dim) -> int | ScalarBox:
         return boxes.count(shapes.arith("add", self.first, shapes.arith("mul", k, self.by)))
 
-    start, stop, step = (property(lambda self, part=part: boxes.count(getattr(self, part))) for part in ("first", "end", "by"))
+    @property
+    def start(self) -> int | ScalarBox:
+        return boxes.count(self.first)
+
+    @property
+    def stop(self) -> int | ScalarBox:
+        return boxes.count(self.end)
+
+    @property
+    def step(self) -> int | ScalarBox:
+        return boxes.count(self.by)
 
     def length(self) -> Any:
         """len(): a traced int where it is known only at run time."""
