@@ -14,7 +14,8 @@ from ..ir.errors import ArgumentError, ArgumentTypeError
 from ..options import checked
 
 OWN = ("fastmath", "boundscheck", "memory_budget", "threads", "error_model")      # of tg.config, for one function
-_REASSOCIATES = "fast"             # the flag of LLVM that stands for all; Numba takes a set of flags, too
+_REASSOCIATES = "fast"             # the flag of LLVM that stands for all
+_FLAGS = frozenset({_REASSOCIATES, "nnan", "ninf", "nsz", "arcp", "contract", "afn", "reassoc"})
 
 # Numba's option -> (the values that ask for nothing else than what happens, what to do otherwise)
 NUMBAS: dict[str, tuple[tuple[Any, ...], str]] = {
@@ -51,13 +52,14 @@ def chosen(given: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
 
 
 def _flag(value: Any) -> Any:
-    """`fastmath` as a bool: Numba takes a set of LLVM's flags, too, of which "fast" stands for all."""
-    if isinstance(value, set | frozenset | list | tuple):
-        if value and _REASSOCIATES not in value:
-            raise ArgumentError(f"tg.jit takes fastmath=True or False, not single flags such as {sorted(value)[0]!r}",
-                                "write fastmath=True for all of them, or False for IEEE semantics")
-        return bool(value)
-    return value
+    """`fastmath` as a bool. Numba takes a set of LLVM's flags, too, of which "fast" stands for all. Each of the others allows
+    something and asks for nothing, so IEEE semantics are right for any set of them."""
+    if not isinstance(value, set | frozenset | list | tuple):
+        return value
+    for flag in sorted(map(str, value)):
+        if flag not in _FLAGS:
+            raise ArgumentError(f"fastmath has no flag {flag!r}", f"LLVM's flags are {', '.join(sorted(_FLAGS))}")
+    return _REASSOCIATES in value
 
 
 def _expect_nothing_else(name: str, value: Any) -> None:

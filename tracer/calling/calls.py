@@ -112,7 +112,12 @@ _BUILTIN = (types.BuiltinFunctionType, type)
 REDIRECTS = [dispatch.redirect, _typed_container]
 
 
-SPREAD: dict = {}                 # class of an argument -> handler(f, args, kwargs) of such calls (containers/array_choice.py)
+def _of_range(f: Any, args: tuple, kwargs: dict) -> Any:
+    return args[0].length() if f is len else NotImplemented
+
+
+# class of an argument -> handler(f, args, kwargs) of such calls (containers/array_choice.py)
+SPREAD: dict = {iteration.Range: _of_range, iteration.AnyOrder: _of_range}
 INSIDE: set = set()               # those of them that are looked for in tuples and lists too, once there has been one
 
 

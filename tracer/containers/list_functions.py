@@ -66,21 +66,24 @@ for _f, _change in _FUNCTIONS.items():
 
 
 def _ordered(held: Any, key: Any, reverse: bool) -> list:
-    """The columns of a list in ascending order, or descending, equal entries in their order: stable argsorts, the last column
-    first. A descending order is an ascending one read backwards, of the entries backwards."""
-    if key is not None:
-        raise UnsupportedError("a list whose length is known only at run time is sorted by a key", "sort tuples (key, entry)",
+    """The columns of a list in ascending order, or descending, equal entries in their order: stable argsorts of the keys'
+    columns, the last one first. A descending order is an ascending one read backwards, of the entries backwards."""
+    columns = _columns(held)
+    keys = columns if key is None else _columns(calls.call(_PROGRAMS["keys_of"], held, key))
+    if any(len(c.dims) > 1 for c in keys):
+        raise UnsupportedError("a list whose length is known only at run time is sorted by arrays", "sort by numbers",
                                tracing.locate())
-    columns = held.columns() if hasattr(held, "columns") else [held.array()]
-    if any(len(c.dims) > 1 for c in columns):
-        raise UnsupportedError("a list of arrays is sorted, whose length is known only at run time", "sort numbers",
-                               tracing.locate())
-    columns = [c[::-1] for c in columns] if reverse else columns
-    *others, last = columns
+    keys = [c[::-1] for c in keys] if reverse else keys
+    *others, last = keys
     order = FUNCTIONS[np.argsort](last, stable=True)
     for column in reversed(others):
         order = order[FUNCTIONS[np.argsort](column[order], stable=True)]
-    return [c[order[::-1] if reverse else order] for c in columns]
+    return [c[::-1][order[::-1]] if reverse else c[order] for c in columns]
+
+
+def _columns(held: Any) -> list:
+    """One array for each number of an entry."""
+    return held.columns() if hasattr(held, "columns") else [held.array()]
 
 
 def sort(held: dynamic_lists.DynamicList, *, key: Any = None, reverse: bool = False) -> None:
@@ -94,6 +97,27 @@ def sorted_(held: Any, /, *, key: Any = None, reverse: bool = False) -> Any:
     return dynamic_lists.listed(held.entry, [boxes.array(c.read()) for c in found])
 
 
+def _extreme(f: Callable, program: Callable) -> Callable:
+    """min or max of a list of run-time length: by a key, or of tuples, as Python compares."""
+    plain = calls.OF_LISTS[f]
+
+    def run(held: Any, *more: Any, key: Any = None, **default: Any) -> Any:
+        now = held.settled() if hasattr(held, "settled") else held
+        if more or not (key or default or isinstance(now, dynamic_lists.Entries)):
+            return plain(held, *more)
+        return calls.call(program, now, key or (lambda x: x), _message(f), tuple(default.values()))
+
+    return run
+
+
+def _message(f: Callable) -> str:
+    """What Python says of an empty list; its words depend on its version."""
+    try:
+        return str(f([]))
+    except ValueError as error:
+        return str(error)
+
+
 def _method(name: str) -> Callable:
     return lambda held, *args: calls.call(_PROGRAMS[name], held, *args)
 
@@ -102,3 +126,5 @@ for _name in ("pop", "insert", "index", "remove", "count", "reverse"):
     dynamic_lists.METHODS[_name] = _method(_name)
 dynamic_lists.METHODS["sort"] = sort
 calls.OF_LISTS[builtins.sorted] = sorted_
+for _f, _program in ((builtins.min, list_programs.least_by), (builtins.max, list_programs.greatest_by)):
+    calls.OF_LISTS[_f] = _extreme(_f, _program)

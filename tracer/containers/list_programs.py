@@ -10,6 +10,38 @@ from typing import Any
 
 # --- lists ------------------------------------------------------------------------------------------------------------
 
+def keys_of(held: Any, key: Any) -> Any:
+    return [key(x) for x in held]
+
+
+def least_by(held: Any, key: Any, message: str, default: tuple) -> Any:
+    if len(held) == 0:
+        if default:
+            return default[0]
+        raise ValueError(message)
+    best = held[0]
+    least = key(best)
+    for x in held:
+        found = key(x)
+        if found < least:
+            best, least = x, found
+    return best
+
+
+def greatest_by(held: Any, key: Any, message: str, default: tuple) -> Any:
+    if len(held) == 0:
+        if default:
+            return default[0]
+        raise ValueError(message)
+    best = held[0]
+    greatest = key(best)
+    for x in held:
+        found = key(x)
+        if found > greatest:
+            best, greatest = x, found
+    return best
+
+
 def pop(held: Any, position: Any) -> Any:
     n = len(held)
     if n == 0:

@@ -80,6 +80,11 @@ def add_counts(held: Any, items: Any) -> None:
         store(held, key, get(held, key, 0) + value)
 
 
+def most_common(held: Any, n: Any) -> Any:
+    found = sorted(held.items(), key=lambda item: item[1], reverse=True)
+    return found if n is None else found[:max(n, 0)]
+
+
 def total(held: Any) -> Any:
     found = 0
     for value in held.values():

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from ...ir.build import const
 from ...ir.core import Value
 from ...ir.errors import ConcretizationError, UnsupportedError
-from .. import tracing
-from ..regions import list_scan_outputs
+from .. import pytrees, tracing
+from ..regions import leaf_types, list_scan_outputs
 from ..values import boxes, captured_arrays, captured_values, shapes, unrepeatable, views
 from ..values.boxes import ArrayBox, Box, ScalarBox
 
@@ -64,39 +65,93 @@ class Source:
 class Range(Source):
     """range(start, stop, step) with traced parts."""
 
-    __slots__ = ("start", "step", "stop")
+    __slots__ = ("by", "end", "first")
 
     def __init__(self, *bounds: int | ScalarBox) -> None:
         start, stop, step = (0, bounds[0], 1) if len(bounds) == 1 else (*bounds, 1)[:3]
-        self.start, self.stop, self.step = map(_index, (start, stop, step))
+        self.first, self.end, self.by = map(_index, (start, stop, step))
         self.trip = self._trip()
 
     def _trip(self) -> Dim:
         """max(0, ceil((stop - start) / step))"""
-        arith, span = shapes.arith, shapes.arith("sub", self.stop, self.start)
-        if type(self.step) is int:
-            if self.step == 0:
+        arith, span = shapes.arith, shapes.arith("sub", self.end, self.first)
+        if type(self.by) is int:
+            if self.by == 0:
                 raise ValueError("range() arg 3 must not be zero")
-            if self.step < 0:
-                span = arith("sub", self.start, self.stop)
-            size = abs(self.step)
+            if self.by < 0:
+                span = arith("sub", self.first, self.end)
+            size = abs(self.by)
             return arith("max", arith("floordiv", arith("add", span, size - 1), size), 0)
         builder = tracing.current().builder
         zero = builder.index(0)
-        step = builder.index(self.step)
+        step = builder.index(self.by)
         builder.emit("check", builder("ne", step, zero), error="ValueError", message="range() arg 3 must not be zero")
         up = builder("gt", step, zero)
         last = builder("select", up, builder("sub", step, builder.index(1)), builder("add", step, builder.index(1)))
-        return arith("max", arith("floordiv", arith("add", span, last), self.step), 0)
+        return arith("max", arith("floordiv", arith("add", span, last), self.by), 0)
 
     def at(self, k: Dim) -> int | ScalarBox:
-        return boxes.count(shapes.arith("add", self.start, shapes.arith("mul", k, self.step)))
+        return boxes.count(shapes.arith("add", self.first, shapes.arith("mul", k, self.by)))
+
+    @property
+    def start(self) -> int | ScalarBox:
+        return boxes.count(self.first)
+
+    @property
+    def stop(self) -> int | ScalarBox:
+        return boxes.count(self.end)
+
+    @property
+    def step(self) -> int | ScalarBox:
+        return boxes.count(self.by)
+
+    def length(self) -> Any:
+        """len(): a traced int where it is known only at run time."""
+        return boxes.count(self.trip)
+
+    def __getitem__(self, k: Any) -> Any:
+        """The item at a position, which is checked."""
+        if isinstance(k, slice):
+            raise UnsupportedError("a slice of a range whose bounds are known only at run time",
+                                   "make a range of the numbers that it starts and ends with", tracing.locate())
+        builder = tracing.current().builder
+        position, count, zero = builder.index(shapes.to_index(k)), builder.index(self.trip), builder.index(0)
+        at = builder("select", builder("lt", position, zero), builder.iop("add", position, count), position)
+        inside = builder("and", builder("ge", at, zero), builder("lt", at, count))
+        builder.emit("check", inside, error="BoundsError", message="range object index out of range")
+        return self.at(at)
 
 
 class AnyOrder(Range):
     """numba.prange(start, stop, step): the program allows any order."""
 
     __slots__ = ()
+
+
+def _bounds(x: Range | range) -> tuple[list, None]:
+    return [x.start, x.stop, x.step], None
+
+
+def _not_zero(step: Box) -> ScalarBox:
+    """The step of a range that has been made; 1 where the path that was taken made none."""
+    builder, value = tracing.current().builder, step.read()
+    none, one = const(0, value.type.dtype), const(1, value.type.dtype)
+    return ScalarBox(builder("select", builder("eq", value, none), one, value), "int")
+
+
+def _range_kind(cls: type) -> pytrees.Kind:
+    """A range is a container of its bounds: branches may leave different ones, and the caller gets Python's own."""
+    def join(meta: None, bounds: Sequence) -> Range | range:
+        if all(type(b) is int for b in bounds):
+            return _range(*bounds)
+        return cls(*bounds[:2], _not_zero(bounds[2]) if isinstance(bounds[2], Box) else bounds[2])
+
+    return pytrees.Kind("range", _bounds, join, lambda meta, n: [".start", ".stop", ".step"])
+
+
+leaf_types.PLAIN[_range] = _range_kind(Range)
+pytrees.learn(Range, leaf_types.PLAIN[_range])
+pytrees.learn(AnyOrder, _range_kind(AnyOrder))
 
 
 class Rows(Source):
@@ -198,7 +253,7 @@ def range_(*bounds: int | ScalarBox) -> range | Range:
                             "cannot be "
                             "interpreted as an integer")
     found = Range(*bounds)
-    parts = [p for p in (found.start, found.stop, found.step) if isinstance(p, int)]
+    parts = [p for p in (found.first, found.end, found.by) if isinstance(p, int)]
     return _range(*parts) if len(parts) == 3 else found
 
 

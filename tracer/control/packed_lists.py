@@ -165,12 +165,16 @@ def never(held: PackedList, what: str) -> NoReturn:
 
 # --- making -----------------------------------------------------------------------------------------------------------
 
-def place() -> tuple[int, int]:
-    """The place of the source that the program stands at."""
+def place() -> tuple[int, ...]:
+    """The place of the source that the program stands at, and those that called it: a helper may make a list of ints for one
+    caller and a list of tuples for another. (0,) where there is no line of the user's, as in tg.jit(list)."""
     frame: FrameType | None = sys._getframe(2)
-    while frame is not None and id(frame.f_code) not in tracing.PLACES:
+    found: list[int] = []
+    while frame is not None:
+        if id(frame.f_code) in tracing.PLACES:
+            found += id(frame.f_code), frame.f_lasti
         frame = frame.f_back
-    return (id(frame.f_code), frame.f_lasti) if frame is not None else (0, 0)      # tg.jit(list): no line of the user's
+    return tuple(found) or (0,)
 
 
 def made(held: Any) -> Any:

@@ -53,22 +53,47 @@ def _extreme(value: Value, largest: bool, axes: tuple[int, ...]) -> Value:
 
 
 def _vector_norm(value: Value, order: float | None, axes: tuple[int, ...]) -> Value:
-    builder = tracing.current().builder
-    dtype = value.type.dtype.real
+    if isinstance(order, Box) and tracing.constant(order.read()) is None:
+        return _norm_of_traced_order(value, boxes.to_value(order, value.type.dtype.real), axes)
     if order is None or order == 2:
         return root(_square_sum(value, axes))
     if order in (math.inf, -math.inf):
         return _extreme(_magnitude(value), order > 0, axes)
+    builder, dtype = tracing.current().builder, value.type.dtype.real
     if order == 0:
-        return builder.reduce(builder.cast(builder("ne", value, const(0, value.type.dtype)), dtype), "sum", axes)
+        return _nonzero(value, axes)
     if order == 1:
         return builder.reduce(_magnitude(value), "sum", axes)
     if isinstance(order, str):
         fail(ShapeError, f"Invalid norm order '{order}' for vectors")
-    power = boxes.to_value(order, dtype)
+    return _power_norm(value, boxes.to_value(order, dtype), axes)
+
+
+def _nonzero(value: Value, axes: tuple[int, ...]) -> Value:
+    builder = tracing.current().builder
+    unlike = builder("ne", value, const(0, value.type.dtype))
+    return builder.reduce(builder.cast(unlike, value.type.dtype.real), "sum", axes)
+
+
+def _power_norm(value: Value, power: Value, axes: tuple[int, ...]) -> Value:
+    builder = tracing.current().builder
     total = builder.reduce(builder("pow", _magnitude(value), power), "sum", axes)
-    exponent = builder("div", const(1, dtype), power)
+    exponent = builder("div", const(1, value.type.dtype.real), power)
     return builder("norm_root" if exponent.__class__ is Const and exponent.item > 0 else "pow", total, exponent)
+
+
+def _norm_of_traced_order(value: Value, order: Value, axes: tuple[int, ...]) -> Value:
+    """The formula for powers, which holds for orders of 1 and 2 as well and is smooth in the order; 0 and both infinities
+    select others."""
+    builder, size = tracing.current().builder, _magnitude(value)
+    least, some = const(-math.inf, order.type.dtype), builder.index(reductions.total_of(value.type.dims, axes))
+    builder.emit("check", builder("or", builder("ne", order, least), builder("ne", some, builder.index(0))), error="ValueError",
+                 message="zero-size array to reduction operation minimum which has no identity")
+    found = _power_norm(value, order, axes)
+    for special, other in ((0.0, _nonzero(value, axes)), (math.inf, _extreme(size, True, axes)),
+                           (-math.inf, builder.reduce(size, "min", axes))):
+        found = builder("select", builder("eq", order, const(special, order.type.dtype)), other, found)
+    return found
 
 
 def _matrix_norm(value: Value, order: float, axes: tuple[int, ...]) -> Value:

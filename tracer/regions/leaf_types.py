@@ -212,9 +212,12 @@ def describe(x: Any) -> str:
 DEEP = 8                                     # objects in objects are looked into so far
 
 
+PLAIN: dict[type, pytrees.Kind] = {}          # classes whose objects are values, of which regions may leave different ones
+
+
 def opened(x: Any) -> pytrees.Kind | None:
     """An instance of a plain class that holds traced values counts as a container of its attributes."""
-    return pytrees.OBJECT if _holds_boxes(x, DEEP) else None
+    return PLAIN.get(type(x)) or (pytrees.OBJECT if _holds_boxes(x, DEEP) else None)
 
 
 def _holds_boxes(x: Any, depth: int) -> bool:

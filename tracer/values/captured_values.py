@@ -217,17 +217,6 @@ def whole(*held: Any, deep: int = 1) -> None:
             whole(*(x.values() if type(x) is dict else x), deep=deep - 1)
 
 
-def unwatched(*held: Any) -> None:
-    """Code that has not been rewritten gets these objects: whatever they hold matters."""
-    trace = tracing.active()
-    if trace is None or trace.freezing:
-        return
-    for x in held:
-        reading = trace.outside.get(id(x))
-        if reading is not None and type(x) not in _NO_CONTAINERS:
-            opaque(trace, reading)
-
-
 def compared(*held: Any) -> None:
     """Which objects these are decides something."""
     trace = tracing.active()

@@ -76,7 +76,8 @@ def test_memory_budget_of_one_function_cuts_the_tape_of_its_gradient():
 
 @pytest.mark.parametrize("options", [{"nopython": True}, {"nogil": True}, {"cache": True}, {"parallel": True},
                                      {"inline": "always"}, {"parallel": {"fusion": True}}, {"looplift": False},
-                                     {"fastmath": {"fast"}}])
+                                     {"fastmath": {"fast"}}, {"fastmath": {"nsz", "arcp", "contract", "afn"}},
+                                     {"fastmath": set()}])
 def test_options_of_numba_that_change_nothing(options):
     assert tg.jit(total, **options)(X) == pytest.approx(tg.jit(total)(X), rel=1e-13)
     assert tg.jit(**options)(total)(X) == pytest.approx(tg.jit(total)(X), rel=1e-13)
@@ -85,7 +86,8 @@ def test_options_of_numba_that_change_nothing(options):
 @pytest.mark.parametrize("options, said", [
     ({"forceobj": True}, "forceobj=True"), ({"nopython": False}, "nopython=False"),
     ({"locals": {"x": numba.float32}}, "locals="),
-    ({"fastmath": {"nnan"}}, "single flags"), ({"fastmaths": True}, "no option 'fastmaths'"), ({"threads": 0}, "positive int"),
+    ({"fastmath": {"nnan", "fats"}}, "no flag 'fats'"),
+    ({"fastmaths": True}, "no option 'fastmaths'"), ({"threads": 0}, "positive int"),
     ({"error_model": "c"}, "'python' or 'numpy'"), ({"memory_budget": "much"}, "64MB")])
 def test_options_that_are_refused(options, said):
     for make in (lambda: tg.jit(total, **options), lambda: tg.jit(**options)):

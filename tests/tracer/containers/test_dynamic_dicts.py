@@ -429,3 +429,15 @@ def test_the_text_of_a_table_is_refused():
 
     with pytest.raises(tg.UnsupportedError, match="text of a dict"):
         tg.jit(f)(K)
+
+
+def test_the_most_common_of_a_counter():
+    def fn(k):
+        c = Counter(k)
+        first, n = c.most_common(1)[0]
+        return (c.most_common(), first * 10 + n, c.most_common(2),
+                c.most_common(9), c.most_common(0), [v for v, m in c.most_common(3) if m > 1])
+
+    k = np.array([4, 2, 2, 3, 3, 5])
+    for found in (tg.jit(fn)(k), tg.jit(fn).interpret(k)):
+        assert repr(found) == repr(fn(k))

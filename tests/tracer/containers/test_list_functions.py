@@ -122,7 +122,30 @@ def rows_written(x):
     return total, rows[0]
 
 
-PROGRAMS = [heap_sorted, heapified, shortest, of_known_items, inserted_in_order, a_queue, moved, put_in_front, sorted_pairs,
+def by_keys(x):
+    """Stable orders by keys of one and of two numbers, upwards and downwards, of numbers and of tuples."""
+    kept = [v for v in x if v > -0.5]
+    kept.sort(key=lambda v: abs(v - 0.5))
+    pairs = [(v, k) for k, v in enumerate(x) if v < 1.0]
+    pairs.sort(key=lambda p: (p[1] % 3, -p[0]), reverse=True)
+    last = sorted(kept, key=lambda v: -v, reverse=True)
+    return np.array(kept), np.array([p[0] * p[1] for p in pairs]), np.array(last)
+
+
+def extremes_by_keys(x):
+    pairs = [(v, k) for k, v in enumerate(x) if v > -1.0]
+    far = max(pairs, key=lambda p: (p[0] - 0.3) ** 2)
+    near = min(pairs, key=lambda p: (int(p[0] * 2), p[1]))
+    running, grown = 0.0, []
+    for v in x:
+        grown.append(v)
+        running += max(grown, key=lambda g: -(g - 0.07) ** 2) + min(grown, default=0.0)
+    none = [v for v in x if v > 9.0]
+    return far[0] * 2 + near[0] * near[1] + max(pairs)[0] * min(pairs)[0] + running, max(none, default=x[0])
+
+
+PROGRAMS = [by_keys, extremes_by_keys, heap_sorted, heapified, shortest, of_known_items, inserted_in_order, a_queue,
+            moved, put_in_front, sorted_pairs,
             written_while_it_grows, rows_written]
 
 
@@ -141,8 +164,9 @@ def test_values(f, x):
             assert not isinstance(b, np.ndarray) or a.dtype == b.dtype
 
 
-@pytest.mark.sweep(14, days=True)
-@pytest.mark.parametrize("f", [heap_sorted, shortest, a_queue, written_while_it_grows, rows_written], ids=lambda f: f.__name__)
+@pytest.mark.sweep(16, days=True)
+@pytest.mark.parametrize("f", [by_keys, extremes_by_keys, heap_sorted, shortest, a_queue, written_while_it_grows,
+                          rows_written], ids=lambda f: f.__name__)
 def test_derivatives(f):
     tg.check_grads(lambda x: parts(f(x))[0], (X,), order=2)
 
@@ -167,7 +191,12 @@ def nothing_to_pop(x):
     return heapq.heappop([v for v in x if v > 5.0])
 
 
-@pytest.mark.parametrize("f", [popped_beyond, removed_but_not_there, not_there, nothing_to_pop], ids=lambda f: f.__name__)
+def greatest_of_none(x):
+    return max([v for v in x if v > 5.0], key=abs)
+
+
+@pytest.mark.parametrize("f", [greatest_of_none, popped_beyond, removed_but_not_there, not_there, nothing_to_pop],
+                          ids=lambda f: f.__name__)
 def test_errors_are_those_of_python(f):
     with pytest.raises((IndexError, ValueError)) as expected:
         f(X)

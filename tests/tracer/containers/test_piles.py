@@ -352,3 +352,33 @@ def test_a_heap_by_hand_in_a_list_that_a_loop_makes():
     assert tg.jit(sift)(x) == sift(x)
     steps = [(weighted(x + 1e-6 * e) - weighted(x - 1e-6 * e)) / 2e-6 for e in np.eye(5)]
     np.testing.assert_allclose(tg.grad(weighted)(x), steps, rtol=1e-7)
+
+
+def kept(values):
+    found = []
+    for v in values:
+        if v > 0:
+            found.append(v)
+    return found
+
+
+def counted(values):
+    found = {}
+    for v in values:
+        found[v] = found.get(v, 0) + 1
+    return found
+
+
+def paired(values, key):
+    return [key(v) for v in kept(values)]
+
+
+def test_one_helper_makes_lists_and_dicts_of_another_type_for_each_caller():
+    """Ints that do not fit in a float would come back as others."""
+    def fn(ints, x):
+        return (kept(ints), kept(x), counted(ints), counted(x), paired(x, lambda v: v * 2), paired(x, lambda v: (v, v * 3)))
+
+    ints = np.array([2**62 + 1, -5, 3, 3])
+    for found in (tg.jit(fn)(ints, X), tg.jit(fn).interpret(ints, X)):
+        assert repr(found) == repr(fn(ints, X))
+    tg.check_grads(lambda x: sum(v * w for v, w in fn(ints, x)[5]) + sum(fn(ints, x)[1]), (X,), order=2)

@@ -275,3 +275,22 @@ def test_norms_of_nothing(order):
                 compiled(a)
         else:
             np.testing.assert_allclose(compiled(a), want, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("order", [1.0, 2.0, 3, 1.5, -1.0, 0, np.inf, -np.inf])
+def test_a_norm_whose_order_is_an_argument(order):
+    x = np.array([1.0, -3.5, 0.25, 2.25])
+    f = tg.jit(lambda x, p: np.linalg.norm(x, ord=p))
+    for found in (f(x, order), f.interpret(x, order)):
+        np.testing.assert_allclose(found, np.linalg.norm(x, ord=order), rtol=1e-15)
+    np.testing.assert_allclose(tg.grad(f)(x, order), tg.grad(lambda x: np.linalg.norm(x, ord=order))(x), rtol=1e-14)
+    if type(order) is float and 0 < order < np.inf:
+        tg.check_grads(f, (x, order), order=2)
+        np.testing.assert_array_equal(tg.grad(f)(np.zeros(2), 2.0), [0.0, 0.0])
+
+
+def test_the_smallest_of_no_elements_is_no_norm():
+    f = tg.jit(lambda x, p: np.linalg.norm(x, ord=p))
+    assert f(np.zeros(0), 2.0) == 0
+    with pytest.raises(ValueError, match="zero-size array to reduction operation minimum"):
+        f(np.zeros(0), -np.inf)
