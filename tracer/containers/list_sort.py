@@ -19,7 +19,6 @@ import numpy as np
 
 from ...ir.errors import ConcretizationError, UnsupportedError
 from ...ir.thresholds import sizes
-from ...ir.types import I64
 from .. import pytrees, tracing
 from ..calling import calls
 from ..control import iteration, packed_lists
@@ -192,7 +191,7 @@ def _first_extreme(name: str, keys: ArrayBox) -> Any:
 def item_at(trace: Trace, held: Any, key: ScalarBox) -> Any:
     """held[key] of a list or tuple, at a position that only run time knows; NotImplemented where the position must be known."""
     if type(held) is range and key.dtype_ir.kind in "iux" and tracing.constant(key.read()) is None:
-        return _of_range(held, key)
+        return iteration.Range(held.start, held.stop, held.step)[key]
     if type(held) not in (list, tuple) or not held or key.dtype_ir.kind not in "iux":
         return NotImplemented
     if tracing.constant(key.read()) is not None:
@@ -208,13 +207,6 @@ def item_at(trace: Trace, held: Any, key: ScalarBox) -> Any:
             tracing.need_concrete(key, "a Python index")     # ints may decide shapes: a loop over them is unrolled
     columns = Columns.of(held)
     return NotImplemented if columns is None else columns.at(key)
-
-
-def _of_range(held: range, key: ScalarBox) -> ScalarBox:
-    b, count = tracing.current().builder, len(held)
-    k = b.expr(boxes.to_value(key, I64))
-    b.emit("check", ((k >= -count) & (k < count)).value, error="IndexError", message="range object index out of range")
-    return ScalarBox((held.start + (k < 0).select(k + count, k) * held.step).value, "int")
 
 
 calls.BUILTINS[sorted] = sorted_
