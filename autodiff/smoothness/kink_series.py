@@ -42,7 +42,10 @@ _FLAT = frozenset({
     "fresnel_s", "pseudo_huber", "kl_div", "gammainc", "gammaincc", "gamma_density", "chdtr", "chdtrc", "gdtr", "gdtrc",
     "betainc", "betaincc", "beta_density", "fdtr", "fdtrc", "j0", "eval_chebyt", "eval_chebyu", "eval_chebyc", "eval_chebys",
     "eval_gegenbauer", "eval_jacobi", "eval_legendre", "eval_chebyt_n", "eval_chebyu_n", "eval_chebyc_n", "eval_chebys_n",
-    "eval_gegenbauer_n", "eval_jacobi_n", "eval_legendre_n", "eval_hermite_n", "eval_hermitenorm_n"})
+    "eval_gegenbauer_n", "eval_jacobi_n", "eval_legendre_n", "eval_hermite_n", "eval_hermitenorm_n", "eval_sh_jacobi",
+    "eval_sh_legendre", "eval_sh_chebyt", "eval_sh_chebyu", "eval_sh_jacobi_n", "eval_sh_legendre_n", "eval_sh_chebyt_n",
+    "eval_sh_chebyu_n", "ive", "pdtr", "pdtrc", "bdtr", "bdtrc", "nbdtr", "nbdtrc", "bdtr_n", "bdtrc_n", "nbdtr_n", "nbdtrc_n",
+    "chndtr", "stdtr"})
 _POLES = {"div": 1, **dict.fromkeys(("log", "log2", "log10", "sqrt", "root", "cbrt", "pow", "norm_root"), 0)}
 _KEEP_ZERO = {"mul": (0, 1), "mulz": (0, 1), "neg": (0,), "div": (0,), "abs": (0,)}
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from ...ir.ops import random
 from ..native.c_layouts import function_address
+from ..native.locks import register
 from .calling_convention import ScalarIn, Signature
 
 _REENTRANT = type(threading.RLock())
@@ -23,6 +24,7 @@ def parameters(signature: Signature) -> list[int]:
 
 # A random.Random has none: kernels that draw from such take turns. (Python's own methods take nothing.)
 _PYTHONS = threading.RLock()
+register(-1, _PYTHONS)                         # a kernel that holds it may come to Python's code, which takes others
 
 
 def _locks(handles: Iterable[int]) -> list:

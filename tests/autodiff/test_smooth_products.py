@@ -178,7 +178,9 @@ FLAT = [(lambda r: sp.iv(2, r), 0.25), (lambda r: sp.iv(0, r), 0.5), (lambda r: 
         (lambda r: sp.eval_hermite(2, r), 8.0), (lambda r: sp.gammainc(2.0, r), 1.0), (lambda r: sp.betainc(2.0, 1.0, r), 2.0),
         (lambda r: sp.owens_t(r, 1.0), -0.5 / np.pi), (lambda r: sp.pseudo_huber(1.0, r), 1.0),
         (lambda r: sp.kl_div(1 + r, 1.0), 1.0), (lambda r: sp.chdtr(4, r), 0.25), (lambda r: sp.cosm1(r), -1.0),
-        (lambda r: sp.pbdv(2, r)[0], 2.5)]
+        (lambda r: sp.pbdv(2, r)[0], 2.5), (lambda r: sp.ive(2, r), 0.25), (lambda r: sp.pdtr(1, r), -1.0),
+        (lambda r: sp.bdtr(1, 3, r), -6.0), (lambda r: sp.nbdtr(2, 2, r), 12.0),
+        (lambda r: sp.eval_sh_legendre(2, r + 0.5), 12.0)]
 
 
 @pytest.mark.sweep(4)

@@ -25,16 +25,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from ...ir.errors import UnsupportedError
-from ...ir.ops.random import class_of
-from .. import pytrees, tracing
+from .. import tracing
 from ..control import branches, iteration, packed_lists
 from ..regions import if_join, list_scan_outputs
 from ..syntax import source
 from ..values import captured_arrays, captured_values, ownership, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.python import division, format_strings
-from ..values.random_generators import GeneratorBox
 from . import dispatch, recursion
+from .types_seen import isinstance_, type_, type_of
 
 if TYPE_CHECKING:
     from ...ir.core import Value
@@ -80,7 +79,7 @@ def call(f: Any, /, *args: Any, **kwargs: Any) -> Any:
     for redirect in REDIRECTS:
         instead = redirect(f)
         if instead is not None:
-            if type(instead) is types.MethodType and source.is_open(instead):        # CPython's own lines, for a traced object
+            if type(instead) is types.MethodType and source.is_open(instead):        # CPython's lines, for a traced object
                 return call(instead, *args, **kwargs)
             captured_values.whole(*args, *kwargs.values(), deep=captured_values.ALL)
             return _adopted(trace, instead(*map(_listed, args), **kwargs))
@@ -410,33 +409,6 @@ _BY_TYPE: dict[type, Callable] = {
 
 # Function -> handler(list, …), of lists that are none to the tracer (containers/dynamic_lists.py adds to it).
 OF_LISTS: dict = {f: functools.partial(packed_lists.reduced, f) for f in (sum, min, max)}
-_TYPE_OF = {"int": int, "float": float, "complex": complex, "bool": bool}
-
-
-def type_of(x: Any) -> type:
-    """The type that Python would see."""
-    captured_arrays.seen(x)                            # an array from outside is to be one at each call
-    if isinstance(x, ArrayBox):
-        return np.ndarray
-    if isinstance(x, packed_lists.Settling):
-        return x.stands_for
-    if isinstance(x, GeneratorBox):
-        return class_of(x.kind)
-    if isinstance(x, ScalarBox):
-        return _TYPE_OF[x.weak] if x.weak else (np.int64 if x.dtype_ir.kind == "x" else x.dtype_ir.np.type)
-    return slice if x is slice else type(x)
-
-
-def type_(*args: ScalarBox | tuple[np.ndarray | Box, ...]) -> type:
-    return type_of(args[0]) if len(args) == 1 else type(*args)
-
-
-def isinstance_(x: Array | Box, kinds: tuple[type, ...] | type) -> bool:
-    if isinstance(x, (Box, packed_lists.Settling, GeneratorBox)):
-        return issubclass(type_of(x), kinds)
-    captured_arrays.seen(x)
-    own = pytrees.kind_of(x) in (pytrees.SPARSE, pytrees.RECORDS) and getattr(x, "cls", None)
-    return issubclass(own, kinds) if isinstance(own, type) else isinstance(x, kinds)
 
 
 def map_(function: Callable, *iterables: Any) -> Any:

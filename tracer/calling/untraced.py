@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import tracing
@@ -38,7 +38,8 @@ def note(x: Any) -> None:
 
 def _led_to(trace: Trace, x: Any) -> list:
     if isinstance(x, types.FunctionType):
-        return list(_read_by(trace, x)) if source.is_user(x) and not source.is_open(x) else []
+        rewritten = id(x.__code__) in tracing.PLACES                     # it says itself what it reads
+        return list(_read_by(trace, x)) if source.is_user(x) and not source.is_open(x) and not rewritten else []
     if isinstance(x, types.MethodType):
         return [x.__func__, x.__self__]
     if isinstance(x, functools.partial):
@@ -59,27 +60,35 @@ def _parts(cls: type) -> Iterator[Any]:
     fields = vars(cls).get("__dataclass_fields__", {})
     yield from (field.default_factory for field in fields.values())
     generated = bool(fields) or "_fields" in vars(cls)
-    for value in vars(cls).values():
-        made = generated and isinstance(value, (types.FunctionType, classmethod, staticmethod))
-        if not made or source.has_source(getattr(value, "__func__", value)):
-            yield value
+    for key, value in vars(cls).items():
+        runs = isinstance(value, (types.FunctionType, classmethod, staticmethod))
+        if not runs and key.startswith("__"):
+            continue
+        if not (runs and generated) or source.has_source(getattr(value, "__func__", value)):
+            captured_values.class_part(cls, key)                             # another may take its place
+            yield from (value,) if runs else _looked_into(value)
 
 
 def _read_by(trace: Trace, function: types.FunctionType) -> Iterator[Any]:
     captured_values.entered(trace, function)
-    yield from function.__defaults__ or ()
-    yield from (function.__kwdefaults__ or {}).values()
+    yield from _looked_into(*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
     space, names = function.__globals__, _names(function.__code__)
     found = [(name, captured_names.untraced_name(trace, space, name)) for name in names if name in space]
     cells = [captured_names.untraced_variable(trace, cell) for cell in function.__closure__ or () if _filled(cell)]
     for value in (*(value for _, value in found), *cells):
         if isinstance(value, types.ModuleType):
             for name in names & vars(value).keys():
-                yield captured_values.attribute(value, name, vars(value)[name])
-            continue
-        captured_arrays.note_read(value)
-        captured_values.handed_over(value)
-        yield value
+                captured_values.attribute(value, name, vars(value)[name])
+                yield from _looked_into(vars(value)[name])
+        else:
+            yield from _looked_into(value)
+
+
+def _looked_into(*values: Any) -> Sequence[Any]:
+    """Values that untraced code has: what they hold matters."""
+    captured_arrays.note_read(*values)
+    captured_values.handed_over(*values)
+    return values
 
 
 def _names(code: types.CodeType) -> set[str]:

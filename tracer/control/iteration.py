@@ -109,6 +109,13 @@ class Range(Source):
         """len(): a traced int where it is known only at run time."""
         return boxes.count(self.trip)
 
+    def refused(self, *args: Any) -> Any:
+        """For what Python does with a range, and a traced one cannot."""
+        raise UnsupportedError("a range whose bounds are known only at run time is compared or printed",
+                               "compare or print its start, stop and step", tracing.locate())
+
+    __str__ = __format__ = refused
+
     def __getitem__(self, k: Any) -> Any:
         """The item at a position, which is checked."""
         if isinstance(k, slice):

@@ -5,7 +5,7 @@ import ast
 import collections.abc
 from typing import Any
 
-from ..calling import calls
+from ..calling import calls, types_seen
 from ..values import captured_values
 from ..values.boxes import Box, ScalarBox
 
@@ -41,7 +41,7 @@ def others_of(subject: Any, keys: list[ScalarBox]) -> dict:
 
 def is_instance(subject: ast.Name, cls: Any, count: int, names: tuple[str, ...]) -> bool:
     """Whether an object is of a class and has the attributes that a class pattern names."""
-    if not calls.isinstance_(subject, cls):
+    if not types_seen.isinstance_(subject, cls):
         return False
     known = getattr(cls, "__match_args__", ())
     if cls not in _SELF and count > len(known):

@@ -17,11 +17,11 @@ import numpy as np
 
 from .. import tracing
 from ..calling import calls
-from ..control import branches, packed_lists
+from ..control import branches, iteration, packed_lists
 from ..regions import region_tracing
 from ..sequences import sparse
 from ..syntax import source
-from ..values import captured_arrays, captured_values, unrepeatable
+from ..values import captured_arrays, captured_values, chosen_texts, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from .argument_objects import Hidden, show_all
 
@@ -226,6 +226,7 @@ _ORDER = {"lt", "le", "gt", "ge", "eq", "ne"}
 
 def identical(a: Any, b: Any, wanted: bool = True) -> bool:
     """a is b, or with wanted=False a is not b"""
+    chosen_texts.expect_no_identity(a, b)
     if not (isinstance(a, captured_values.ATOMS) or isinstance(b, captured_values.ATOMS)):
         return captured_values.same(a, b) is wanted
     return (a is b) is wanted
@@ -243,5 +244,8 @@ def compare(op: str, a: float | ScalarBox, b: float | ScalarBox) -> Any:
     if op in _IDENTITY:
         return identical(a, b, op == "is_")
     if op in _ORDER:
+        for x in (a, b):
+            if type(x) is iteration.Range:
+                x.refused()
         return operate(op, a, b)
     return branches.in_(a, b) if op == "in_" else branches.not_in(a, b)

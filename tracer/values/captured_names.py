@@ -74,7 +74,8 @@ def imported(value: Any, origin: str, key: str) -> Any:
     if tracing.active() is None:
         return value
     own = sys._getframe(1).f_globals
-    origin = importlib.util.resolve_name(origin, own.get("__package__") or own["__name__"])
+    if origin.startswith("."):
+        origin = importlib.util.resolve_name(origin, own.get("__package__") or own["__name__"])
     held = module(sys.modules[origin], origin)
     return attribute(held, key, value) if key in vars(held) or f"{origin}.{key}" not in sys.modules else module(
         value, f"{origin}.{key}")

@@ -286,8 +286,13 @@ def asked(method: str, *held: Any) -> None:
     """Python is about to call a special method of objects, which is not traced: it may read all that they hold."""
     for x in held:
         cls = type(x)
-        if not isinstance(x, ATOMS) and users(cls) and getattr(cls, method, None) is not getattr(object, method, None):
+        if not isinstance(x, ATOMS) and users(cls) and any(
+                getattr(cls, name, None) is not getattr(object, name, None) for name in (method, *_BY_DEFAULT.get(method, ()))):
             handed_over(x)
+
+
+# What a special method of object calls.
+_BY_DEFAULT = {"__str__": ("__repr__",), "__format__": ("__str__", "__repr__"), "__ne__": ("__eq__",)}
 
 
 def opaque(trace: Trace, reading: Reading) -> None:

@@ -44,8 +44,11 @@ class ChosenText:
         self.which, self.texts = which, texts
 
     def each(self, f: Callable[[str], Any]) -> Any:
-        """What a function of the text is, for the one that it is."""
-        found = [f(text) for text in self.texts]
+        """What a function of the text is, for the one that it is. One that fails for some of them is refused."""
+        try:
+            found = [f(text) for text in self.texts]
+        except Exception:
+            return _refuse()
         kinds = set(map(type, found))
         if kinds == {str}:
             return chosen(self.which, found)
@@ -89,6 +92,12 @@ class ChosenText:
         return _refuse()
 
     __hash__ = __str__ = __repr__ = __format__ = __bool__ = __iter__ = __lt__ = __le__ = __gt__ = __ge__ = __mod__ = _refused
+
+
+def expect_no_identity(a: Any, b: Any) -> None:
+    """`is` says nothing about texts of which run time chooses one."""
+    if ChosenText in (type(a), type(b)) and texts_of(a) is not None and texts_of(b) is not None:
+        _refuse()
 
 
 def _refuse() -> Any:

@@ -102,8 +102,8 @@ def _row(f: Any, args: Sequence[Value]) -> tuple[str, str] | None:
     owner = getattr(f, "__self__", None)
     if owner is os.environ or (args and args[0] is os.environ):
         return _ENVIRONMENT
-    if _module(type(owner)) == "random" and not isinstance(owner, types.ModuleType):        # methods of a generator
-        return _RANDOM
+    if not isinstance(owner, types.ModuleType) and any(_module(cls) == "random" for cls in type(owner).__mro__):
+        return _RANDOM                                        # methods of a generator, or one of a class of the user's
     if type(owner) is contextvars.ContextVar:
         return "a context variable", "read it outside and pass the value in"
     if isinstance(owner, io.IOBase):

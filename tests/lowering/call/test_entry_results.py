@@ -258,6 +258,7 @@ def test_reference_counts_are_exact():
     args, k = nested_arguments(), np.zeros(1)
     watched = [marker, k, *args, args[0]["w"], args[0]["more"], args[2].w, np.dtype("f8"), Point, PAIR, f]
     f(*args, k=k)
+    gc.collect()                                 # what other tests have left behind
     before = [sys.getrefcount(v) for v in watched]
     results = [f(*args, k=k) for _ in range(1000)]
     del results

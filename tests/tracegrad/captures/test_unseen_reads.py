@@ -52,6 +52,20 @@ class Data:
     parts: list = dataclasses.field(default_factory=lambda: [K])
 def key(q):
     return q * K
+class Shown:
+    table = [1.0]
+    def __repr__(self):
+        return "a" * int(abs(K) * 4)
+    def __eq__(self, other):
+        return K < 0
+    __hash__ = None
+shown = Shown()
+def of_module(q):
+    return q * OTHER.table[0]
+def of_default(q, table=[1.0]):
+    return q * table[0]
+def of_class(q):
+    return q * Shown.table[0]
 a, b = V(1.0), V(2.0)
 o, described, missing, data, space = Computed(), Described(), Missing(), Data(), types.SimpleNamespace(k=2.0)
 ITEMS, ROWS, NAMED = [1.0], [np.ones(3), np.arange(3.0)], {"a": np.ones(3)}
@@ -62,7 +76,7 @@ MEMBERS = {a}
 REFERENCE = weakref.ref(a)
 MEMMAP = np.arange(1.0, 4.0).view(type("Mapped", (np.ndarray,), {}))
 OTHER = types.ModuleType("unseen_other")
-OTHER.k = 2.0
+OTHER.k, OTHER.table = 2.0, [1.0]
 sys.modules["unseen_other"] = OTHER
 COMPUTING = types.ModuleType("unseen_computing")
 COMPUTING.__getattr__ = lambda name: {"k": K}[name]
@@ -107,6 +121,12 @@ READS = {
     "return x * bisect.bisect([1.0, 2.0], 1.5, key=key)": [NEGATIVE],
     "return x * heapq.nsmallest(1, [1.0, 2.0], key=key)[0]": [NEGATIVE],
     "return x * np.frompyfunc(key, 1, 1)(3.0)": [NEGATIVE],
+    "return x * bisect.bisect([1.0, 2.0], 1.5, key=of_module)": ["OTHER.table[0] = -1.0", "OTHER.table = [1.0]"],
+    "return x * bisect.bisect([1.0, 2.0], 1.5, key=of_default)": ["of_default.__defaults__[0][0] = -1.0"],
+    "return x * bisect.bisect([1.0, 2.0], 1.5, key=of_class)": ["Shown.table[0] = -1.0"],
+    "return x * len(f'{shown}')": [NEGATIVE],
+    "return x if shown != 3 else -x": [NEGATIVE],
+    "return x * sorted([a, b])[1].a": ["V.__lt__ = lambda self, other: self.a > other.a"],
     "return x * len(dir(space))": ["space.new = 1"],
     "return x * sum(space.__dict__.values())": ["space.new = 1.0"],
     "return x if FIRST is SECOND else -x": ["FIRST = [1.0]", "FIRST = SECOND"],

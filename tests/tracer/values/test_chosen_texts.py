@@ -64,6 +64,14 @@ def test_as_python(f):
         assert found == f(x) and type(found) is type(f(x)), x
 
 
+BIG = "big"
+
+
+def test_their_type_is_str():
+    f = tg.jit(lambda x: (isinstance(size(x), str), type(size(x)) is str, size(x) is None))
+    assert f(2.0) == (True, True, False)
+
+
 def test_in_lists():
     f = tg.jit(lambda xs: ["up" if v > 0 else "down" for v in xs])
     assert f(np.array([1.0, -1.0, 0.0])) == ["up", "down", "down"]
@@ -82,7 +90,9 @@ def test_beside_derivatives():
 
 @pytest.mark.parametrize("f", [
     lambda x: len(size(x)), lambda x: print(size(x)), lambda x: {size(x): x}, lambda x: f"{size(x)} {x}",
-    lambda x: [c + c for c in size(x)], lambda x: size(x) < "c"], ids=["len", "print", "key", "format", "for", "order"])
+    lambda x: size(x)[4], lambda x: {"big": x}[size(x)], lambda x: 1.0 if size(x) is BIG else x,
+    lambda x: [c + c for c in size(x)], lambda x: size(x) < "c"],
+    ids=["len", "print", "key", "format", "item", "key of a dict", "is", "for", "order"])
 def test_what_needs_to_know_the_text_is_refused(f):
     with pytest.raises(tg.UnsupportedError, match="a text that only run time chooses"):
         tg.jit(f)(2.0)

@@ -154,12 +154,16 @@ def test_threads_that_share_a_generator_take_turns():
     assert sorted(found) == sorted(total(other, 20_000) for _ in range(3)) and r.getstate() == other.getstate()
 
 
+OWN = type("Own", (random.Random,), {})(1)
+
+
 @pytest.mark.parametrize("f, what", [
     (lambda x: x + random.randbytes(2)[0], "randbytes"),
     (lambda x: x + len(random.sample([1, 2], 2, counts=[1, 1])), "counts"),
     (lambda x: x + len(random.getstate()), "getstate"),
     (lambda x: x + random.SystemRandom().random(), "random numbers"),
-], ids=["bytes", "counts", "state", "system"])
+    (lambda x: x + OWN.random(), "random numbers"),
+], ids=["bytes", "counts", "state", "system", "subclass"])
 def test_what_is_refused(f, what):
     with pytest.raises(tg.UnsupportedError, match=what):
         tg.jit(f)(1.0)

@@ -1,0 +1,46 @@
+"""The types that Python would see: type(x), isinstance(x, kinds), where a stand-in takes the place of an object."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...ir.ops.random import class_of
+from ...ir.types import Array
+from .. import pytrees
+from ..control import iteration, packed_lists
+from ..values import captured_arrays
+from ..values.boxes import ArrayBox, Box, ScalarBox
+from ..values.chosen_texts import ChosenText
+from ..values.random_generators import GeneratorBox
+
+_WEAK = {"int": int, "float": float, "complex": complex, "bool": bool}
+_STANDS_FOR: dict[type, type] = {ArrayBox: np.ndarray, ChosenText: str, iteration.Range: range}
+
+
+def type_of(x: Any) -> type:
+    """The type that Python would see."""
+    captured_arrays.seen(x)                            # an array from outside is to be one at each call
+    if type(x) in _STANDS_FOR:
+        return _STANDS_FOR[type(x)]
+    if isinstance(x, ArrayBox):
+        return np.ndarray
+    if isinstance(x, packed_lists.Settling):
+        return x.stands_for
+    if isinstance(x, GeneratorBox):
+        return class_of(x.kind)
+    if isinstance(x, ScalarBox):
+        return _WEAK[x.weak] if x.weak else (np.int64 if x.dtype_ir.kind == "x" else x.dtype_ir.np.type)
+    return slice if x is slice else type(x)
+
+
+def type_(*args: ScalarBox | tuple[np.ndarray | Box, ...]) -> type:
+    return type_of(args[0]) if len(args) == 1 else type(*args)
+
+
+def isinstance_(x: Array | Box, kinds: tuple[type, ...] | type) -> bool:
+    if isinstance(x, (Box, packed_lists.Settling, GeneratorBox, *_STANDS_FOR)):
+        return issubclass(type_of(x), kinds)
+    captured_arrays.seen(x)
+    own = pytrees.kind_of(x) in (pytrees.SPARSE, pytrees.RECORDS) and getattr(x, "cls", None)
+    return issubclass(own, kinds) if isinstance(own, type) else isinstance(x, kinds)
