@@ -66,6 +66,8 @@ def operate(name: str, a: float | Box, b: Array | Box) -> Any:
         captured_values.whole(a, b, deep=captured_values.ALL)
     if (first in _NATIVE and second in _NATIVE) or tracing.active() is None:
         return packed_lists.made(function(a, b)) if first in packed_lists.GROWING else function(a, b)
+    if name in _ORDER and iteration.Range in (first, second):
+        (a if first is iteration.Range else b).refused()
     captured_values.compared(a, b)
     mine = None if first in _NATIVE else _method(first, forward)
     theirs = None if second in _NATIVE or second is first else _method(second, reflected)
@@ -244,8 +246,5 @@ def compare(op: str, a: float | ScalarBox, b: float | ScalarBox) -> Any:
     if op in _IDENTITY:
         return identical(a, b, op == "is_")
     if op in _ORDER:
-        for x in (a, b):
-            if type(x) is iteration.Range:
-                x.refused()
         return operate(op, a, b)
     return branches.in_(a, b) if op == "in_" else branches.not_in(a, b)

@@ -71,3 +71,13 @@ def test_a_range_is_returned_as_python_s_own():
 def test_positions_are_checked(at, error, said):
     with pytest.raises(error, match=said):
         tg.jit(lambda n: range(n)[at])(4)
+
+
+@pytest.mark.parametrize("f", [lambda n: range(n) == range(3), lambda n: range(n) != range(n), lambda n: f"{range(n)}"])
+def test_what_compares_or_prints_a_range_is_refused(f):
+    with pytest.raises(tg.UnsupportedError, match="compared or printed"):
+        tg.jit(f)(3)
+
+
+def test_their_type_is_range():
+    assert tg.jit(lambda n: (isinstance(range(n), range), type(range(n)) is range))(3) == (True, True)
