@@ -66,8 +66,9 @@ def operate(name: str, a: float | Box, b: Array | Box) -> Any:
         captured_values.whole(a, b, deep=captured_values.ALL)
     if (first in _NATIVE and second in _NATIVE) or tracing.active() is None:
         return packed_lists.made(function(a, b)) if first in packed_lists.GROWING else function(a, b)
-    if name in _ORDER and iteration.Range in (first, second):
-        (a if first is iteration.Range else b).refused()
+    for x in (a, b) if name in _ORDER else ():
+        if type(x) is iteration.Range:
+            x.refused()
     captured_values.compared(a, b)
     mine = None if first in _NATIVE else _method(first, forward)
     theirs = None if second in _NATIVE or second is first else _method(second, reflected)
