@@ -3,7 +3,6 @@
 jit, grad, value_and_grad, jvp, vjp, linearize, stop_gradient, check_grads, disable_jit, config, cache; for neighbours scipy,
 implicit and interop, for programs without Python export and load; see docs/ for the manual.
 """
-import gc as _gc
 from functools import partial as _partial
 from importlib import import_module as _import_module
 from os import path as _path
@@ -12,42 +11,35 @@ from typing import Any as _Any
 if not _path.isdir(_path.join(__path__[0], "ir")):  # a checkout's own folder is imported: the parts lie beside it
     __path__.append(_path.dirname(__path__[0]))
 
-# Nothing that is made here is ever dropped: a collector that looks through it again and again takes a fifth of the import.
-_collects = _gc.isenabled()
-_gc.disable()
-try:
-    from . import cache, rich_display, tree, version
-    from .explain import explain
-    from .ir.errors import (
-        ArgumentError,
-        ArgumentTypeError,
-        BoundsError,
-        ConcretizationError,
-        DTypeError,
-        IRError,
-        NumericsError,
-        ShapeError,
-        TracegradError,
-        UnsupportedError,
-    )
-    from .jacobians.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
-    from .jacobians.sparsity import sparsity
-    from .jitted.api import Jitted
-    from .jitted.evaluated_shapes import eval_shape
-    from .jitted.functions import jit
-    from .operators.batching import vmap
-    from .operators.check import GradientMismatch, check_grads
-    from .operators.checkpoint import checkpoint
-    from .operators.custom_decorators import custom_jvp, custom_vjp
-    from .operators.transforms import grad, jvp, linearize, stop_gradient, value_and_grad, vjp
-    from .options import config, disable_jit
-    from .tracer.calling import scipy_source as _scipy_source
-    from .tracer.control.loop_pragmas import rolled, unroll
-    from .tracer.staging.shape_struct import ShapeDtypeStruct
-    from .tracer.values.unrepeatable import static
-finally:
-    if _collects:
-        _gc.enable()
+from . import cache, rich_display, tree, version
+from .explain import explain
+from .ir.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    BoundsError,
+    ConcretizationError,
+    DTypeError,
+    IRError,
+    NumericsError,
+    ShapeError,
+    TracegradError,
+    UnsupportedError,
+)
+from .jacobians.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
+from .jacobians.sparsity import sparsity
+from .jitted.api import Jitted
+from .jitted.evaluated_shapes import eval_shape
+from .jitted.functions import jit
+from .operators.batching import vmap
+from .operators.check import GradientMismatch, check_grads
+from .operators.checkpoint import checkpoint
+from .operators.custom_decorators import custom_jvp, custom_vjp
+from .operators.transforms import grad, jvp, linearize, stop_gradient, value_and_grad, vjp
+from .options import config, disable_jit
+from .tracer.calling import scipy_source as _scipy_source
+from .tracer.control.loop_pragmas import rolled, unroll
+from .tracer.staging.shape_struct import ShapeDtypeStruct
+from .tracer.values.unrepeatable import static
 
 for _error in (ArgumentError, ArgumentTypeError, BoundsError, ConcretizationError, DTypeError, GradientMismatch, IRError,
                NumericsError, ShapeError, TracegradError, UnsupportedError):
