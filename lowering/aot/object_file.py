@@ -25,7 +25,7 @@ from ..llvm.emit import emit
 from ..llvm.storage import ALIGN, MEMORY
 from ..loopir.grammar import Kernel
 from ..math import library
-from ..memory.scratch_pool import HEADER
+from ..memory.scratch_pool import HEADER, give_all
 from ..native import engine
 from .standalone import standalone
 from .targets import Target, machine
@@ -161,23 +161,7 @@ define void @memory.give(ptr %block) nounwind {
   ret void
 }
 """, "memory.give_all": """declare void @free(ptr)
-define void @memory.give_all(ptr %cells, i64 %count) nounwind {
-start:
-  br label %head
-head:
-  %k = phi i64 [0, %start], [%next, %each]
-  %more = icmp slt i64 %k, %count
-  br i1 %more, label %each, label %done
-each:
-  %cell = getelementptr ptr, ptr %cells, i64 %k
-  %block = load ptr, ptr %cell
-  call void @free(ptr %block)
-  %next = add i64 %k, 1
-  br label %head
-done:
-  ret void
-}
-""", "memory.extend": """declare ptr @realloc(ptr, i64)
+""" + give_all("memory.give_all", "free"), "memory.extend": """declare ptr @realloc(ptr, i64)
 define ptr @memory.extend(ptr %old, i64 %size) nounwind {
   %new = call ptr @realloc(ptr %old, i64 %size)
   ret ptr %new

@@ -28,6 +28,27 @@ CELLS = 16                    # blocks that are kept at most
 LOOSE = 4
 HEADER = 64
 
+def give_all(name: str, give: str) -> str:
+    """A function that gives back the blocks of so many cells, by that function for one."""
+    return f"""define void @{name}(ptr %cells, i64 %count) nounwind {{
+start:
+  br label %head
+head:
+  %k = phi i64 [0, %start], [%next, %each]
+  %more = icmp slt i64 %k, %count
+  br i1 %more, label %each, label %done
+each:
+  %cell = getelementptr ptr, ptr %cells, i64 %k
+  %block = load ptr, ptr %cell
+  call void @{give}(ptr %block)
+  %next = add i64 %k, 1
+  br label %head
+done:
+  ret void
+}}
+"""
+
+
 _TEXT = f"""@cells = global [{CELLS} x i64] zeroinitializer
 @kept = global i64 0
 @hand = global i64 0
@@ -129,23 +150,7 @@ replace:
 done:
   ret void
 }}
-define void @give_all(ptr %cells, i64 %count) nounwind {{
-start:
-  br label %head
-head:
-  %k = phi i64 [0, %start], [%next, %each]
-  %more = icmp slt i64 %k, %count
-  br i1 %more, label %each, label %done
-each:
-  %cell = getelementptr ptr, ptr %cells, i64 %k
-  %block = load ptr, ptr %cell
-  call void @give(ptr %block)
-  %next = add i64 %k, 1
-  br label %head
-done:
-  ret void
-}}
-define void @drop(i64 %number) nounwind {{
+{give_all("give_all", "give")}define void @drop(i64 %number) nounwind {{
   %none = icmp eq i64 %number, 0
   br i1 %none, label %done, label %some
 some:

@@ -11,7 +11,7 @@ from .. import pytrees
 from ..control import iteration, packed_lists
 from ..values import captured_arrays
 from ..values.boxes import ArrayBox, Box, ScalarBox
-from ..values.chosen_texts import ChosenText
+from ..values.python.chosen_texts import ChosenText
 from ..values.random_generators import GeneratorBox
 
 _WEAK = {"int": int, "float": float, "complex": complex, "bool": bool}

@@ -14,8 +14,9 @@ from ...ir.errors import UnsupportedError
 from ...ir.types import BOOL_SCALAR
 from .. import pytrees, tracing
 from ..tracing import Trace
-from ..values import chosen_texts, optional_values
+from ..values import optional_values
 from ..values.boxes import ArrayBox, Box, ScalarBox
+from ..values.python import chosen_texts
 from . import identity, leaf_types, region_tracing
 
 if TYPE_CHECKING:

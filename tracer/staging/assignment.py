@@ -19,7 +19,7 @@ from ..sequences import records
 from ..syntax import nonlocals, source
 from ..values import boxes, captured_values, ownership
 from ..values.boxes import ArrayBox, Box, ScalarBox
-from ..values.chosen_texts import ChosenText
+from ..values.python.chosen_texts import ChosenText
 from . import dunder_dispatch
 
 if TYPE_CHECKING:

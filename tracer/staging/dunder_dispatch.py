@@ -21,8 +21,9 @@ from ..control import branches, iteration, packed_lists
 from ..regions import region_tracing
 from ..sequences import sparse
 from ..syntax import source
-from ..values import captured_arrays, captured_values, chosen_texts, unrepeatable
+from ..values import captured_arrays, captured_values, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
+from ..values.python import chosen_texts
 from .argument_objects import Hidden, show_all
 
 if TYPE_CHECKING:

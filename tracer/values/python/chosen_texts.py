@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...ir.build import const
-from ...ir.errors import UnsupportedError
-from ...ir.types import BOOL, F64, I64
-from .. import pytrees, tracing
-from .boxes import ScalarBox
+from ....ir.build import const
+from ....ir.errors import UnsupportedError
+from ....ir.types import BOOL, F64, I64
+from ... import pytrees, tracing
+from ..boxes import ScalarBox
 
 if TYPE_CHECKING:
-    from ...ir.core import Value
+    from ....ir.core import Value
 
 
 def _picked(which: Value, values: Sequence[Any], dtype: Any) -> Value:
