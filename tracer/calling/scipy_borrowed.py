@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 NAMES = {package: frozenset(names.split()) for package, names in {
     "linalg": """
-        coshm cosm sinhm sinm tanm fiedler fiedler_companion leslie matmul_toeplitz orthogonal_procrustes pinvh
+        coshm cosm sinhm sinm tanhm tanm fiedler fiedler_companion leslie matmul_toeplitz orthogonal_procrustes pinvh
         convolution_matrix
     """,
     "stats": """

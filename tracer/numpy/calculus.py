@@ -14,7 +14,7 @@ from ...ir.types import BOOL, C64, C128, F16, F32, F64, INDEX
 from .. import tracing
 from ..values import boxes, shapes, ufuncs
 from ..values.boxes import FUNCTIONS, HOOKS, METHODS, ArrayBox, ScalarBox, as_array, implements, lift
-from ..values.promotion import fail, result_dtype
+from ..values.promotion import can_cast, fail, result_dtype
 from ..values.shapes import axis_of
 from . import reductions
 from .arrays.creation import iota
@@ -74,6 +74,8 @@ SERIES = {F32: 0.5, F64: 0.03, C64: 0.5, C128: 0.03}
 def sinc(x: Any) -> Any:
     box = lift(x)
     dtype = result_dtype([box.kind, float])
+    if dtype is F16:
+        return FUNCTIONS[np.astype](sinc(FUNCTIONS[np.astype](as_array(x), np.float32)), np.float16)
     y = boxes.result(boxes.to_value(box, dtype)) * math.pi
     small = np.abs(y) < SERIES[dtype]
     safe, square = where(small, 1.0, y), y * y
@@ -153,9 +155,16 @@ def diff(a: Any, n: Any = 1, axis: Any = -1, prepend: Any = np._NoValue, append:
 
 @implements(np.ediff1d)
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
-    parts = [ravel(to_begin)] if to_begin is not None else []
-    parts.append(_differences(ravel(ary)))
-    parts += [ravel(to_end)] if to_end is not None else []
+    inner = _differences(ravel(ary))
+
+    def end(x: Any, name: str) -> list:
+        if x is None:
+            return []
+        if not can_cast(lift(x).kind, inner.dtype_ir, "same_kind"):
+            raise TypeError(f"dtype of `{name}` must be compatible with input `ary` under the `same_kind` rule.")
+        return [FUNCTIONS[np.astype](ravel(x), inner.kind)]
+
+    parts = [*end(to_begin, "to_begin"), inner, *end(to_end, "to_end")]
     return parts[0] if len(parts) == 1 else FUNCTIONS[np.concatenate](parts)
 
 

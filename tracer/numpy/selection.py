@@ -346,7 +346,8 @@ def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable:
 @implements(np.argsort)
 def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *,
             stable: Any = None) -> ArrayBox:
-    box, k = _line(a, axis)
+    box = as_array(a)
+    box, k = _line(box, None if not box.dims and axis in (0, -1) else axis)          # of a number an array of one position
     builder = tracing.current().builder
     return boxes.array(builder.cast(builder("argsort", box.read(), axis=k), I64))
 
@@ -378,6 +379,8 @@ def partition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order
 
 @implements(np.argpartition)
 def argpartition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order: Any = None) -> Any:
+    if not as_array(a).dims and axis in (0, -1):
+        a = ravel(a)
     _expect_kth(a, kth, axis)
     return argsort(a, axis)
 
@@ -386,6 +389,8 @@ def argpartition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", or
 def lexsort(keys: Any, axis: Any = -1) -> Any:
     """Stable sorts from the last key to the first: the last decides."""
     parts = [as_array(k) for k in keys]
+    if not parts[0].dims:
+        return argsort(parts[0], axis)[0]
     order = argsort(parts[0], axis)
     for key in parts[1:]:
         order = take_along_axis(order, argsort(take_along_axis(key, order, axis), axis), axis)
@@ -428,6 +433,8 @@ def searchsorted(a: Any, v: Any, side: Any = "left", sorter: Any = None) -> Any:
 def digitize(x: Any, bins: Any, right: Any = False) -> Any:
     """Ascending bins: a search. Descending ones: the number of bins less a search in the reversed bins."""
     edges = as_array(bins)
+    if lift(x).dtype_ir.complex:
+        raise TypeError("x may not be complex")
     side = "left" if right else "right"
     up = searchsorted(edges, x, side)
     n = boxes.count(edges.dims[0])

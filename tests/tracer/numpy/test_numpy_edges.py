@@ -21,9 +21,9 @@ def outcome(f, args):
             return error
 
 
-def as_numpy(f, *args):
+def as_numpy(f, *args, compiled=True):
     """Compiled, a function gives what NumPy gives: values, dtypes, shapes, types, or an error of that class."""
-    want, got = outcome(f, args), outcome(tg.jit(f), args)
+    want, got = outcome(f, args), outcome(tg.jit(f) if compiled else tg.jit(f).interpret, args)
     if isinstance(want, Exception):
         assert isinstance(got, Exception) and (isinstance(got, type(want)) or isinstance(want, type(got))), (want, got)
         return
@@ -174,3 +174,45 @@ def test_the_length_of_a_bincount_of_known_numbers_is_known_at_run_time_only():
         return np.bincount(np.array([0, 1, 1]), minlength=k + n)
     for start, more in ((10.0, 0), (1.0, 1), (2.0, 7)):
         as_numpy(counts, np.array([start]), more)
+
+
+def test_numbers_as_arrays_without_dimensions():
+    for dtype in (bool, np.float32, complex):
+        x = np.array(3).astype(dtype)
+        for f in (np.add.reduce, np.argsort, lambda x: np.maximum.reduce(x, axis=-1), lambda x: np.sum(x, axis=0),
+                  lambda x: np.any(x, axis=-1), lambda x: np.lexsort([x]), lambda x: np.argpartition(x, 0), np.fft.fft,
+                  lambda x: np.sum(x, axis=1), lambda x: np.mean(x, axis=0)):
+            as_numpy(f, x, compiled=False)
+    as_numpy(lambda x: np.hypot.reduce(x), np.array(2.0))
+
+
+def test_values_that_do_not_broadcast_to_the_shape_that_they_fill():
+    for x in (LINE, NONE, TABLE[:, :0], LINE[None], TABLE, LINE[:1]):
+        as_numpy(lambda x: np.full((2,), x), x)
+        as_numpy(lambda x: np.full((3, 4), x), x)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.float16, np.complex64, complex])
+def test_keywords_of_dtypes(dtype):
+    x = (np.cos(np.arange(12.0)) * 4).reshape(3, 4).astype(dtype)
+    if x.dtype.kind == "c":
+        x = x + np.array(1j * np.sin(np.arange(4.0)), dtype)
+    for f in (lambda x: np.var(x, axis=(0, 1), dtype=np.float32), lambda x: np.std(x, dtype=np.float32, where=x != 0),
+              lambda x: np.nanmax(x, axis=0, initial=2), lambda x: np.nanmin(x, axis=0, initial=2, where=x != 0),
+              lambda x: np.ediff1d(x, to_end=[1, 2]), lambda x: np.ediff1d(x, to_begin=-3.0),
+              lambda x: np.add(x, 1.5, dtype=np.float32, casting="unsafe"),
+              lambda x: np.digitize(x, [0, 1, 2]), lambda x: np.bincount(np.abs(x[0]), minlength=9),
+              lambda x: np.pad(x, 2, mode="mean"), lambda x: np.pad(x, 3, mode="linear_ramp"),
+              lambda x: np.fft.ifft(x, norm="ortho"), np.fft.irfft, np.sinc):
+        if f is not np.sinc or dtype is not np.float16:                    # of which NumPy computes the product in float16
+            as_numpy(f, x, compiled=False)
+
+
+def test_casting_that_a_call_does_not_allow():
+    with pytest.raises(TypeError, match="casting rule 'no'"):
+        tg.jit(lambda x: np.add(x, 1.5, casting="no"))(np.arange(3))
+
+
+def test_histograms_of_complex_numbers_are_refused():
+    with pytest.raises(tg.UnsupportedError, match="complex numbers"):
+        tg.jit(lambda x: np.histogram(x, 3))(LINE + 1j)

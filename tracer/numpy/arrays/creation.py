@@ -30,7 +30,7 @@ def _filled(value: Any, dims: Any, dtype: DType, order: str = "C") -> ArrayBox:
     if value is None and dims:
         made = builder("empty", *map(builder.index, dims), dtype=dtype)
     else:
-        made = shapes.expand(boxes.to_value(0 if value is None else value, dtype), dims)
+        made = shapes.assignable(boxes.to_value(0 if value is None else value, dtype), dims)
     return boxes.array(made, _fortran_strides(dims) if order == "F" and len(dims) > 1 else None)
 
 
