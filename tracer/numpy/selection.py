@@ -332,7 +332,7 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: A
 
 # --- by order -------------------------------------------------------------------------------------------------------
 
-def _line(a: ArrayBox, axis: int) -> tuple[ArrayBox, int]:
+def _line(a: ArrayBox, axis: Any) -> tuple[ArrayBox, int]:
     box = ravel(a) if axis is None else as_array(a)
     return box, 0 if axis is None else axis_of(axis, len(box.dims))
 
@@ -385,25 +385,12 @@ def argpartition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", or
     return argsort(a, axis)
 
 
-@implements(np.lexsort)
-def lexsort(keys: Any, axis: Any = -1) -> Any:
-    """Stable sorts from the last key to the first: the last decides."""
-    parts = [as_array(k) for k in keys]
-    if not parts[0].dims:
-        return argsort(parts[0], axis)[0]
-    order = argsort(parts[0], axis)
-    for key in parts[1:]:
-        order = take_along_axis(order, argsort(take_along_axis(key, order, axis), axis), axis)
-    return order
-
-
 def _sort_in_place(x: ArrayBox, axis: int = -1, kind: str | None = None, order: str | None = None, *,
                    stable: Any = None) -> None:
     x.write(tracing.current().builder("sort", x.read(), axis=axis_of(axis, len(x.dims))))
 
 
 METHODS["sort"] = _sort_in_place
-
 
 
 def _partition_in_place(x: Any, kth: Any, axis: int = -1, kind: str = "introselect", order: str | None = None) -> None:

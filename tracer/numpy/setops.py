@@ -16,7 +16,19 @@ from ..values.boxes import FUNCTIONS, ArrayBox, ScalarBox, as_array, implements
 from ..values.promotion import fail
 from . import histograms
 from .arrays.manipulation import moveaxis, ravel, reshape
-from .selection import argsort, take
+from .selection import argsort, take, take_along_axis
+
+
+@implements(np.lexsort)
+def lexsort(keys: Any, axis: Any = -1) -> Any:
+    """Stable sorts from the last key to the first: the last decides."""
+    parts = [as_array(k) for k in keys]
+    if not parts[0].dims:
+        return argsort(parts[0], axis)[0]
+    order = argsort(parts[0], axis)
+    for key in parts[1:]:
+        order = take_along_axis(order, argsort(take_along_axis(key, order, axis), axis), axis)
+    return order
 
 
 @implements(np.unique)
