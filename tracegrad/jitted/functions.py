@@ -148,7 +148,7 @@ class Found(Jitted):
     def miss(self, *args: Any, **kwargs: Any) -> Any:
         if tracing.active() is not None or (config.disable_jit and not self.derives):
             return self.own.miss(*args, **kwargs)
-        if not self.derives and inspect.isgeneratorfunction(getattr(self.root, "py_func", self.root)):
+        if not self.derives and inspect.isgeneratorfunction(self._undecorated):
             return self.root(*args, **kwargs)        # between its pauses the caller's Python runs: what it calls is compiled
         return self.core.miss(*args, **kwargs)
 

@@ -533,3 +533,11 @@ def test_threads_compile_and_call_at_once():
     for thread in threads:
         thread.join()
     assert not wrong and f.cache_info().currsize == 5
+
+
+def test_the_function_itself_by_numba_s_name():
+    f = tg.jit(square := lambda x: x * x)
+    assert f.py_func is square
+    assert tg.jit(f).py_func is square
+    with pytest.raises(AttributeError, match="no Python function"):
+        _ = tg.grad(f).py_func

@@ -282,8 +282,9 @@ def _common(parts: Any) -> tuple[list[Value], str | None]:
     weaks = [p.weak for p in parts]
     if None not in weaks:
         weak = builtins.max(weaks, key=lambda weak: scalar_arithmetic._RANK[weak])
-        if builtins.len(set(weaks)) > 1 and tracing.current().general and all(
-                tracing.constant(p.read()) is not None or depends(p.read()) for p in parts):
+        trace = tracing.current()
+        if builtins.len(set(weaks)) > 1 and trace.general and all(
+                tracing.constant(p.read()) is not None or depends(p.read(), trace.unfixed) for p in parts):
             raise tracing.NeedLengths("the type of a number depends on lengths")
         return [scalar_arithmetic.python_scalar(p, weak) for p in parts], weak
     dtype = result_dtype([p.kind for p in parts])
