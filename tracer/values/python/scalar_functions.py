@@ -193,6 +193,13 @@ def _modf(x: Any, /) -> Any:
     return tuple(ScalarBox(v, "float") for v in ufuncs.RULES[np.modf](tracing.current().builder, [_real(x)], (F64, F64)))
 
 
+@of(math.frexp)
+def _frexp(x: Any, /) -> Any:
+    b = tracing.current().builder
+    mantissa, exponent = ufuncs.RULES[np.frexp](b, [_real(x)], (F64, I64))
+    return ScalarBox(mantissa, "float"), ScalarBox(exponent, "int")
+
+
 @of(math.ldexp)
 def _ldexp(x: Any, i: Any, /) -> Any:
     b = tracing.current().builder
@@ -220,8 +227,7 @@ def _isclose(a: Any, b: Any, *, rel_tol: float = 1e-9, abs_tol: float = 0.0) -> 
     return ScalarBox(build("or", build("eq", x, y), near), "bool")
 
 
-for _function in (math.factorial, math.comb, math.perm, math.gcd, math.lcm, math.isqrt, math.frexp,
-                  math.ulp):
+for _function in (math.factorial, math.comb, math.perm, math.gcd, math.lcm, math.isqrt, math.ulp):
     MATH[_function] = lambda *a, f=_function: f(*(boxes.concrete(x, f"math.{f.__name__}") if isinstance(x, Box) else x
                                                   for x in a))
 
@@ -372,10 +378,17 @@ def _fold_truth(op: str, stop: bool) -> Callable:
     return run
 
 
+def _int(x: Any = 0, /, *base: Any, **named: Any) -> Any:
+    if base or named:
+        given = [boxes.concrete(b, "the base of int()") if isinstance(b, Box) else b for b in (*base, *named.values())]
+        return int(x, *given[:len(base)], **dict(zip(named, given[len(base):])))
+    return to_int(x)
+
+
 BUILTINS.update({
     len: _len, min: _pick("min", "lt"), max: _pick("max", "gt"), sum: _sum, abs: _abs, round: _round, divmod: lambda a, b,
     /: divmod(a, b),
     pow: _python_pow, any: _fold_truth("or", True), all: _fold_truth("and", False),
-    int: lambda x=0, *base: to_int(x), float: lambda x=0.0, /: to_float(x), bool: lambda x=False, /: to_bool(x),
+    int: _int, float: lambda x=0.0, /: to_float(x), bool: lambda x=False, /: to_bool(x),
     complex: to_complex,
 })
