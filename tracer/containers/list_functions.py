@@ -128,8 +128,8 @@ def _count(held: list | tuple, item: Any) -> Any:
 
 def _index(held: list | tuple, item: Any, *bounds: Any) -> Any:
     """Of a list or tuple of known length: where the first equal item stands, from a bound on and before another."""
-    bounds = tuple([boxes.concrete(x, "a bound of index()") if isinstance(x, Box) else x for x in bounds])
-    first, last, _ = slice(*bounds, *[None] * (2 - len(bounds)), None).indices(len(held))
+    start, stop = [boxes.concrete(x, "a bound of index()") if isinstance(x, Box) else x for x in (*bounds, None, None)[:2]]
+    first, last, _ = slice(start, stop).indices(len(held))
     missing = "tuple.index(x): x not in tuple" if type(held) is tuple else None
     return calls.call(_PROGRAMS["index_of"], held[first:last], item, first, missing)
 

@@ -1,4 +1,4 @@
-"""index() and count() of lists and tuples of known length whose items, or the item looked for, only run time knows."""
+"""index(), count() and the truth of lists and tuples of known length whose items only run time knows."""
 import numpy as np
 import pytest
 
@@ -53,3 +53,21 @@ def test_list_arguments():
     assert f(["a", "b"], "b") == (1, 1)
     with pytest.raises(ValueError, match="7 is not in list"):
         f([1, 2, 3, 2], 7)
+
+
+@pytest.mark.parametrize("held", [(), (0,), (1, 2, 3), (1.5, 2), [], [0.0], [1.0, 2.0], (np.ones(2),), ((),)], ids=repr)
+def test_a_container_is_true_if_it_holds_anything(held):
+    f = lambda t: (bool(t), 3 if t else 2, not t)               # noqa: E731
+    assert tg.jit(f)(held) == f(held)
+
+
+@pytest.mark.parametrize("convert", [int, float, complex])
+@pytest.mark.parametrize("held", [(1,), [1.0]], ids=repr)
+def test_a_container_is_no_number(convert, held):
+    with pytest.raises(TypeError, match="argument must be"):
+        tg.jit(lambda t: convert(t))(held)
+
+
+def test_a_complex_number_is_not_rounded():
+    with pytest.raises(TypeError, match="complex doesn't define"):
+        tg.jit(lambda z: round(z))(1 + 2j)

@@ -355,6 +355,8 @@ def _abs(x: Box, /) -> Box:
 
 
 def _round(number: ScalarBox, ndigits: int | None = None) -> ScalarBox:
+    if isinstance(number, ScalarBox) and number.dtype_ir.complex and number.weak:
+        raise TypeError("type complex doesn't define __round__ method")
     return rounded(number, ndigits) if isinstance(number, Box) else builtins.round(number, ndigits)
 
 
@@ -378,17 +380,35 @@ def _fold_truth(op: str, stop: bool) -> Callable:
     return run
 
 
+def _bool(x: Any = False, /) -> Any:
+    """A container is true if it holds anything, whatever that is."""
+    return bool(x) if isinstance(x, (tuple, list, dict, set, frozenset)) else to_bool(x)
+
+
+def _as_complex(real: Any = 0, imag: Any = None) -> Any:
+    return _number("complex", to_complex, "a string or a number")(real, imag)
+
+
 def _int(x: Any = 0, /, *base: Any, **named: Any) -> Any:
     if base or named:
         given = [boxes.concrete(b, "the base of int()") if isinstance(b, Box) else b for b in (*base, *named.values())]
         return int(x, *given[:len(base)], **dict(zip(named, given[len(base):])))
-    return to_int(x)
+    return _number("int", to_int, "a string, a bytes-like object or a real number")(x)
+
+
+def _number(name: str, convert: Callable, wanted: str) -> Callable:
+    """int, float or complex of a number: an array of one may stand for it, another container of one may not."""
+    def run(x: Any = 0, /, *more: Any) -> Any:
+        if isinstance(x, (tuple, list)):
+            raise TypeError(f"{name}() argument must be {wanted}, not '{type(x).__name__}'")
+        return convert(x, *more)
+
+    return run
 
 
 BUILTINS.update({
     len: _len, min: _pick("min", "lt"), max: _pick("max", "gt"), sum: _sum, abs: _abs, round: _round, divmod: lambda a, b,
     /: divmod(a, b),
     pow: _python_pow, any: _fold_truth("or", True), all: _fold_truth("and", False),
-    int: _int, float: lambda x=0.0, /: to_float(x), bool: lambda x=False, /: to_bool(x),
-    complex: to_complex,
+    int: _int, float: _number("float", to_float, "a string or a real number"), bool: _bool, complex: _as_complex,
 })
