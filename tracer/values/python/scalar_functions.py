@@ -218,13 +218,16 @@ def _prod(iterable: Any, /, *, start: int = 1) -> Any:
     return start
 
 
-@of(math.isclose)
-def _isclose(a: Any, b: Any, *, rel_tol: float = 1e-9, abs_tol: float = 0.0) -> Any:
-    build, x, y = tracing.current().builder, _real(a), _real(b)
-    widest = build("max", build("mul", _real(rel_tol), build("max", build("abs", x), build("abs", y))), _real(abs_tol))
-    near = build("and", build("le", build("abs", build("sub", x, y)), widest),
-                 build("and", build("isfinite", x), build("isfinite", y)))
-    return ScalarBox(build("or", build("eq", x, y), near), "bool")
+def _closeness(convert: Callable) -> Callable:
+    """math.isclose and cmath.isclose."""
+    def run(a: Any, b: Any, *, rel_tol: float = 1e-9, abs_tol: float = 0.0) -> Any:
+        build, x, y = tracing.current().builder, convert(a), convert(b)
+        widest = build("max", build("mul", _real(rel_tol), build("max", build("abs", x), build("abs", y))), _real(abs_tol))
+        near = build("and", build("le", build("abs", build("sub", x, y)), widest),
+                     build("and", build("isfinite", x), build("isfinite", y)))
+        return ScalarBox(build("or", build("eq", x, y), near), "bool")
+
+    return run
 
 
 for _function in (math.factorial, math.comb, math.perm, math.gcd, math.lcm, math.isqrt, math.ulp):
@@ -253,6 +256,16 @@ for _name, _op in (("exp", "exp"), ("sqrt", "sqrt"), ("log", "log"), ("sin", "si
                    ("sinh", "sinh"),
                    ("cosh", "cosh"), ("tanh", "tanh")):
     MATH[getattr(cmath, _name)] = lambda x, /, op=_op: ScalarBox(tracing.current().builder(op, _complex(x)), "complex")
+
+
+for _name, _ufunc in (("acos", np.arccos), ("asin", np.arcsin), ("atan", np.arctan), ("acosh", np.arccosh),
+                      ("asinh", np.arcsinh), ("atanh", np.arctanh), ("log10", np.log10)):
+    MATH[getattr(cmath, _name)] = lambda x, /, ufunc=_ufunc: ScalarBox(ufunc(ScalarBox(_complex(x))).read(), "complex")
+for _name in ("isfinite", "isinf", "isnan"):
+    MATH[getattr(cmath, _name)] = lambda x, /, ufunc=getattr(np, _name): ScalarBox(ufunc(ScalarBox(_complex(x))).read(), "bool")
+
+
+MATH[math.isclose], MATH[cmath.isclose] = _closeness(_real), _closeness(_complex)
 
 
 @of(cmath.phase)
