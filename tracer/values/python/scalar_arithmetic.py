@@ -60,7 +60,7 @@ def weak_of(x: Array | Box) -> str | None:
 def _number_of(x: Any) -> Any:
     """What an object of a class derived from int, float or complex, as a member of an IntEnum is, is beside a Python number."""
     if isinstance(x, int | float | complex) and not (type(x) in _NAME or isinstance(x, np.generic)):
-        return next(kind(x) for kind in (int, float, complex) if isinstance(x, kind))
+        return int(x) if isinstance(x, int) else float(x) if isinstance(x, float) else complex(x)
     return x
 
 
