@@ -6,7 +6,7 @@
                                                              out[i, j] = f(a around (i, j))
 
 The kernel is traced like any function, on windows: in a window, positions count from its place. How far the kernel reaches is
-what a run of it on a few ones shows, or its option `neighborhood`. Arrays that `standard_indexing` names are no windows.
+what a run of it on unknown elements shows, or its option `neighborhood`. Arrays that `standard_indexing` names are no windows.
 """
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from ...ir.core import Block, Value
 from ...ir.errors import ShapeError, UnsupportedError
+from ...ir.types import Type
 from .. import tracing
 from ..calling import calls, dispatch
 from ..control import iteration, loops
+from ..regions import region_tracing
+from ..tracing import Scope
 from ..values import boxes
 from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox, as_array, lift
 from ..values.promotion import fail
@@ -92,26 +96,31 @@ def _sweep(frame: tuple, reach: list, place: tuple, write: Any, site: int) -> No
 
 
 class Survey:
-    """What stands for an array while the kernel is run once, for the positions that it reads."""
+    """What stands for an array while the kernel is run once, for the positions that it reads: each has the same element."""
 
-    __slots__ = ("array", "read")
+    __slots__ = ("element", "rank", "read")
 
-    def __init__(self, array: Any, read: list[tuple]):
-        self.array, self.read = array, read
+    def __init__(self, element: Value, rank: int, read: list[tuple]):
+        self.element, self.rank, self.read = element, rank, read
 
     def __getitem__(self, key: Any) -> Any:
-        offsets = _offsets(key, len(self.array.dims))
+        offsets = _offsets(key, self.rank)
         self.read.append(tuple([tracing.constant(k.read()) if isinstance(k, Box) else k for k in offsets]))
-        return self.array[(0,) * len(offsets)]
+        return ScalarBox(self.element)
 
 
 def _survey(f: Any, kernel: Callable, args: list, moving: list, rank: int) -> tuple[list[tuple[int, int]], Any]:
-    """((lowest, highest) position relative to the place, for each axis; the dtype of the results), from a run on ones that
-    nothing uses: all branches of a kernel are traced, so it reads all positions that any place may ask for."""
+    """((lowest, highest) position relative to the place, for each axis; the dtype of the results), from a run into a block that
+    nothing uses: of elements that are not known both branches are traced, so it reads all positions that any place asks for."""
     read: list[tuple] = []
-    ones = [Survey(FUNCTIONS[np.ones]((1,) * rank, dtype=x.dtype), read) if m else x for x, m in zip(args, moving)]
-    found = lift(calls.call(kernel, *ones))
-    kind = np.result_type(found.kind) if found.weak else found.kind
+    block = Block([Type(x.dtype_ir, ()) for x, m in zip(args, moving) if m])
+    elements, returned = iter(block.params), []
+    windows = [Survey(next(elements), rank, read) if m else x for x, m in zip(args, moving)]
+    region_tracing.run(tracing.current(), Scope(block), lambda: returned.append(lift(calls.call(kernel, *windows))),
+                       None, None, ())
+    if not returned:
+        fail(UnsupportedError, f"the stencil `{kernel.__name__}` always raises", "return a number from it")
+    kind = np.result_type(returned[0].kind) if returned[0].weak else returned[0].kind
     if f.neighborhood is not None:
         return [(int(low), int(high)) for low, high in f.neighborhood], kind
     reach = [(0, 0)] * rank

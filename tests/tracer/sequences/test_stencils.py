@@ -30,9 +30,9 @@ def convolved(a, w):
 
 
 @numba.stencil
-def unbounded(a):
+def unbounded(a, n):
     s = 0.0
-    for k in range(-1, 2):
+    for k in range(-1, n):
         s += a[k]
     return s
 
@@ -81,7 +81,7 @@ def test_cfunc():
 
 
 @pytest.mark.parametrize(("f", "args", "says"), [
-    (unbounded, (V,), "neighborhood"), (blur, (V,), "with 1 axes is read with 2"), (blur, (A, A), "takes 1 arguments"),
+    (unbounded, (V, 2), "neighborhood"), (blur, (V,), "with 1 axes is read with 2"), (blur, (A, A), "takes 1 arguments"),
     (blur, (2.0,), "no array"), (shifted, (A, V, 1.0), "different numbers of axes")])
 def test_misuse(f, args, says):
     with pytest.raises(tg.TracegradError, match=f"(?s){says}"):
