@@ -15,7 +15,7 @@ from .. import tracing
 from ..values import boxes, shapes, ufuncs
 from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox, as_array, implements, lift
 from ..values.promotion import accumulator, fail, mean_dtype, to_dtype
-from ..values.shapes import axes_of, axis_of, kept
+from ..values.shapes import axes_of, axis_of, kept, reduced_axes
 from .arrays.manipulation import ravel
 
 if TYPE_CHECKING:
@@ -57,11 +57,6 @@ def _initial(initial: float, dtype: DType) -> Const:
         stored[()] = initial
         return const(stored, dtype)
     return boxes.to_value(initial, dtype)
-
-
-def reduced_axes(axis: Any, rank: int) -> tuple[int, ...]:
-    """The axes of a ufunc's reduction, which takes axis 0 and -1 of a 0-dimensional array too."""
-    return () if rank == 0 and type(axis) is int and axis in (0, -1) else axes_of(axis, rank)
 
 
 def _arithmetic(kind: str, name: str) -> Callable:
@@ -107,7 +102,7 @@ def require_elements(count: Dim, message: str) -> None:
             fail(ShapeError, message)
         return
     builder = tracing.current().builder
-    builder.emit("check", builder("gt", count, builder.index(0)), error="ShapeError", message=message)
+    builder.emit("check", builder("gt", count, builder.index(0)), error="ShapeError", message=message, decided=True)
 
 
 def _extremum(kind: str, name: str) -> Callable:
@@ -241,7 +236,7 @@ _COUNTS_IN_PYTHON = type(np.count_nonzero(np.ones(1))) is int          # so unti
 def count_nonzero(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     builder = tracing.current().builder
     truth = boxes.to_value(a, BOOL)
-    axes = axes_of(axis, truth.type.rank)
+    axes = reduced_axes(axis, truth.type.rank)
     found = builder.reduce(builder.cast(truth, INDEX), "sum", axes)
     if axis is None and not keepdims and _COUNTS_IN_PYTHON:
         return ScalarBox(found, "int")
@@ -255,7 +250,7 @@ def _position(kind: str) -> Callable:
         builder, box = tracing.current().builder, as_array(a)
         dims = box.dims
         value = box.read()
-        if axis is None:
+        if axis is None or not (dims or reduced_axes(axis, 0)):
             value, k, axes = builder.reshape(value, (shapes.product(dims),)), 0, tuple(range(len(dims)))
         else:
             k = axis_of(axis, len(dims))
