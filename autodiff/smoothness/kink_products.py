@@ -207,7 +207,7 @@ def _has_kink(v: Value, depth: int = _DEPTH) -> bool:
         return False
     through = _THROUGH.get(op.defn.name)
     if op.defn.name in ODD:
-        return _has_root(op.operands[0], depth - 1)
+        return has_root(op.operands[0], depth - 1)
     if through is None:
         return _is_kink(v)
     return any(_has_kink(x, depth - 1) for x in op.operands[:through])
@@ -220,7 +220,7 @@ def is_root(v: Value) -> bool:
     return v.op.defn.name not in ("max", "min") or _opposite(v.op)
 
 
-def _has_root(v: Value, depth: int = _DEPTH) -> bool:
+def has_root(v: Value, depth: int = _DEPTH) -> bool:
     """Whether a value is such a one, or a product with one."""
     if v.op is None or v.type.dtype.complex:
         return False
@@ -397,13 +397,26 @@ def _even_function(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tup
     """f(|x|) = f(x) of an even f, and f(sqrt(q)) as a function of q."""
     results = copy_op(builder, op, mapping)
     x = mapped(op.operands, mapping)[-1]
-    if not _has_root(x) or (op.defn.name == "bessel_i" and number(op.operands[0]) != 0):
+    if not has_root(x) or (op.defn.name == "bessel_i" and number(op.operands[0]) != 0):
         return results
     if x.op is not None and x.op.defn.name in ("abs", "copysign") and not x.op.operands[0].type.dtype.complex:
         operands = *mapped(op.operands, mapping)[:-1], x.op.operands[0]
         return _stated(builder, results, builder.expr(builder(op.defn, *operands)))
     q = smooth_power(builder, x, 2) if op.defn.name in EVEN else None
     return results if q is None else _stated(builder, results, even(op.defn.name, q))
+
+
+_UNDONE = {"sin": "asin", "cos": "acos"}       # functions that undo one of infinite slope at the ends of its domain
+
+
+def _undoing(rule: Callable | None) -> Callable:
+    """sin(arcsin(x)) = x: at x = 1 the chain rule has 0 times infinity, of a 0 that rounding has made 6e-17."""
+    def state(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
+        (x,) = mapped(op.operands, mapping)
+        if x.op is None or x.op.defn.name != _UNDONE[op.defn.name] or x.type.dtype.complex:
+            return copy_op(builder, op, mapping) if rule is None else rule(builder, op, mapping)
+        return _stated(builder, copy_op(builder, op, mapping), builder.expr(x.op.operands[0]))
+    return state
 
 
 def _hypot(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
@@ -456,4 +469,5 @@ def _root_of_power(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tup
 
 STATED = with_lost({"mul": _product, "hypot": _hypot, "copysign": _signed, "abs": _modulus_of, "pow": _power, "dot": _inner,
           **dict.fromkeys(("sqrt", "root", "cbrt"), _root_of_power),
-          **dict.fromkeys(("cos", "cosh", "j0", "bessel_i"), _even_function)}, copy_op)
+          **dict.fromkeys(("cosh", "j0", "bessel_i"), _even_function),
+          "sin": _undoing(None), "cos": _undoing(_even_function)}, copy_op)
