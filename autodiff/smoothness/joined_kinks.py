@@ -17,6 +17,7 @@ from typing import Any
 from ...ir.build import Builder
 from ...ir.clone import copy_block, has_effect, new_params
 from ...ir.core import Block, Op, Value, subst_type
+from ...ir.types import StackType
 
 _MOST = 64                     # values that are looked at
 
@@ -32,7 +33,9 @@ _PARTS: Mapping[str, Callable[[Op, int], Sequence[Value]]] = {
 def is_joined(v: Value) -> bool:
     """Whether a value is put together of others, in a way that is followed."""
     op = v.op
-    if op is None or op.defn.name not in _PARTS or not v.type.dtype.inexact or v.type.dtype.complex:
+    if op is None or op.defn.name not in _PARTS or isinstance(v.type, StackType):
+        return False
+    if not v.type.dtype.inexact or v.type.dtype.complex:
         return False
     return not op.regions or (v.type.static and not any(map(_only_once, op.regions)))
 

@@ -25,7 +25,8 @@ from ...ir.build import Builder, Expr, key_of
 from ...ir.clone import copy_op, mapped
 from ...ir.core import Op, Value
 from .even_functions import EVEN, ODD, even, odd_share
-from .joined_kinks import is_joined, parts as parts_of, square
+from .joined_kinks import is_joined, square
+from .joined_kinks import parts as parts_of
 from .lost_slopes import with_lost
 
 _DEPTH = 5                     # levels of products that are looked at: at most 2**5 factors
@@ -123,8 +124,8 @@ def _opposite(op: Op) -> bool:
 
 
 def _choice(b: Builder, op: Op, exponent: Fraction) -> tuple[Expr, Fraction] | None:
-    """max(x, -x) = |x|, and powers of m = max(x, 0): the slope of m² is 2 m, which has the mean of its sides' slopes at 0. By the
-    product rule it would be 2 m m', and the second derivative 2 m'², of which m' is a mean already."""
+    """max(x, -x) = |x|, and powers of m = max(x, 0): the slope of m² is 2 m, which has the mean of its sides' slopes at 0.
+    By the product rule it would be 2 m m', and the second derivative 2 m'², of which m' is a mean already."""
     if _opposite(op):
         return _even(_of_first)(b, op, exponent)
     x, whole = _rectified(op), exponent // 1

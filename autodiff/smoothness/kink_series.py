@@ -27,7 +27,8 @@ from ...ir.core import Block, Const, Op, Value
 from ...ir.types import StackType
 from ..activity import inexact
 from .even_functions import EVEN
-from .joined_kinks import is_blank, is_joined, parts as parts_of
+from .joined_kinks import is_blank, is_joined
+from .joined_kinks import parts as parts_of
 from .kink_products import MOVES, has_root, is_root, smooth_power
 from .vector_mixing import of_each, slope_of
 

@@ -8,8 +8,8 @@ nothing. So where a comparison of x with 0 chooses, or sign(x) multiplies what i
 
     %a = abs %x        →   %a = abs %x;  %s = surrogate %a, (select (ge %x, 0.0), %x, (neg %x))
 
-and so are max(x, 0) and min(x, 0). The sign, which is 0 at 0, counts as that of the side there. What uses |x| in sums only, as a
-penalty does, keeps the mean: asked for are functions that bend.
+and so are max(x, 0) and min(x, 0). The sign, which is 0 at 0, counts as that of the side there. What uses |x| in sums only,
+as a penalty does, keeps the mean: asked for are functions that bend.
 """
 from __future__ import annotations
 
