@@ -185,17 +185,17 @@ def _power_of(b: Builder, kink: Value, exponent: Fraction) -> tuple[Expr, Fracti
     return _times(b.expr(square(b, kink, lambda part: _square(b, part).value)), pairs), exponent - 2 * pairs
 
 
-def _is_kink(v: Value) -> bool:
+def _is_kink(v: Value, depth: int = _DEPTH) -> bool:
     op = v.maker
     name = op.defn.name
-    if is_joined(v):
-        return any(map(_has_kink, parts_of(v)))
+    if depth > 1 and is_joined(v):
+        return any(_has_kink(part, depth - 2) for part in parts_of(v))
     if name in ("max", "min"):
         return _opposite(op) or _rectified(op) is not None
     if name in ("pow", "norm_root"):
         return _exponent(op) is not None
     if name in MOVES:
-        return _has_kink(op.operands[0])
+        return _has_kink(op.operands[0], depth - 1)
     return name in _POWERS
 
 
@@ -204,13 +204,13 @@ def _is_kink(v: Value) -> bool:
 def _has_kink(v: Value, depth: int = _DEPTH) -> bool:
     """Whether a kink is among the factors of a value."""
     op = v.op
-    if op is None or not depth or not v.type.dtype.inexact:
+    if op is None or depth <= 0 or not v.type.dtype.inexact:
         return False
     through = _THROUGH.get(op.defn.name)
     if op.defn.name in ODD:
         return has_root(op.operands[0], depth - 1)
     if through is None:
-        return _is_kink(v)
+        return _is_kink(v, depth)
     return any(_has_kink(x, depth - 1) for x in op.operands[:through])
 
 
