@@ -308,7 +308,8 @@ def _div(frame: Frame, op: Op, ct: Value) -> None:
     infinite, so that an out_bar of 0 needs no looking at."""
     x, y = op.operands
     b, one = frame.b, frame.b.const(1, ct.type.dtype)
-    finite = positive(y) and ct not in frame.run.masked and ct not in frame.run.steep
+    finite = (positive(y) and not frame.run.poles.may_be_no_number(y)
+              and ct not in frame.run.masked and ct not in frame.run.steep)
     share = keep_mask(frame, ct, b("mul" if finite else "mulz", ct, b("div", one, frame.get(y))))
     if frame.active(x):
         give(frame, ct, x, share)
