@@ -27,6 +27,7 @@ from .smoothness.kink_products import STATED
 from .smoothness.kink_series import expanded
 from .smoothness.lost_slopes import chooses, has_pole, has_pole_of_power, is_fast
 from .smoothness.poles import Poles
+from .smoothness.sides import sided
 
 if TYPE_CHECKING:
     from ..ir.opdef import Elementwise
@@ -75,7 +76,7 @@ class Forward:
         self.dots: dict[Value, Value] = {}
         self.steep, self.tall = Steep(), Steep(overflows)
         self.poles, self.powers = Steep(has_pole), Steep(has_pole_of_power)
-        body = copy_region(Builder(), smooth(f).body, {}, STATED)
+        body = sided(copy_region(Builder(), smooth(f).body, {}, STATED))
         expanded(body)
         self.infinite = Poles(body, known)
         g = self.function = Function(f"{f.name}_jvp", body, f.loc, dict(f.attrs))

@@ -21,10 +21,12 @@ from fractions import Fraction
 from typing import Any
 
 from ...ir.analysis.patterns import number
-from ...ir.build import Builder, Expr
+from ...ir.build import Builder, Expr, key_of
 from ...ir.clone import copy_op, mapped
 from ...ir.core import Op, Value
 from .even_functions import EVEN, ODD, even, odd_share
+from .joined_kinks import is_joined, square
+from .joined_kinks import parts as parts_of
 from .lost_slopes import with_lost
 
 _DEPTH = 5                     # levels of products that are looked at: at most 2**5 factors
@@ -121,6 +123,27 @@ def _opposite(op: Op) -> bool:
     return any(p.op is not None and p.op.defn.name == "neg" and p.op.operands[0] is q for p, q in ((x, y), (y, x)))
 
 
+def _choice(b: Builder, op: Op, exponent: Fraction) -> tuple[Expr, Fraction] | None:
+    """max(x, -x) = |x|, and powers of m = max(x, 0): the slope of m² is 2 m, which has the mean of its sides' slopes at 0.
+    By the product rule it would be 2 m m', and the second derivative 2 m'², of which m' is a mean already."""
+    if _opposite(op):
+        return _even(_of_first)(b, op, exponent)
+    x, whole = _rectified(op), exponent // 1
+    if x is None or whole < 2:
+        return None
+    m = b.expr(op.results[0])
+    slope = (_times(m, whole - 1) * float(whole)).value
+    return b.expr(b("sloped", _times(m, whole).stop_gradient().value, x, slope)), exponent - whole
+
+
+def _rectified(op: Op) -> Value | None:
+    """The x of max(x, 0) and min(x, 0)."""
+    for x, other in (op.operands, op.operands[::-1]):
+        if number(other) == 0 and x.type.dims == op.results[0].type.dims:
+            return x
+    return None
+
+
 MOVES = frozenset({"broadcast", "reshape", "transpose", "slice", "gather"})
 
 
@@ -145,22 +168,34 @@ def _angle(half_square: Callable, name: str) -> Callable:
 
 # op -> (builder, op, exponent) -> (a smooth power of it, the exponent that is left), None where the exponent is too low
 _POWERS = {"abs": _even(_modulus), "copysign": _even(_of_first), "hypot": _even(_sum_of_squares),
-           "max": _even(_of_first), "min": _even(_of_first),
+           "max": _choice, "min": _choice,
            **dict.fromkeys(("sqrt", "root"), _root(lambda op: Fraction(1, 2))),
            "cbrt": _root(lambda op: Fraction(1, 3)), **dict.fromkeys(("pow", "norm_root"), _root(_exponent)),
            "acos": _angle(lambda x: (1 - x) * 0.5, "asin"), "acosh": _angle(lambda x: (x - 1) * 0.5, "asinh"),
            "sign": lambda b, op, exponent: None, **dict.fromkeys(MOVES, _moved)}
 
 
-def _is_kink(v: Value) -> bool:
+def _power_of(b: Builder, kink: Value, exponent: Fraction) -> tuple[Expr, Fraction] | None:
+    """A smooth power of a kink, and the exponent that is left; None where it is too low."""
+    if not is_joined(kink):
+        return _POWERS[kink.maker.defn.name](b, kink.maker, exponent)
+    pairs = exponent // 2
+    if not pairs:
+        return None
+    return _times(b.expr(square(b, kink, lambda part: _square(b, part).value)), pairs), exponent - 2 * pairs
+
+
+def _is_kink(v: Value, depth: int = _DEPTH) -> bool:
     op = v.maker
     name = op.defn.name
+    if depth > 1 and is_joined(v):
+        return any(_has_kink(part, depth - 2) for part in parts_of(v))
     if name in ("max", "min"):
-        return _opposite(op)
+        return _opposite(op) or _rectified(op) is not None
     if name in ("pow", "norm_root"):
         return _exponent(op) is not None
     if name in MOVES:
-        return _has_kink(op.operands[0])
+        return _has_kink(op.operands[0], depth - 1)
     return name in _POWERS
 
 
@@ -169,22 +204,24 @@ def _is_kink(v: Value) -> bool:
 def _has_kink(v: Value, depth: int = _DEPTH) -> bool:
     """Whether a kink is among the factors of a value."""
     op = v.op
-    if op is None or not depth or not v.type.dtype.inexact:
+    if op is None or depth <= 0 or not v.type.dtype.inexact:
         return False
     through = _THROUGH.get(op.defn.name)
     if op.defn.name in ODD:
-        return _has_root(op.operands[0], depth - 1)
+        return has_root(op.operands[0], depth - 1)
     if through is None:
-        return _is_kink(v)
+        return _is_kink(v, depth)
     return any(_has_kink(x, depth - 1) for x in op.operands[:through])
 
 
 def is_root(v: Value) -> bool:
     """Whether the square of a value is smooth, or may be, where it is not."""
-    return v.op is not None and not v.type.dtype.complex and v.op.defn.name not in ("sign", "cbrt") and _is_kink(v)
+    if v.op is None or v.type.dtype.complex or v.op.defn.name in ("sign", "cbrt") or not _is_kink(v):
+        return False
+    return v.op.defn.name not in ("max", "min") or _opposite(v.op)
 
 
-def _has_root(v: Value, depth: int = _DEPTH) -> bool:
+def has_root(v: Value, depth: int = _DEPTH) -> bool:
     """Whether a value is such a one, or a product with one."""
     if v.op is None or v.type.dtype.complex:
         return False
@@ -225,7 +262,7 @@ def smooth_product(b: Builder, product: Factors) -> Expr | None:
     kinks, rest = _without_signs(product)
     parts = []
     for kink, exponent in list(kinks.items()):
-        found = _POWERS[kink.op.defn.name](b, kink.op, Fraction(exponent))
+        found = _power_of(b, kink, Fraction(exponent))
         if found is not None:
             parts.append(found[0])
             kinks[kink] = int(found[1])
@@ -306,11 +343,21 @@ def _product(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Val
     results = copy_op(builder, op, mapping)
     a, b = mapped(op.operands, mapping)
     found = factors(builder, a) * factors(builder, b) if _has_kink(a) or _has_kink(b) else Factors({})
+    if (both := _larger_times_smaller(builder, a, b)) is not None:
+        return _stated(builder, results, both)
     if (entropy := _times_logarithm(builder, a, b) or _times_logarithm(builder, b, a)) is not None:
         return _stated(builder, results, entropy)
     if a is b and (square := _squared_power(builder, a, 2)) is not None:
         return _stated(builder, results, square)
     return _stated(builder, results, smooth_product(builder, found) if sum(found.kinks.values()) > 1 else None)
+
+
+def _larger_times_smaller(b: Builder, u: Value, v: Value) -> Expr | None:
+    """max(x, y) min(x, y) = x y."""
+    if u.op is None or v.op is None or {u.op.defn.name, v.op.defn.name} != {"max", "min"}:
+        return None
+    x, y = u.op.operands
+    return b.expr(x) * b.expr(y) if {key_of(x), key_of(y)} == set(map(key_of, v.op.operands)) else None
 
 
 _LOGARITHMS = {"log": 1.0, "log2": math.log(2.0), "log10": math.log(10.0)}
@@ -351,13 +398,26 @@ def _even_function(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tup
     """f(|x|) = f(x) of an even f, and f(sqrt(q)) as a function of q."""
     results = copy_op(builder, op, mapping)
     x = mapped(op.operands, mapping)[-1]
-    if not _has_root(x) or (op.defn.name == "bessel_i" and number(op.operands[0]) != 0):
+    if not has_root(x) or (op.defn.name == "bessel_i" and number(op.operands[0]) != 0):
         return results
     if x.op is not None and x.op.defn.name in ("abs", "copysign") and not x.op.operands[0].type.dtype.complex:
         operands = *mapped(op.operands, mapping)[:-1], x.op.operands[0]
         return _stated(builder, results, builder.expr(builder(op.defn, *operands)))
     q = smooth_power(builder, x, 2) if op.defn.name in EVEN else None
     return results if q is None else _stated(builder, results, even(op.defn.name, q))
+
+
+_UNDONE = {"sin": "asin", "cos": "acos"}       # functions that undo one of infinite slope at the ends of its domain
+
+
+def _undoing(rule: Callable | None) -> Callable:
+    """sin(arcsin(x)) = x: at x = 1 the chain rule has 0 times infinity, of a 0 that rounding has made 6e-17."""
+    def state(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
+        (x,) = mapped(op.operands, mapping)
+        if x.op is None or x.op.defn.name != _UNDONE[op.defn.name] or x.type.dtype.complex:
+            return copy_op(builder, op, mapping) if rule is None else rule(builder, op, mapping)
+        return _stated(builder, copy_op(builder, op, mapping), builder.expr(x.op.operands[0]))
+    return state
 
 
 def _hypot(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
@@ -410,4 +470,5 @@ def _root_of_power(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tup
 
 STATED = with_lost({"mul": _product, "hypot": _hypot, "copysign": _signed, "abs": _modulus_of, "pow": _power, "dot": _inner,
           **dict.fromkeys(("sqrt", "root", "cbrt"), _root_of_power),
-          **dict.fromkeys(("cos", "cosh", "j0", "bessel_i"), _even_function)}, copy_op)
+          **dict.fromkeys(("cosh", "j0", "bessel_i"), _even_function),
+          "sin": _undoing(None), "cos": _undoing(_even_function)}, copy_op)

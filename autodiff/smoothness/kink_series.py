@@ -27,7 +27,9 @@ from ...ir.core import Block, Const, Op, Value
 from ...ir.types import StackType
 from ..activity import inexact
 from .even_functions import EVEN
-from .kink_products import MOVES, is_root, smooth_power
+from .joined_kinks import is_blank, is_joined
+from .joined_kinks import parts as parts_of
+from .kink_products import MOVES, has_root, is_root, smooth_power
 from .vector_mixing import of_each, slope_of
 
 _DEEP = 24                     # how many ops behind a kink functions of it are followed
@@ -54,7 +56,8 @@ _KEEP_ZERO = {"mul": (0, 1), "mulz": (0, 1), "neg": (0,), "div": (0,), "abs": (0
 class _Made:
     """What a value is made of: kinks; whether in a way in which they may cancel; whether it is 0 where a kink is; how many ops
     behind it; whether a choice (max, min) is in it; whether it has, or may have, a pole at a kink. `apart`: in a derivative,
-    what is taken only where a kink is 0, or only where it is not: both need no series."""
+    what is taken only where a kink is 0, or only where it is not: both need no series. `signed`: a kink and its negative are
+    among the elements of an array, so that they may cancel in a sum."""
 
     kinks: frozenset[Value] = frozenset()
     cancels: bool = False
@@ -63,6 +66,7 @@ class _Made:
     choice: bool = False
     pole: bool = False
     apart: bool = False
+    signed: bool = False
 
 
 def expanded(body: Block) -> None:
@@ -80,12 +84,13 @@ class _Series:
         self.held: dict[Value, Value] = {}                 # a kink -> the same, held
         self.squares: dict[Value, Value] = {}
         self.stated: dict[Value, Value] = {}
+        self.summed: set[Value] = set()                    # functions of kinks and their negatives that are summed
 
     def function(self, body: Block) -> None:
         self._find(body)
         ends: list[Value] = []
         self._ends(body, ends)
-        kinks = {k for v in ends if self.made[v].cancels for k in self.made[v].kinks}
+        kinks = {k for v in ends if self.made[v].cancels or v in self.summed for k in self.made[v].kinks}
         if kinks:
             self._write(body, kinks, {v for v in ends if self.made[v].kinks & kinks})
 
@@ -96,7 +101,9 @@ class _Series:
             self.before.update(op.results)
             for region in op.regions:
                 self._find(region)
-            if len(op.results) == 1 and (found := self._of(op)) is not None:
+            if op.regions:
+                self.made.update({v: _Made(frozenset({v}), zero=True) for v in op.results if is_joined(v) and _is_of_roots(v)})
+            elif len(op.results) == 1 and (found := self._of(op)) is not None:
                 self.made[op.results[0]] = found
 
     def _of(self, op: Op) -> _Made | None:
@@ -111,7 +118,7 @@ class _Series:
         if self._is_apart(op) or (name in _KEEP_ZERO and any(m.apart for m in parts)):
             return _Made(apart=True)
         if self._is_source(op, parts):
-            return _Made(frozenset({v}), zero=True)
+            return _Made(frozenset({v}), zero=True, signed=is_joined(v) and any(map(_may_be_negative, parts_of(v))))
         if not parts or not of_each(op):
             return _Made(choice=True) if name in _CHOICES else None
         return _together(op, known, parts)
@@ -120,6 +127,8 @@ class _Series:
         (v,), name = op.results, op.defn.name
         if name in MOVES:
             return len(parts) == 1 and op.operands[0] in parts[0].kinks and op.operands[0] not in self.kinks
+        if is_joined(v):
+            return name != "select" and _is_of_roots(v)
         if any(m.kinks and not m.zero for m in parts):
             return False                                       # sqrt(1 + r) is a function of r rather than a kink
         if name in ("pow", "norm_root"):
@@ -154,6 +163,8 @@ class _Series:
                 self._ends(region, ends)
             if self._uses(op):
                 ends += [v for v in op.operands if self._is_end(v)]
+            if op.defn.name == "reduce" and op.attrs["kind"] == "sum":
+                self.summed.update([v for v in op.operands if self._is_end(v) and self.made[v].signed])
         ends += [v for v in block.yields if self._is_end(v)]
 
     def _uses(self, op: Op) -> bool:
@@ -208,7 +219,7 @@ class _Series:
             if bend is not None:
                 square, half = self.squares[kink], b("mul", bend, b.const(0.5, bend.type.dtype))
                 factor = b("select", at, half, zero)
-                if not _is_of_squares(source.maker):
+                if not _is_of_squares(source):
                     factor = self._plus(factor, square, b("select", at, b.const(math.nan, zero.type.dtype), zero))
                 total = self._plus(total, square, factor)
         return b("surrogate", g, b.broadcast(total, g.type.dims))
@@ -242,15 +253,33 @@ def _together(op: Op, known: list[_Made | None], parts: list[_Made]) -> _Made:
     several = sum(bool(m.kinks) for m in parts) > 1 or (bool(kinks) and (choice or name in _FLAT))
     pole = any(m.pole for m in parts) or depth > _DEEP or len(kinks) > _MOST or (
         name in _POLES and zeros[_POLES[name]] and not _is_high_power(op))
-    return _Made(kinks, several or any(m.cancels for m in parts), at_zero, depth, choice, pole)
+    return _Made(kinks, several or any(m.cancels for m in parts), at_zero, depth, choice, pole,
+                 signed=any(m.signed for m in parts))
 
 
-def _is_of_squares(op: Op) -> bool:
+def _is_of_roots(v: Value) -> bool:
+    """Whether a joined value has but kinks for its parts, or products with them."""
+    found = parts_of(v)
+    return any(map(has_root, found)) and all(has_root(x) or is_blank(x) for x in found)
+
+
+def _may_be_negative(v: Value) -> bool:
+    """Whether a part is a product with a kink, so that in sums over all parts it may cancel with another: exp(r) + exp(-r)."""
+    while v.op is not None and v.op.defn.name in MOVES:
+        v = v.op.operands[0]
+    return not (is_blank(v) or is_root(v))
+
+
+def _is_of_squares(v: Value) -> bool:
     """Whether a kink is the root of what has the slope 0 where it is 0 for certain. Of what may have another slope (sqrt(x)),
     second derivatives would need the next terms of the series: they are NaN."""
-    name, (x, *_) = op.defn.name, op.operands
-    if name in MOVES:
-        return x.op is not None and _is_of_squares(x.op)
+    if is_joined(v):
+        return all(is_blank(x) or _is_of_squares(x) for x in parts_of(v))
+    if v.op is None:
+        return False
+    name, (x, *_) = v.op.defn.name, v.op.operands
+    if name in MOVES or name == "neg":
+        return _is_of_squares(x)
     return name in _OF_SQUARES or _is_sum_of_squares(x)
 
 

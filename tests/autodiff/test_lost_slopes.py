@@ -61,3 +61,16 @@ def test_not_a_number_twice():
     with np.errstate(all="ignore"):
         assert np.isnan(tg.grad(tg.grad(LOST["1 / (1 / c)"]))(np.float64(0.0)))
         assert np.isclose(tg.grad(tg.grad(LOST["power"]))(np.float64(2.0)), 2.0)
+
+
+def test_divisors_that_are_above_0():
+    """They multiply adjoints without looking for zeros, but where a branch may not be taken or they may be no number."""
+    x, y = np.array([2.0, 3.0]), np.array([1.0, np.nan])
+    with np.errstate(all="ignore"):
+        chosen = tg.grad(lambda x, y: np.sum(np.where(y > 0.0, x / (y * y + 1.0), 0.0)), argnums=(0, 1))(x, y)
+        rows = tg.jacrev(lambda c: x / (np.log(c) ** 2 + 1.0))(np.array([1.0, -1.0]))
+        far = tg.grad(lambda c: 1.0 / (np.exp(c) ** 2 + 1.0))(800.0)
+    assert chosen[0].tolist() == [0.5, 0.0] and chosen[1].tolist() == [-1.0, 0.0]
+    assert rows[0].tolist() == [0.0, 0.0] and np.isnan(rows[1, 1]) and far == 0.0
+    steep = tg.hessian(lambda v: np.sqrt(np.sum(v ** 2)) ** 2 / (v @ v + 1.0))(np.zeros(2))
+    assert np.allclose(steep, 2.0 * np.eye(2))

@@ -26,7 +26,8 @@ ANALYTIC = {
     "arctan": (INSIDE, mp.atan),
     "arcsinh": (INSIDE, mp.asinh), "arccosh": (((2.0, 1.0), (0.5, -0.7), (0.0, 1.0)), mp.acosh), "arctanh": (INSIDE, mp.atanh),
 }
-CMATH = ("exp", "sqrt", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh")
+CMATH = {**{name: name for name in ("exp", "sqrt", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh")},
+         **{f"a{name}": f"arc{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")}}
 
 
 def both(f):
@@ -57,8 +58,8 @@ def size(x, y):
 
 ROWS = [
     *(Points(f"complex {name}", both(getattr(np, name)), points, reference(f)) for name, (points, f) in ANALYTIC.items()),
-    *(Points(f"cmath.{name}", of_python(getattr(cmath, name)), ANALYTIC[name][0], reference(ANALYTIC[name][1]), single=False)
-      for name in CMATH),
+    *(Points(f"cmath.{name}", of_python(getattr(cmath, name)), ANALYTIC[numpys][0], reference(ANALYTIC[numpys][1]),
+             single=False) for name, numpys in CMATH.items()),
     *(Points(f"complex power {n}", both(lambda z, n=n: z ** n), AROUND_0 if n >= 0 else AWAY, reference(lambda z, n=n: z ** n))
       for n in (0, 1, 2, 3, -1, -2)),
     Points("complex power 0.5", both(lambda z: z ** 0.5), AWAY, reference(mp.sqrt)),

@@ -16,7 +16,7 @@ REASONS = {
         common_type diag_indices_from tril_indices_from triu_indices_from unique_counts unique_inverse linalg.matrix_rank
         histogram_bin_edges fft.fftfreq fft.rfftfreq
         math.isnan math.isinf math.isfinite math.isclose math.factorial math.comb math.perm math.gcd math.lcm
-        math.isqrt gcd lcm iterable
+        math.isqrt gcd lcm iterable cmath.isnan cmath.isinf cmath.isfinite cmath.isclose
         math.ulp math.frexp math.floor math.ceil math.trunc builtins.len builtins.any builtins.all builtins.int builtins.bool
         op:check op:wrap op:print op:sign op:floor op:ceil op:trunc op:rint op:isnan op:isinf op:isfinite op:signbit op:not
         op:invert op:floordiv op:eq op:ne op:lt op:le op:gt op:ge op:and op:or op:xor op:shl op:shr op:nonzero op:searchsorted

@@ -1,0 +1,171 @@
+"""Functions that are written for each side of 0 apart: which side a kink is seen from, where a program asks that itself.
+
+    z = exp(-|x|);  s = where(x >= 0, 1, z) / (1 + z)            the logistic function, whose slope at 0 is 1/4
+    s = sign(x) log1p(|x|)                                        whose slope at 0 is 1
+
+At 0 the choice has the slope of the side that was taken, and |x| by itself the mean of both, which together are the slope of
+nothing. So where a comparison of x with 0 chooses, or sign(x) multiplies what is made of |x|, |x| is taken from the same side:
+
+    %a = abs %x        →   %a = abs %x;  %s = surrogate %a, (select (ge %x, 0.0), %x, (neg %x))
+
+and so are max(x, 0) and min(x, 0). The sign, which is 0 at 0, counts as that of the side there. What uses |x| in sums only,
+as a penalty does, keeps the mean: asked for are functions that bend.
+"""
+from __future__ import annotations
+
+from ...ir.analysis.patterns import number
+from ...ir.build import Builder
+from ...ir.clone import copy_op, copy_region, mapped
+from ...ir.core import Block, Op, Value
+from ...ir.errors import SlopeFrame
+from ...ir.opdef import Elementwise
+
+# comparisons of x with 0, to whether 0 counts as a positive number there; and with the operands exchanged
+_ASKS = {"ge": True, "lt": True, "gt": False, "le": False}
+_MIRRORED = {"ge": "le", "le": "ge", "gt": "lt", "lt": "gt"}
+# sums of what they are given: how many of their operands may be kinks
+_STRAIGHT = {"add": 2, "sub": 2, "neg": 1, "cast": 1, "mul": 2, "div": 1, "select": 3, "surrogate": 2, "sloped": 2}
+_NONE: frozenset[Value] = frozenset()
+
+
+def sided(body: Block) -> Block:
+    """A program with the slopes of kinks stated where it asks for the side; the program itself where it does not."""
+    found = _Sides(body)
+    if not found.sides:
+        return body
+    rules = {**dict.fromkeys(("abs", "max", "min"), found.kink), "mul": found.product, "copysign": found.signed}
+    return copy_region(Builder(), body, {}, rules)
+
+
+class _Sides:
+    """Of which values a program asks the side of 0: value -> whether 0 counts as positive."""
+
+    def __init__(self, body: Block):
+        self.asked: dict[Value, bool] = {}
+        self.made: dict[Value, frozenset[Value]] = {}      # a value -> the x of kinks and choices that it is a sum of
+        self.bent: dict[Value, frozenset[Value]] = {}      # the same, of what it is another function of
+        self.signs: set[Value] = set()                     # the x of signs beside what is bent
+        self.sides: dict[Value, bool] = {}
+        ops = list(body.walk())
+        kinks = {x for op in ops if (x := _kink_of(op)) is not None}
+        if not kinks:
+            return
+        self._choices(ops, kinks)
+        for op in ops:
+            if len(op.results) == 1 and not op.regions:
+                self._follow(op, kinks)
+        every = _NONE.union(*self.bent.values())
+        self.sides = {x: self.asked.get(x, True) for x in (*self.asked, *self.signs) if x in every}
+
+    def _choices(self, ops: list[Op], kinks: set[Value]) -> None:
+        """Comparisons by which numbers are chosen."""
+        conditions = {op.operands[0] for op in ops if op.defn.name in ("select", "if", "cast") and _is_written(op)}
+        for op in ops:
+            found = _asked(op)
+            if found is not None and found[0] in kinks and op.results[0] in conditions:
+                self.asked.setdefault(*found)
+
+    def _follow(self, op: Op, kinks: set[Value]) -> None:
+        (v,), name = op.results, op.defn.name
+        operands = op.operands[1:] if name == "surrogate" else op.operands
+        made, bent = (_NONE.union(*[known.get(y, _NONE) for y in operands]) for known in (self.made, self.bent))
+        for x, size in _signed_sizes(op):
+            if x in kinks and x in self.bent.get(size, _NONE):
+                self.signs.add(x)
+        if made and op.defn.__class__ is Elementwise:
+            moving = [k for k, y in enumerate(op.operands) if y in self.made]
+            if moving[-1] >= _STRAIGHT.get(name, 0) or (name == "mul" and len(moving) > 1):
+                made, bent = _NONE, bent | made
+        x = _kink_of(op) if name != "select" else _chosen_by(op)
+        if x is not None:
+            made |= {x}
+        if made:
+            self.made[v] = made
+        if bent:
+            self.bent[v] = bent
+
+    # --- rules of the copy
+
+    def _is_right(self, b: Builder, x: Value, y: Value) -> Value:
+        """Whether y, the copy of x, is on the side of positive numbers."""
+        return b("ge" if self.sides[x] else "gt", y, b.const(0, y.type.dtype))
+
+    def kink(self, b: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
+        results, x = copy_op(b, op, mapping), _kink_of(op)
+        if x is None or x not in self.sides or (op.defn.name != "abs" and x not in self.asked):
+            return results
+        (y,), zero = mapped((x,), mapping), b.const(0, x.type.dtype)
+        left, right = {"abs": (b("neg", y), y), "max": (zero, y), "min": (y, zero)}[op.defn.name]
+        return b.emit("surrogate", results[0], b("select", self._is_right(b, x, y), right, left))
+
+    def product(self, b: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
+        """sign(x) f(|x|)."""
+        results = copy_op(b, op, mapping)
+        for x, size in _signed_sizes(op):
+            if x in self.sides and x in self.bent.get(size, _NONE):
+                return b.emit("surrogate", results[0], self._with_sign(b, x, size, mapping))
+        return results
+
+    def signed(self, b: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
+        """copysign(f(|x|), x): where f is 0 it is taken for one that is positive nearby."""
+        results = copy_op(b, op, mapping)
+        for x, size in _signed_sizes(op):
+            if x in self.sides and x in self.bent.get(size, _NONE):
+                (y,), zero = mapped((size,), mapping), b.const(0, size.type.dtype)
+                positive = b("select", b("lt", y, zero), b("neg", y), y)
+                return b.emit("surrogate", results[0], self._with_sign(b, x, size, {**mapping, size: positive}))
+        return results
+
+    def _with_sign(self, b: Builder, x: Value, size: Value, mapping: dict[Value, Value]) -> Value:
+        y, g = mapped((x, size), mapping)
+        return b("select", self._is_right(b, x, y), g, b("neg", g))
+
+
+def _is_written(op: Op) -> bool:
+    """Whether an op is one of the program, rather than of a derivative, where a sign is the slope of |x|."""
+    return bool(op.loc) and op.loc[-1].__class__ is not SlopeFrame
+
+
+def _zero_and(op: Op) -> tuple[Value, int] | None:
+    """What stands beside a 0 among two operands, and where."""
+    for k, x in enumerate(op.operands[:2]):
+        if number(op.operands[1 - k]) == 0 and x.type.dtype.inexact and not x.type.dtype.complex:
+            return x, k
+    return None
+
+
+def _asked(op: Op) -> tuple[Value, bool] | None:
+    """The x that an op compares with 0, and whether 0 counts as positive."""
+    name = op.defn.name
+    if name not in _ASKS or (found := _zero_and(op)) is None:
+        return None
+    x, k = found
+    return x, _ASKS[_MIRRORED[name] if k else name]
+
+
+def _chosen_by(op: Op) -> Value | None:
+    cond = op.operands[0].op
+    found = None if cond is None else _asked(cond)
+    return None if found is None else found[0]
+
+
+def _kink_of(op: Op) -> Value | None:
+    """The x of |x|, max(x, 0), min(x, 0)."""
+    match op.defn.name:
+        case "abs":
+            x = op.operands[0]
+            return x if x.type.dtype.inexact and not x.type.dtype.complex else None
+        case "max" | "min":
+            found = _zero_and(op)
+            return None if found is None or found[0].type.dims != op.results[0].type.dims else found[0]
+    return None
+
+
+def _signed_sizes(op: Op) -> list[tuple[Value, Value]]:
+    """(x, g) of sign(x) g and copysign(g, x)."""
+    if op.defn.name == "copysign":
+        return [(op.operands[1], op.operands[0])] if _is_written(op) else []
+    if op.defn.name != "mul" or not _is_written(op):
+        return []
+    return [(s.op.operands[0], g) for s, g in (op.operands, op.operands[::-1])
+            if s.op is not None and s.op.defn.name == "sign" and s.type.dims == g.type.dims]
