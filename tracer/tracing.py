@@ -77,7 +77,7 @@ class Scope:
 class Trace:
     """One run of a function with boxes for arguments.
 
-    lifted   id(array) -> what boxes.lift made of an array that the function captured
+    lifted   id(array) -> what boxes.lift made of an array that the function captured;  boxed  those asked for in this call
     live     constant -> the array from outside that it stands for (values/captured_arrays.py)
     known    id(array) -> array from outside whose elements are part of the program
     fixed    ids of the arrays from outside that are known from the start; None for all
@@ -120,6 +120,7 @@ class Trace:
         self.function, self.builder = function, Builder(locate, peephole)
         self.scopes: list[Scope] = []
         self.lifted: dict[int, tuple] = {}
+        self.boxed: set[int] = set()
         self.live: dict = {}
         self.known: dict = {}
         self.fixed: Set | None = set()

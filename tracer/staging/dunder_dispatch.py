@@ -139,6 +139,7 @@ def attribute(held: Any, name: str) -> Any:
         return calls.call(found.fget, held)
     if type(found) is functools.cached_property and source.is_user(found.func) and name not in vars(held):
         captured_values.class_part(cls, name)
+        captured_values.presence(attribute(held, "__dict__"), name)
         value = calls.call(found.func, held)
         if tracing.current().maker(held) >= 0:           # else it exists outside, and is asked again at each call
             region_tracing.assign(tracing.current(), (held, True, name), value)

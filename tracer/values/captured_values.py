@@ -127,6 +127,7 @@ def attribute(held: Any, key: str, value: Any) -> Any:
     if isinstance(held, type):
         return _given(trace, _part(trace, root(trace, held), "attr", key, value)) if users(held) else value
     if cls is super:
+        ancestors(held.__self_class__)
         _of_class(trace, held.__thisclass__ if held.__self_class__ is None else _after(held, key), key)
         return value
     reading = trace.outside.get(id(held))
@@ -143,6 +144,8 @@ def attribute(held: Any, key: str, value: Any) -> Any:
             return item(held, key, value)
         opaque(trace, reading)
         if not isinstance(value, ATOMS):
+            if users(cls) and key not in getattr(held, "__dict__", ()):
+                answered(cls, ("special", key), next((vars(base)[key] for base in cls.__mro__ if key in vars(base)), None))
             return value
     return _given(trace, _part(trace, reading, "attr", key, value))
 
@@ -383,10 +386,24 @@ def as_python(trace: Trace, reading: Reading) -> None:
     reading.raw = True
 
 
+def answered(held: Any, question: tuple, value: Any) -> None:
+    """Python has answered a question about an object outside, which is asked again at each call (lowering/call/answers.py)."""
+    trace = tracing.active()
+    if trace is not None and not trace.freezing and not _inside(trace, held):
+        rooted(trace, "asked", held, question, value, value)
+
+
 # --- classes ---------------------------------------------------------------------------------------------------------
 
 def fixed(module: str | None) -> bool:
     return (module or "").partition(".")[0] in _FIXED
+
+
+def ancestors(cls: type) -> None:
+    """In which classes Python looks for names decides something."""
+    trace = tracing.active()
+    if trace is not None and not trace.freezing and isinstance(cls, type) and users(cls) and not _inside(trace, cls):
+        _all(trace, _part(trace, root(trace, cls), "attr", "__mro__", cls.__mro__))
 
 
 def _remembered(asked: Callable[[type], bool]) -> Callable[[type], bool]:
