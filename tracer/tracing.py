@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from ..ir.build import Builder, const
 from ..ir.core import Block, Const, Function, Length, Value
 from ..ir.errors import ConcretizationError, Frame, Loc, UnsupportedError
@@ -200,6 +202,13 @@ class Trace:
         """An object that the traced program made: changing it is nobody else's business."""
         self.scopes[-1].fresh[id(made)] = made
         return made
+
+    def note_known(self, x: Any) -> None:
+        """The elements of an array are part of the program, where it is one from outside."""
+        if isinstance(x, np.ndarray) and self.maker(x) < 0:
+            while isinstance(x.base, np.ndarray) and id(x.base) in self.known:
+                x = x.base
+            self.known[id(x)] = x
 
     def maker(self, made: Any) -> int:
         """The depth of the scope that made an object; -1 where none did."""

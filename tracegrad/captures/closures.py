@@ -229,13 +229,13 @@ class _Look:
 
 @functools.lru_cache(4096)
 def _looks_at_functions(code: types.CodeType) -> bool:
-    """Whether a code object may read what a function says about itself, which a copy of the function would not have any more."""
+    """Whether a code object may read what a function says about itself: its copy would go on saying it."""
     return not _ABOUT.isdisjoint(code.co_names) or any(isinstance(c, types.CodeType) and _looks_at_functions(c)
                                                        for c in code.co_consts)
 
 
-_ABOUT = frozenset({"__name__", "__qualname__", "__doc__", "__annotations__", "__module__", "__dict__", "__wrapped__", "getattr",
-                    "hasattr", "vars", "dir", "AttributeError"})
+_ABOUT = frozenset({"__name__", "__qualname__", "__doc__", "__annotations__", "__module__", "__dict__", "__wrapped__",
+                    "getattr", "hasattr", "vars", "dir", "AttributeError"})
 
 
 def _is_record(kind: type) -> bool:

@@ -199,6 +199,7 @@ def item(held: Any, key: Any) -> int | list[ArrayBox] | Box:
         return calls.call(own, held, key)
     unrepeatable.expect_no_environment(held)
     captured_values.compared(key)
+    captured_arrays.note_read(*((key.start, key.stop, key.step) if type(key) is slice else (key,)))
     captured_values.asked("__index__" if isinstance(held, (list, tuple)) else "__hash__",
                           *((key.start, key.stop, key.step) if type(key) is slice else (key,)))
     if isinstance(held, dict) and type(key) in captured_values.KEYS and key not in held:

@@ -88,7 +88,7 @@ def seen(x: Any) -> Any:
         return x
     trace = tracing.current()
     if _is_known(trace, x) or not _readable(x):
-        note_known(trace, x)
+        trace.note_known(x)
         return x
     return _box(x)
 
@@ -115,9 +115,9 @@ def element(x: np.ndarray, key: int | slice) -> Array | Box:
     if not _is_known(trace, x) and _readable(x):
         if x.nbytes > SMALL or id(x) in trace.changing or isinstance(found := x[key], np.ndarray):
             return _box(x)[key]
-        note_known(trace, x)
+        trace.note_known(x)
         return found
-    note_known(trace, x)
+    trace.note_known(x)
     return made(x[key], x)
 
 
@@ -128,7 +128,7 @@ def items(x: np.ndarray) -> np.ndarray | ArrayBox:
     trace = tracing.current()
     if x.ndim > 1 or id(x) in trace.changing or x.nbytes > SMALL:
         return seen(x)
-    note_known(trace, x)
+    trace.note_known(x)
     return x
 
 
@@ -137,8 +137,8 @@ def note_read(*given: Any, deep: int = _DEEP) -> None:
     trace = tracing.active()
     for x in given:
         if isinstance(x, np.ndarray):
-            if trace is not None and trace.maker(x) < 0:
-                note_known(trace, x)
+            if trace is not None:
+                trace.note_known(x)
         elif deep and type(x) in (list, tuple, dict):
             note_read(*(x.values() if type(x) is dict else x), deep=deep - 1)
 
@@ -154,7 +154,7 @@ def taken(f: Callable, instead: Callable, args: tuple, kwargs: dict) -> Any:
     result = instead(*args, **kwargs)
     for x in given:
         if id(x) not in trace.boxed:
-            note_known(trace, x)
+            trace.note_known(x)
     trace.boxed |= before
     return result
 
@@ -169,14 +169,7 @@ def _arrays(held: Any, deep: int) -> Iterator[np.ndarray]:
 
 # They ask for shapes and dtypes only.
 _DESCRIPTIONS = frozenset({np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj, np.iterable,
-                           np.isscalar, np.may_share_memory, np.shares_memory, np.common_type, np.zeros_like, np.ones_like,
-                           np.empty_like, np.full_like, len})
-
-
-def note_known(trace: Trace, x: np.ndarray) -> None:
-    while isinstance(x.base, np.ndarray) and id(x.base) in trace.known:
-        x = x.base
-    trace.known[id(x)] = x
+                           np.isscalar, np.may_share_memory, np.shares_memory, np.common_type, len})
 
 
 def _is_known(trace: Trace, x: np.ndarray) -> bool:
@@ -209,7 +202,7 @@ def _box(x: np.ndarray) -> ArrayBox:
         own = trace.maker(x) >= 0
         if own or _is_known(trace, x) or not _readable(x):
             if not own:
-                note_known(trace, x)
+                trace.note_known(x)
             box = ArrayBox(const(x, dtype))
         else:
             box = _live(x)

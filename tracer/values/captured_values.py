@@ -307,7 +307,7 @@ def opaque(trace: Trace, reading: Reading) -> None:
     if type(own) is not dict or isinstance(held, enum.Enum):
         return
     note_read(*own.values())
-    if not (users(type(held)) or type(held).__module__ in _OPEN):
+    if not (users(type(held)) or type(held).__module__.partition(".")[0] in sys.stdlib_module_names):
         return
     shared = {key: value for base in reversed(type(held).__mro__) if users(base) for key, value in vars(base).items()
               if isinstance(value, ATOMS) and not key.startswith("__")}
