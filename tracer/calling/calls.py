@@ -445,7 +445,7 @@ def _of_items(kind: type) -> Callable:
 
 def callable_(x: Any) -> bool:
     if captured_values.users(type(x)):
-        captured_values.answered(type(x), ("special", "__call__"), getattr(type(x), "__call__", None))      # noqa: B004
+        captured_values.special(type(x), "__call__")
     return callable(x)
 
 
@@ -465,7 +465,7 @@ def _refused(name: str, remedy: str) -> Callable:
                                    tracing.locate())
         captured_values.handed_over(*args)
         if isinstance(args[0], type):
-            for key in vars(args[0]):
+            for key in [key for key in vars(args[0]) if not key.startswith("__")]:
                 captured_values.class_part(args[0], key)
         captured_values.answered(args[0], ("names",), tuple(vars(args[0])))
         return getattr(builtins, name)(*args, **kwargs)

@@ -145,7 +145,7 @@ def attribute(held: Any, key: str, value: Any) -> Any:
         opaque(trace, reading)
         if not isinstance(value, ATOMS):
             if users(cls) and key not in getattr(held, "__dict__", ()):
-                answered(cls, ("special", key), next((vars(base)[key] for base in cls.__mro__ if key in vars(base)), None))
+                special(cls, key)
             return value
     return _given(trace, _part(trace, reading, "attr", key, value))
 
@@ -391,6 +391,11 @@ def answered(held: Any, question: tuple, value: Any) -> None:
     trace = tracing.active()
     if trace is not None and not trace.freezing and not _inside(trace, held):
         rooted(trace, "asked", held, question, value, value)
+
+
+def special(cls: type, key: str) -> None:
+    """What stands in a class or its bases under a name, which is no value of the object's own."""
+    answered(cls, ("special", key), next((vars(base)[key] for base in cls.__mro__ if key in vars(base)), None))
 
 
 # --- classes ---------------------------------------------------------------------------------------------------------
