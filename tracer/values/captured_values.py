@@ -20,7 +20,6 @@ import functools
 import sys
 import types
 from collections.abc import Callable
-from types import CellType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,7 +65,7 @@ class Reading:
 
 # --- roots -----------------------------------------------------------------------------------------------------------
 
-def rooted(trace: Trace, kind: str, holder: dict[str, Any] | CellType, key: str | None, found: Any, value: Any) -> Any:
+def rooted(trace: Trace, kind: str, holder: Any, key: str | tuple | None, found: Any, value: Any) -> Any:
     path = ((kind, id(holder), key),)
     known = trace.reads.get(path)
     if known is None:
