@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from ..ir.build import Builder, const
 from ..ir.core import Block, Const, Function, Length, Value
 from ..ir.errors import ConcretizationError, Frame, Loc, UnsupportedError
@@ -77,7 +79,7 @@ class Scope:
 class Trace:
     """One run of a function with boxes for arguments.
 
-    lifted   id(array) -> what boxes.lift made of an array that the function captured
+    lifted   id(array) -> what boxes.lift made of an array that the function captured;  boxed  those asked for in this call
     live     constant -> the array from outside that it stands for (values/captured_arrays.py)
     known    id(array) -> array from outside whose elements are part of the program
     fixed    ids of the arrays from outside that are known from the start; None for all
@@ -121,6 +123,7 @@ class Trace:
         self.function, self.builder = function, Builder(locate, peephole)
         self.scopes: list[Scope] = []
         self.lifted: dict[int, tuple] = {}
+        self.boxed: set[int] = set()
         self.live: dict = {}
         self.known: dict = {}
         self.fixed: Set | None = set()
@@ -201,6 +204,13 @@ class Trace:
         """An object that the traced program made: changing it is nobody else's business."""
         self.scopes[-1].fresh[id(made)] = made
         return made
+
+    def note_known(self, x: Any) -> None:
+        """The elements of an array are part of the program, where it is one from outside."""
+        if isinstance(x, np.ndarray) and self.maker(x) < 0:
+            while isinstance(x.base, np.ndarray) and id(x.base) in self.known:
+                x = x.base
+            self.known[id(x)] = x
 
     def maker(self, made: Any) -> int:
         """The depth of the scope that made an object; -1 where none did."""

@@ -21,7 +21,7 @@
           |  Node(type, (in…), keys)            an exact tuple, list, dict (in the order of its keys), namedtuple class, or
                                                 any other class, whose children are its attributes `keys`
     from ::= Place("item", dict or list, key)   what is looked up there at each call
-          |  Place("cell", cell) | Place("attr", object, name)
+          |  Place("cell", cell) | Place("attr", object, name) | Place("asked", object, question) (answers.py)
           |  object                             the object itself
     dim  ::= integer | name                     a length known at run time: equal names are equal lengths
     condition ::= an expression over the names (ir/analysis/lengths.py) that is true of the calls taken
@@ -31,12 +31,11 @@
           |  ObjectOut(object)                  the same object every time
           |  ArgOut(param)                      the argument object itself, as in `return x`
           |  Node(type, (out…), keys, make)     made by make(*children), or by the type, where that is none of
-                                                the builtin ones and no ordinary namedtuple; the very same Node
-                                                again is the same object
+                                                the builtin ones and no ordinary namedtuple; the same Node is one object
 
 `param` numbers the parameters of the kernel: each dynamic leaf has one, and so has each run-time length. `keywords` are
-in the order of the call; `given` are objects that are no arguments of it: what
-the function captured. `Arguments` describes one form of call.
+in the order of the call; `given` are objects that are no arguments of it: what the function captured.
+`Arguments` describes one form of call.
 
 The functions here say in Python what the machine code does: `match` is the check, `build` the constructor.
 """
@@ -55,6 +54,7 @@ import numpy as np
 from ...ir.analysis.lengths import Expression, value_of
 from ...ir.ops import random
 from ...ir.types import DType, known_dtype
+from . import answers
 
 L = TypeVar("L")                # In or Out
 BY_VALUE = (str, int, float, complex, bytes)
@@ -138,7 +138,7 @@ MISSING = (LookupError, AttributeError, ValueError, TypeError)
 _FIND: dict[str, Callable[[Any, Any], Any]] = {
          "item": lambda held, key: {True: held}[not isinstance(held, dict) or key in held][key],         # not by __missing__
          "attr": getattr, "field": getattr, "cell": lambda cell, _: cell.cell_contents,
-         "member": lambda held, key: {True: True}[key in held]}
+         "member": lambda held, key: {True: True}[key in held], "asked": answers.answer}
 
 
 class StaticIn:
@@ -463,7 +463,7 @@ def _match(layout: In, x: Any, found: dict, lengths: dict) -> None:
     found[layout.param] = x
 
 
-_WHOLE = {WeakIn: lambda layout, x: layout.reference() is x, TypeIn: lambda layout, x: type(x) is layout.type,
+_WHOLE = {WeakIn: lambda layout, x: x is not None and layout.reference() is x, TypeIn: lambda layout, x: type(x) is layout.type,
           KeptIn: lambda layout, x: type(x) is layout.type and _equal_items(items_of(x), layout.items)}
 
 

@@ -218,6 +218,9 @@ class Unpacker:
         found = w.call("PySet_Contains", "i32", f"ptr {holder}", f"ptr {w.link('object', key)}")
         w.require(w.value(f"icmp eq i32 {found}, {int(not absent)}"))
 
+    def _asked(self, holder: str, cls: type, key: Any, absent: bool) -> None:
+        self.w.require("false")                              # Python asks (answers.py)
+
     def _field(self, holder: str, cls: type, key: str, absent: bool) -> str:
         """A member of a function or bound method; null stands for None."""
         found = self.w.field(holder, _AT[_FIELDS[key]])
@@ -484,7 +487,7 @@ _EQUAL: dict[type, Callable[[Unpacker, Any, str], str]] = {
           complex: Unpacker._equal_bytes}
 _PARTS: dict[str, Callable[[Unpacker, str, type, Any, bool], str | None]] = {
           "cell": Unpacker._cell, "item": Unpacker._item, "attr": Unpacker._attribute, "field": Unpacker._field,
-          "member": Unpacker._member}
+          "member": Unpacker._member, "asked": Unpacker._asked}
 _CHECKS: dict[type, Callable[[Unpacker, Any, str, bool], None]] = {
            ArrayIn: Unpacker._array, HeldIn: Unpacker._held, UnreadIn: Unpacker._unread, DictIn: Unpacker._counted,
            ScalarIn: Unpacker._scalar,

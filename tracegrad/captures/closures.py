@@ -191,7 +191,7 @@ class _Look:
     def function(self, f: types.FunctionType) -> Any:
         if id(f) in self.seen:
             return "again", self.seen[id(f)][1]
-        if f.__kwdefaults__ or _extras(f):
+        if f.__kwdefaults__ or _extras(f) or (f.__closure__ and _looks_at_functions(f.__code__)):
             raise _Mutable
         self.seen[id(f)] = f, len(self.seen)
         own = _fields(f)
@@ -225,6 +225,17 @@ class _Look:
             if contents[id(old)] is not EMPTY:
                 new.cell_contents = self.copied(contents[id(old)])
         return made
+
+
+@functools.lru_cache(4096)
+def _looks_at_functions(code: types.CodeType) -> bool:
+    """Whether a code object may read what a function says about itself: its copy would go on saying it."""
+    return not _ABOUT.isdisjoint(code.co_names) or any(isinstance(c, types.CodeType) and _looks_at_functions(c)
+                                                       for c in code.co_consts)
+
+
+_ABOUT = frozenset({"__name__", "__qualname__", "__doc__", "__annotations__", "__module__", "__dict__", "__wrapped__",
+                    "getattr", "hasattr", "vars", "dir", "AttributeError"})
 
 
 def _is_record(kind: type) -> bool:

@@ -134,8 +134,8 @@ class ValueLayouts:
             return PartsIn(TypeIn(type(x)), self.parts(reading))
         if type(x) in (list, dict):
             return self.whole(x, reading)
-        if reading.whole and hasattr(x, "__iter__") and not isinstance(x, tuple) and not pytrees.is_sparse_class(type(x)):
-            return PartsIn(KeptIn.of(x), self.parts(reading))
+        if reading.whole and (kept := self.kept(x)) is not None:
+            return PartsIn(kept, self.parts(reading))
         if not reading.itself and reading.parts and self.count[id(reading)] < _OFTEN:
             self.count[id(reading)] += 1
             return PartsIn(TypeIn(type(x)), self.parts(reading))
@@ -157,6 +157,16 @@ class ValueLayouts:
             rest = [p for p in reading.parts.items() if p[1].const is not None or not isinstance(p[1].value, ATOMS)]
             return PartsIn(KeptIn.of(x), tuple([(kind, key, self.layout(part)) for (kind, key), part in rest]))
         return Node(type(x), tuple(map(self.layout, parts)), keys if isinstance(x, dict) else ())
+
+    def kept(self, x: Any) -> KeptIn | None:
+        """The items of a container that is no list, tuple or dict; None where it has none."""
+        plain = isinstance(x, tuple) or pytrees.is_sparse_class(type(x))
+        if plain or not (hasattr(x, "__iter__") or hasattr(type(x), "__getitem__")):
+            return None
+        try:
+            return KeptIn.of(x)
+        except TypeError:                                    # a single rotation, which has the methods and refuses
+            return None
 
     def itself(self, x: Callable | ModuleType) -> StaticIn | WeakIn | TypeIn:
         if isinstance(x, _STRONG):

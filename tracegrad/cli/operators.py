@@ -65,8 +65,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def configure_derivative(parser: argparse.ArgumentParser) -> None:
     """The options that name a derivative of a function."""
     parser.add_argument("--of", default="value", choices=OPERATORS, help="the function itself, or a derivative of it")
-    parser.add_argument("--argnums", default="0", metavar="N,…",
-                        help="positions to differentiate with respect to, for grad, value_and_grad and hessian")
+    parser.add_argument("--argnums", metavar="N,…",
+                        help="positions to differentiate with respect to, for grad, value_and_grad and hessian (default 0)")
     parser.add_argument("--memory-budget", metavar="SIZE", help='bytes for the tapes of loops, for example "64MB"')
 
 
@@ -116,7 +116,7 @@ def derived(options: argparse.Namespace, function: Callable) -> Any:
 def argnums_of(options: argparse.Namespace) -> int | tuple[int, ...]:
     """The positions that `--argnums` names."""
     try:
-        numbers = tuple(int(n) for n in options.argnums.split(","))
+        numbers = tuple(int(n) for n in (options.argnums or "0").split(","))
     except ValueError:
         raise UsageError(f"--argnums {options.argnums!r} are no positions", "write --argnums 0 or --argnums 0,2") from None
     return numbers[0] if len(numbers) == 1 else numbers
@@ -129,6 +129,9 @@ def programs(options: argparse.Namespace, target: Target) -> list[Program]:
         return [Program("", derived(options, function).lower(*args, **kwargs))]
     if kwargs:
         raise UsageError(f"{options.of} takes positional arguments only", "write the arguments without their names")
+    if options.argnums is not None:
+        raise UsageError(f"{options.of} differentiates by all arguments, and --argnums says {options.argnums}",
+                         "leave it out, or name a function that has the other arguments already")
     if options.of == "jvp":
         return [Program("", functions.derived(function, "jvp").lower(args, args))]
     first = functions.derived(function, "vjp", False).lower(*args)

@@ -57,7 +57,7 @@ class SpecializationInfo(NamedTuple):
     phases      milliseconds of its compilation: trace, optimize (the IR), loops, emit, then LLVM's parse, passes, machine
                 and link (or load, of code that was on the disk), and entry, the code that takes calls
     code_bytes  machine code;  hits  calls that it served
-    origin      "compiled", or "disk": an earlier process compiled it
+    origin      "compiled", "symbolic" (compiled for many lengths), or "disk": an earlier process compiled it
     """
 
     types: str

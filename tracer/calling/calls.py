@@ -33,7 +33,7 @@ from ..values import captured_arrays, captured_values, ownership, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.python import division, format_strings
 from . import dispatch, recursion
-from .types_seen import isinstance_, type_, type_of
+from .types_seen import isinstance_, issubclass_, type_, type_of
 
 if TYPE_CHECKING:
     from ...ir.core import Value
@@ -82,7 +82,8 @@ def call(f: Any, /, *args: Any, **kwargs: Any) -> Any:
             if type(instead) is types.MethodType and source.is_open(instead):        # CPython's lines, for a traced object
                 return call(instead, *args, **kwargs)
             captured_values.whole(*args, *kwargs.values(), deep=captured_values.ALL)
-            return _adopted(trace, instead(*map(_listed, args), **kwargs))
+            captured_values.asked("__array__", *args)
+            return _adopted(trace, captured_arrays.taken(f, instead, tuple(map(_listed, args)), kwargs))
     try:
         builtin = BUILTINS.get(f)
     except TypeError:
@@ -164,7 +165,10 @@ def _function(trace: Trace, f: Callable, args: Sequence[Value], kwargs: Any) -> 
 def _by_class(f: Any, args: Sequence[Value], kwargs: Any) -> Any:
     """functools.singledispatch, by the class that Python would see."""
     if f.__code__ is _SINGLE:
-        return call(f.dispatch(type_of(args[0])), *args, **kwargs)
+        cls = type_of(args[0])
+        captured_values.ancestors(cls)
+        captured_values.answered(f, ("dispatch", cls), found := f.dispatch(cls))
+        return call(found, *args, **kwargs)
     raise UnsupportedError("functools.singledispatchmethod makes a new function at each access",
                            "dispatch in a function, by functools.singledispatch", tracing.locate())
 
@@ -246,7 +250,7 @@ def _method(trace: Trace, f: Any, args: tuple[float | str | type, ...], kwargs: 
     if trace is not None:
         captured_values.start(trace, f)
     if isinstance(f.__self__, Box) or not isinstance(function, types.FunctionType):
-        return f(*args, **kwargs)
+        return f(*args, **kwargs) if trace is None else captured_arrays.taken(f, f, args, kwargs)
     return call(function, f.__self__, *args, **kwargs)
 
 
@@ -295,6 +299,7 @@ def _referent(trace: Trace, f: weakref.ref, args: Any, kwargs: dict) -> Any:
     """What a weak reference leads to exists outside of the trace, as the reference does, and goes on doing so."""
     found = f(*args, **kwargs)
     captured_values.compared(f)
+    captured_values.answered(f, ("referent",), found)
     captured_values.start(trace, found)
     return found
 
@@ -362,6 +367,8 @@ def _class(trace: Trace, f: Any, args: Any, kwargs: dict) -> Any:
     plain = ((raised or f.__new__ is object.__new__) and type(f).__call__ is type.__call__
              and isinstance(init, types.FunctionType))
     if not plain or not source.is_user(init) or not (source.has_source(init) or _makes_defaults(f)):
+        if isinstance(f.__new__, types.FunctionType) and source.is_user(f.__new__):
+            captured_values.UNTRACED[0](f)
         return _as_it_stands(trace, f, args, kwargs)
     captured_values.class_part(f, "__init__")
     made = trace.note_fresh(f.__new__(f, *args, **kwargs) if raised else object.__new__(f))
@@ -440,6 +447,12 @@ def _of_items(kind: type) -> Callable:
     return lambda *args: packed_lists.made(kind(*map(iteration.iterate, args)))
 
 
+def callable_(x: Any) -> bool:
+    if captured_values.users(type(x)):
+        captured_values.special(type(x), "__call__")
+    return callable(x)
+
+
 def _next(iterator: Any, *default: Any) -> int:
     """next(iterator) changes the iterator: not in a loop that is traced once for all of its iterations."""
     trace = tracing.current()
@@ -455,6 +468,10 @@ def _refused(name: str, remedy: str) -> Callable:
             raise UnsupportedError(f"{name}() cannot be compiled: its names are those of the running program", remedy,
                                    tracing.locate())
         captured_values.handed_over(*args)
+        if isinstance(args[0], type):
+            for key in [key for key in vars(args[0]) if not key.startswith("__")]:
+                captured_values.class_part(args[0], key)
+        captured_values.answered(args[0], ("names",), tuple(vars(args[0])))
         return getattr(builtins, name)(*args, **kwargs)
     return refuse
 
@@ -467,8 +484,9 @@ def _in_order_of_memory(*args: Any, **kwargs: Any) -> NoReturn:
 BUILTINS: dict[Any, Callable] = {
     range: iteration.range_, enumerate: iteration.enumerate_, zip: iteration.zip_, reversed: iteration.reversed_,
     print: format_strings.print_, map: map_, filter: filter_, functools.reduce: reduce_, isinstance: isinstance_, type: type_,
+    issubclass: issubclass_,
     list: _of_items(list), tuple: _of_items(tuple), iter: lambda x, *stop: iter(iteration.iterate(x), *stop),
-    callable: builtins.callable, itertools.product: iteration.product_, np.ndindex: iteration.ndindex,
+    callable: callable_, itertools.product: iteration.product_, np.ndindex: iteration.ndindex,
     np.ndenumerate: iteration.ndenumerate, np.nditer: _in_order_of_memory,
     str: format_strings.text_of(str, "s"), repr: format_strings.text_of(repr, "r"), format: format_strings.format_, next: _next,
     **{f: _refused(f.__name__, "name the variables that you need") for f in (locals, vars)},

@@ -1,6 +1,8 @@
 """The types that Python would see: type(x), isinstance(x, kinds), where a stand-in takes the place of an object."""
 from __future__ import annotations
 
+import types
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,8 @@ from ...ir.ops.random import class_of
 from ...ir.types import Array
 from .. import pytrees
 from ..control import iteration, packed_lists
-from ..values import captured_arrays
+from ..syntax import source
+from ..values import captured_arrays, captured_values
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.python.chosen_texts import ChosenText
 from ..values.random_generators import GeneratorBox
@@ -42,5 +45,34 @@ def isinstance_(x: Array | Box, kinds: tuple[type, ...] | type) -> bool:
     if isinstance(x, (Box, packed_lists.Settling, GeneratorBox, *_STANDS_FOR)):
         return issubclass(type_of(x), kinds)
     captured_arrays.seen(x)
+    _related(type(x), kinds)
     own = pytrees.kind_of(x) in (pytrees.SPARSE, pytrees.RECORDS) and getattr(x, "cls", None)
     return issubclass(own, kinds) if isinstance(own, type) else isinstance(x, kinds)
+
+
+def issubclass_(cls: type, kinds: Any) -> bool:
+    if isinstance(cls, type):
+        _related(cls, kinds)
+    return issubclass(cls, kinds)
+
+
+def _related(cls: type, kinds: Any) -> None:
+    """That a class is or is no subclass of others may change: by other bases, by ABC.register, by code of a metaclass."""
+    captured_values.ancestors(cls)
+    for kind in _each(kinds):
+        if type(kind) is type or not (captured_values.users(kind) or captured_values.users(cls)):
+            continue
+        for name in ("__instancecheck__", "__subclasscheck__"):
+            check = getattr(type(kind), name)
+            if isinstance(check, types.FunctionType) and source.is_user(check):
+                captured_values.UNTRACED[0](check)
+        captured_values.answered(cls, ("subclass", kind), issubclass(cls, kind))
+
+
+def _each(kinds: Any) -> Iterator[type]:
+    """The classes in the second argument of isinstance: a class, a tuple of such arguments, or a union."""
+    if isinstance(kinds, type):
+        yield kinds
+    else:
+        for part in kinds if isinstance(kinds, tuple) else getattr(kinds, "__args__", ()):
+            yield from _each(part)

@@ -293,6 +293,7 @@ def source_of(x: Any) -> Source | None:
 
 def range_(*bounds: int | ScalarBox) -> range | Range:
     if not any(isinstance(b, Box) for b in bounds):
+        captured_arrays.note_read(*bounds)
         return _range(*bounds)
     for b in bounds:
         if isinstance(b, Box) and (b.dims or b.dtype_ir.kind not in "iux"):

@@ -211,7 +211,7 @@ def _gradient(f: Any, h: Any, edge_order: Any) -> Any:
         raise ValueError("Shape of array too small to calculate a numerical gradient, at least (edge_order + 1) elements are "
                          "required.")
     out = FUNCTIONS[np.zeros_like](f)
-    spacing = lift(h)
+    h = spacing = lift(h)
     if spacing.dims and spacing.dtype_ir.integer:              # differences of unsigned coordinates would wrap around
         spacing = FUNCTIONS[np.astype](spacing, np.float64)
     even = not spacing.dims

@@ -1,4 +1,4 @@
-"""NumPy's counting of values: np.bincount, and histograms, whose bins are those of NumPy to the last value."""
+"""NumPy's counting of values: np.bincount, np.digitize, and histograms, whose bins are those of NumPy to the last value."""
 from __future__ import annotations
 
 from typing import Any
@@ -50,6 +50,23 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     shapes.require_equal(amount.type.dims[0], at.type.dims[0], "The weights and list don't have the same length.")
     amount = shapes.retype(amount, at.type.dims)
     return boxes.array(builder("scatter_add", builder.full(0, (n,), dtype), amount, at, axes=(0,), at=0))
+
+
+@implements(np.digitize)
+def digitize(x: Any, bins: Any, right: Any = False) -> Any:
+    """Ascending bins: a search. Descending ones: the number of bins less a search in the reversed bins."""
+    edges = as_array(bins)
+    if lift(x).dtype_ir.complex:
+        raise TypeError("x may not be complex")
+    side = "left" if right else "right"
+    up = searchsorted(edges, x, side)
+    n = boxes.count(edges.dims[0])
+    if isinstance(n, int) and n < 2:
+        return up
+    falls, climbs = FUNCTIONS[np.any](np.less(edges[1:], edges[:-1])), FUNCTIONS[np.any](np.greater(edges[1:], edges[:-1]))
+    _require(np.logical_not(np.logical_and(falls, climbs)), "bins must be monotonically increasing or decreasing")
+    down = np.subtract(n, searchsorted(edges[::-1], x, side))
+    return boxes.result(where(falls, down, up).read())
 
 
 def edges_of(a: Any, bins: Any, range_: Any) -> Any:

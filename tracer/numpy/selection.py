@@ -416,22 +416,6 @@ def searchsorted(a: Any, v: Any, side: Any = "left", sorter: Any = None) -> Any:
     return boxes.result(builder.cast(found, I64))
 
 
-@implements(np.digitize)
-def digitize(x: Any, bins: Any, right: Any = False) -> Any:
-    """Ascending bins: a search. Descending ones: the number of bins less a search in the reversed bins."""
-    edges = as_array(bins)
-    if lift(x).dtype_ir.complex:
-        raise TypeError("x may not be complex")
-    side = "left" if right else "right"
-    up = searchsorted(edges, x, side)
-    n = boxes.count(edges.dims[0])
-    if isinstance(n, int) and n < 2:
-        return up
-    down = np.subtract(n, searchsorted(edges[::-1], x, side))
-    rising = edges[0] <= edges[-1]
-    return boxes.result(where(rising, up, down).read())
-
-
 # --- whole arrays ---------------------------------------------------------------------------------------------------
 
 @implements(np.isclose)

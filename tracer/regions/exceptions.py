@@ -82,6 +82,8 @@ class Catch(escapes.Target):
             return False
         if isinstance(error, NameError) and (frame := _innermost(error)) is not None:
             captured_names.missing(frame.f_globals, error.name)
+        if isinstance(error, ImportError) and error.name is not None:
+            captured_names.missing_module(error.name)
         self.note(trace, record_of(error))
         return True
 

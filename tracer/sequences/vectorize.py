@@ -23,7 +23,7 @@ from .. import tracing
 from ..calling import calls, dispatch
 from ..control import iteration, loops
 from ..numpy.arrays.manipulation import moveaxis, ravel, reshape
-from ..values import boxes, shapes, views
+from ..values import boxes, captured_values, shapes, views
 from ..values.boxes import FUNCTIONS, REDIRECT, ArrayBox, Box, ScalarBox, as_array, lift
 from ..values.promotion import fail
 from ..values.shapes import axis_of
@@ -102,6 +102,8 @@ def _shaped(found: list[ArrayBox] | ArrayBox, dims: tuple[Dim, ...],
 
 
 def _numpy_vectorize(f: np.vectorize, args: tuple[Array | Box, ...], kwargs: dict) -> ArrayBox | tuple[ArrayBox, ...]:
+    for name in ("pyfunc", "otypes", "signature"):
+        captured_values.attribute(f, name, getattr(f, name))
     if not any(map(dispatch.traced, (*args, *kwargs.values()))):
         return dispatch.fresh(f(*args, **kwargs))
     if f.signature is not None:

@@ -139,6 +139,7 @@ def attribute(held: Any, name: str) -> Any:
         return calls.call(found.fget, held)
     if type(found) is functools.cached_property and source.is_user(found.func) and name not in vars(held):
         captured_values.class_part(cls, name)
+        captured_values.presence(attribute(held, "__dict__"), name)
         value = calls.call(found.func, held)
         if tracing.current().maker(held) >= 0:           # else it exists outside, and is asked again at each call
             region_tracing.assign(tracing.current(), (held, True, name), value)
@@ -198,6 +199,7 @@ def item(held: Any, key: Any) -> int | list[ArrayBox] | Box:
         return calls.call(own, held, key)
     unrepeatable.expect_no_environment(held)
     captured_values.compared(key)
+    captured_arrays.note_read(*((key.start, key.stop, key.step) if type(key) is slice else (key,)))
     captured_values.asked("__index__" if isinstance(held, (list, tuple)) else "__hash__",
                           *((key.start, key.stop, key.step) if type(key) is slice else (key,)))
     if isinstance(held, dict) and type(key) in captured_values.KEYS and key not in held:

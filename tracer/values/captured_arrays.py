@@ -11,7 +11,7 @@ alone, while the function is traced, makes them known, too.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +88,7 @@ def seen(x: Any) -> Any:
         return x
     trace = tracing.current()
     if _is_known(trace, x) or not _readable(x):
-        note_known(trace, x)
+        trace.note_known(x)
         return x
     return _box(x)
 
@@ -115,9 +115,9 @@ def element(x: np.ndarray, key: int | slice) -> Array | Box:
     if not _is_known(trace, x) and _readable(x):
         if x.nbytes > SMALL or id(x) in trace.changing or isinstance(found := x[key], np.ndarray):
             return _box(x)[key]
-        note_known(trace, x)
+        trace.note_known(x)
         return found
-    note_known(trace, x)
+    trace.note_known(x)
     return made(x[key], x)
 
 
@@ -128,7 +128,7 @@ def items(x: np.ndarray) -> np.ndarray | ArrayBox:
     trace = tracing.current()
     if x.ndim > 1 or id(x) in trace.changing or x.nbytes > SMALL:
         return seen(x)
-    note_known(trace, x)
+    trace.note_known(x)
     return x
 
 
@@ -137,16 +137,39 @@ def note_read(*given: Any, deep: int = _DEEP) -> None:
     trace = tracing.active()
     for x in given:
         if isinstance(x, np.ndarray):
-            if trace is not None and trace.maker(x) < 0:
-                note_known(trace, x)
+            if trace is not None:
+                trace.note_known(x)
         elif deep and type(x) in (list, tuple, dict):
             note_read(*(x.values() if type(x) is dict else x), deep=deep - 1)
 
 
-def note_known(trace: Trace, x: np.ndarray) -> None:
-    while isinstance(x.base, np.ndarray) and id(x.base) in trace.known:
-        x = x.base
-    trace.known[id(x)] = x
+def taken(f: Callable, instead: Callable, args: tuple, kwargs: dict) -> Any:
+    """What `instead`, which stands for a function of NumPy, makes of arguments. An array among them that it has made no box of
+    is part of the program: it gave a shape, positions or widths."""
+    trace = tracing.current()
+    given = [x for x in _arrays((*args, *kwargs.values()), _DEEP) if trace.maker(x) < 0]
+    if not given or f in _DESCRIPTIONS:
+        return instead(*args, **kwargs)
+    before, trace.boxed = trace.boxed, set()
+    result = instead(*args, **kwargs)
+    for x in given:
+        if id(x) not in trace.boxed:
+            trace.note_known(x)
+    trace.boxed |= before
+    return result
+
+
+def _arrays(held: Any, deep: int) -> Iterator[np.ndarray]:
+    for x in held:
+        if isinstance(x, np.ndarray):
+            yield x
+        elif deep and type(x) in (list, tuple):
+            yield from _arrays(x, deep - 1)
+
+
+# They ask for shapes and dtypes only.
+_DESCRIPTIONS = frozenset({np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj, np.iterable,
+                           np.isscalar, np.may_share_memory, np.shares_memory, np.common_type, len})
 
 
 def _is_known(trace: Trace, x: np.ndarray) -> bool:
@@ -172,13 +195,14 @@ def _box(x: np.ndarray) -> ArrayBox:
     if isinstance(x, (np.matrix, np.ma.MaskedArray)):
         fail(DTypeError, f"a {type(x).__name__} cannot be compiled", "use a plain ndarray")
     trace = tracing.current()
+    trace.boxed.add(id(x))
     found = trace.lifted.get(id(x))
     if found is None:
         dtype = to_dtype(x.dtype)
         own = trace.maker(x) >= 0
         if own or _is_known(trace, x) or not _readable(x):
             if not own:
-                note_known(trace, x)
+                trace.note_known(x)
             box = ArrayBox(const(x, dtype))
         else:
             box = _live(x)

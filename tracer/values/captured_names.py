@@ -86,3 +86,10 @@ def missing(space: dict, key: str | None) -> None:
     trace = tracing.active()
     if trace is not None and key is not None and key not in space and not fixed(space.get("__name__")):
         rooted(trace, "item", space, key, ABSENT, None)
+
+
+def missing_module(key: str) -> None:
+    """An import found no such module."""
+    trace = tracing.active()
+    if trace is not None and key not in sys.modules and not fixed(key):
+        rooted(trace, "item", sys.modules, key, ABSENT, None)

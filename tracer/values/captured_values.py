@@ -20,7 +20,6 @@ import functools
 import sys
 import types
 from collections.abc import Callable
-from types import CellType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,7 +65,7 @@ class Reading:
 
 # --- roots -----------------------------------------------------------------------------------------------------------
 
-def rooted(trace: Trace, kind: str, holder: dict[str, Any] | CellType, key: str | None, found: Any, value: Any) -> Any:
+def rooted(trace: Trace, kind: str, holder: Any, key: str | tuple | None, found: Any, value: Any) -> Any:
     path = ((kind, id(holder), key),)
     known = trace.reads.get(path)
     if known is None:
@@ -127,6 +126,7 @@ def attribute(held: Any, key: str, value: Any) -> Any:
     if isinstance(held, type):
         return _given(trace, _part(trace, root(trace, held), "attr", key, value)) if users(held) else value
     if cls is super:
+        ancestors(held.__self_class__)
         _of_class(trace, held.__thisclass__ if held.__self_class__ is None else _after(held, key), key)
         return value
     reading = trace.outside.get(id(held))
@@ -143,6 +143,8 @@ def attribute(held: Any, key: str, value: Any) -> Any:
             return item(held, key, value)
         opaque(trace, reading)
         if not isinstance(value, ATOMS):
+            if users(cls) and key not in getattr(held, "__dict__", ()):
+                special(cls, key)
             return value
     return _given(trace, _part(trace, reading, "attr", key, value))
 
@@ -304,7 +306,7 @@ def opaque(trace: Trace, reading: Reading) -> None:
     if type(own) is not dict or isinstance(held, enum.Enum):
         return
     note_read(*own.values())
-    if not (users(type(held)) or type(held).__module__ in _OPEN):
+    if not (users(type(held)) or type(held).__module__.partition(".")[0] in sys.stdlib_module_names):
         return
     shared = {key: value for base in reversed(type(held).__mro__) if users(base) for key, value in vars(base).items()
               if isinstance(value, ATOMS) and not key.startswith("__")}
@@ -383,10 +385,29 @@ def as_python(trace: Trace, reading: Reading) -> None:
     reading.raw = True
 
 
+def answered(held: Any, question: tuple, value: Any) -> None:
+    """Python has answered a question about an object outside, which is asked again at each call (lowering/call/answers.py)."""
+    trace = tracing.active()
+    if trace is not None and not trace.freezing and not _inside(trace, held):
+        rooted(trace, "asked", held, question, value, value)
+
+
+def special(cls: type, key: str) -> None:
+    """What stands in a class or its bases under a name, which is no value of the object's own."""
+    answered(cls, ("special", key), next((vars(base)[key] for base in cls.__mro__ if key in vars(base)), None))
+
+
 # --- classes ---------------------------------------------------------------------------------------------------------
 
 def fixed(module: str | None) -> bool:
     return (module or "").partition(".")[0] in _FIXED
+
+
+def ancestors(cls: type) -> None:
+    """In which classes Python looks for names decides something."""
+    trace = tracing.active()
+    if trace is not None and not trace.freezing and isinstance(cls, type) and users(cls) and not _inside(trace, cls):
+        _all(trace, _part(trace, root(trace, cls), "attr", "__mro__", cls.__mro__))
 
 
 def _remembered(asked: Callable[[type], bool]) -> Callable[[type], bool]:

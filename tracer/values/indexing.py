@@ -6,7 +6,6 @@ new axes stand where the arrays stood if they stood together (ints count as arra
 """
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -161,7 +160,7 @@ def _entries(key: Any, dims: tuple[Dim, ...]) -> list:
             taken += (entry.dtype_ir is BOOL and len(entry.dims)) or 1
         else:
             try:
-                entry = operator.index(entry)
+                entry = shapes.whole_number(entry)
             except TypeError:
                 fail(BoundsError, _KEYS + type(entry).__name__)
             taken += 1

@@ -167,9 +167,17 @@ def align(values: list[Value]) -> tuple[list[Value], tuple]:
     return [expand(v, dims) if v.type.dims else v for v in values], dims
 
 
+def whole_number(x: Any) -> int:
+    """operator.index(x)"""
+    number = operator.index(x)
+    if isinstance(x, np.ndarray):
+        tracing.current().note_known(x)
+    return number
+
+
 def axis_of(axis: int, rank: int) -> int:
     """A non-negative axis number."""
-    number = operator.index(axis)
+    number = whole_number(axis)
     if not -rank <= number < rank:
         fail(AxisError, f"axis {number} is out of bounds for array of dimension {rank}")
     return number % rank
@@ -210,7 +218,7 @@ def to_index(x: Any) -> Dim:
     read = getattr(x, "read", None)
     if read is None:
         try:
-            return operator.index(x)
+            return whole_number(x)
         except TypeError:
             fail(DTypeError, f"'{type(x).__name__}' object cannot be interpreted as an integer")
     value = read()
@@ -244,7 +252,7 @@ def static_int(x: Any, what: str) -> int:
     read = getattr(x, "read", None)
     if read is None:
         try:
-            return operator.index(x)
+            return whole_number(x)
         except TypeError:
             fail(DTypeError, f"{what}: '{type(x).__name__}' object cannot be interpreted as an integer")
     value = read()
@@ -278,6 +286,7 @@ def shape_of(shape: Any) -> tuple:
     if isinstance(shape, (tuple, list)):
         return tuple(map(length, shape))
     if isinstance(shape, np.ndarray):
+        tracing.current().note_known(shape)
         return tuple(map(length, shape.tolist())) if shape.ndim else (length(shape.item()),)
     rank = getattr(shape, "ndim", 0)
     return tuple(map(length, shape)) if rank else (length(shape),)

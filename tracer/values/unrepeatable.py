@@ -32,7 +32,8 @@ _ROWS = (
         "uuid": "uuid1 uuid4 uuid6 uuid7 getnode", "os": "urandom getrandom", "secrets": "*", "random": "*"}),
     ("the environment", "read it outside and pass the value in", {
         "os": "getenv getenvb getcwd getpid getppid listdir scandir stat cpu_count times getloadavg walk",
-        "numpy": "geterr geterrcall getbufsize get_printoptions", "gc": "*", "sys": "getrecursionlimit getswitchinterval",
+        "numpy": "geterr geterrcall getbufsize get_printoptions", "decimal": "getcontext localcontext",
+        "gc": "*", "sys": "getrecursionlimit getswitchinterval",
         "threading": "current_thread active_count get_ident get_native_id", "locale": "*",
         "socket": "gethostname getfqdn", "platform": "*", "getpass": "*", "shutil": "*"}),
     ("a file", "read it outside and pass in what it holds", {

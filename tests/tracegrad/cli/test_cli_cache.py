@@ -195,6 +195,8 @@ def test_memory_budget(program, run):
 def test_hints(program, run):
     code, _, err = run("ir", "model.py:loop")
     assert code == 2 and "loop(x, y) needs arguments" in err and '--args "f64[100], f64[100]"' in err
+    code, _, err = run("ir", "model.py:loop", "--args", "f64[9], f64[9]", "--of", "vjp", "--argnums", "1")
+    assert code == 2 and "vjp differentiates by all arguments" in err
     code, _, err = run("ir", "model.py:loop", "--args", "f64[9], f64[9]", "--of", "grad", "--argnums", "first")
     assert code == 2 and "--argnums 'first' are no positions" in err
     code, _, err = run("ir", "model.py:loop", "--args", "x=f64[9], y=f64[9]", "--of", "vjp")

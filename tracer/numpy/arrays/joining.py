@@ -443,9 +443,9 @@ def _pairs(width: Any, rank: int) -> list[tuple]:
 
 
 def _values(given: Any, rank: int) -> list[tuple[int | None, ...]]:
-    if isinstance(given, (tuple, list)):
+    if isinstance(given, (tuple, list)) or _rank(given):
         rows = list(given)
-        if rows and isinstance(rows[0], (tuple, list)):
+        if rows and (isinstance(rows[0], (tuple, list)) or _rank(rows[0])):
             rows = [tuple(r) * (2 if len(r) == 1 else 1) for r in rows]
             return rows * rank if len(rows) == 1 else rows
         return [tuple(rows) * (2 if len(rows) == 1 else 1)] * rank

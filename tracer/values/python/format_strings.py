@@ -12,7 +12,7 @@ from ....ir.core import Value
 from ....ir.errors import ConcretizationError, UnsupportedError
 from ....ir.types import I64, INDEX
 from ... import tracing
-from .. import captured_values
+from .. import captured_arrays, captured_values
 from ..boxes import Box, ScalarBox
 
 
@@ -104,7 +104,7 @@ def _part(x: Any, conversion: str, spec: str) -> Any:
 
 
 def _formatted(x: Any, conversion: str, spec: str) -> str:
-    captured_values.handed_over(x)
+    _read(x)
     x = _CONVERSIONS[conversion](x) if conversion else x
     return format(x, spec)
 
@@ -123,8 +123,14 @@ def shown(x: Any, plain: Any = str) -> Any:
         opening, closing = "[]" if type(x) is list else "()"
         parts = [p for k, v in enumerate(x) for p in ([", "] if k else []) + [shown(v, repr)]]
         return joined([opening, *parts, ",)" if type(x) is tuple and len(x) == 1 else closing])
-    captured_values.handed_over(x)
+    _read(x)
     return plain(x)
+
+
+def _read(x: Any) -> None:
+    """What Python is about to show while the function is traced."""
+    captured_values.handed_over(x)
+    captured_arrays.note_read(x)
 
 
 def formatted(pattern: str, method: str, args: Any, kwargs: Any) -> Any:
@@ -165,5 +171,9 @@ def text_of(make: Callable | type, conversion: str) -> Callable:
     def handler(*args: Any, **kwargs: Any) -> Any:
         if len(args) == 1 and isinstance(said(args[0]), (Box, Text)):
             return text((args[0], conversion, ""))
-        return shown(args[0]) if len(args) == 1 and type(args[0]) in (list, tuple, dict) else make(*args, **kwargs)
+        if len(args) == 1 and type(args[0]) in (list, tuple, dict):
+            return shown(args[0])
+        for x in args:
+            _read(x)
+        return make(*args, **kwargs)
     return handler

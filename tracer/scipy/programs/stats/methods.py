@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .....ir.errors import UnsupportedError
+from ....values import captured_values
 from ....values.promotion import fail
 from . import families_more  # noqa: F401  (fills the table)
 from .families import FAMILIES, INF
@@ -193,6 +194,8 @@ def parts(owner: Any) -> tuple[Any, tuple[float, ...], dict[str, float]]:
     if type(owner).__name__ == "multivariate_normal_frozen":
         return owner._dist, (owner.mean, owner.cov, owner.allow_singular), {}
     if type(owner).__name__ in ("rv_continuous_frozen", "rv_discrete_frozen"):
+        for name in ("dist", "args", "kwds"):
+            captured_values.whole(captured_values.attribute(owner, name, getattr(owner, name)))
         return owner.dist, owner.args, owner.kwds
     return owner, (), {}
 

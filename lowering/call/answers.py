@@ -1,0 +1,27 @@
+"""Questions about objects outside of a function that no single place answers: they are asked again at each call.
+
+    Place("asked", class, ("subclass", kinds))      issubclass(class, kinds)         ABC.register, metaclasses of users
+    Place("asked", function, ("dispatch", class))   function.dispatch(class)         functools.singledispatch
+    Place("asked", class, ("special", name))        what Python finds for x.name of an object x of the class, or None
+    Place("asked", reference, ("referent",))        what a weak reference leads to
+    Place("asked", object, ("names",))              the names in vars(object)
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def _special(cls: type, name: str) -> Any:
+    return next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None)
+
+
+_ANSWERS: dict[str, Callable] = {
+    "subclass": issubclass, "dispatch": lambda function, cls: function.dispatch(cls), "special": _special,
+    "referent": lambda reference: reference(), "names": lambda held: tuple(vars(held)),
+}
+
+
+def answer(held: Any, question: tuple) -> Any:
+    """The answer as it is now; raises what Python raises."""
+    return _ANSWERS[question[0]](held, *question[1:])
