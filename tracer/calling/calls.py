@@ -31,7 +31,7 @@ from ..regions import if_join, list_scan_outputs
 from ..syntax import source
 from ..values import captured_arrays, captured_values, ownership, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
-from ..values.python import division, format_strings
+from ..values.python import chosen_texts, division, format_strings
 from . import dispatch, recursion
 from .types_seen import isinstance_, type_, type_of
 
@@ -116,7 +116,7 @@ def _of_range(f: Any, args: tuple, kwargs: dict) -> Any:
 
 
 # class of an argument -> handler(f, args, kwargs) of such calls (containers/array_choice.py)
-SPREAD: dict = {iteration.Range: _of_range, iteration.AnyOrder: _of_range}
+SPREAD: dict = {iteration.Range: _of_range, iteration.AnyOrder: _of_range, chosen_texts.ChosenText: chosen_texts.called}
 INSIDE: set = set()               # those of them that are looked for in tuples and lists too, once there has been one
 
 

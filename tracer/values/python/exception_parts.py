@@ -15,6 +15,7 @@ from ....ir.ops.checks import REPORTED_WORDS, Message, instance
 from ... import tracing
 from ..boxes import Box, ScalarBox
 from . import format_strings
+from .chosen_texts import ChosenText
 
 _PLAIN = (str, int, float, bool, complex, type(None))
 
@@ -38,7 +39,7 @@ def _arguments(error: Exception) -> tuple:
 
 
 def _part(error: Exception, x: object, values: list[Value]) -> tuple:
-    if isinstance(x, (str, format_strings.Text)):
+    if isinstance(x, (str, format_strings.Text, ChosenText)):
         text, more = format_strings.template(x)
         values += more
         return "text", format_strings.shifted(text, len(more), len(values) - len(more))

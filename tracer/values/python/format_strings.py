@@ -10,10 +10,12 @@ from typing import Any, NoReturn
 
 from ....ir.core import Value
 from ....ir.errors import ConcretizationError, UnsupportedError
+from ....ir.ops.checks import choice
 from ....ir.types import I64, INDEX
 from ... import tracing
 from .. import captured_values
 from ..boxes import Box, ScalarBox
+from .chosen_texts import ChosenText
 
 
 class Text:
@@ -55,6 +57,8 @@ def template(message: str | Text) -> tuple[str, tuple[Value, ...]]:
     message = said(message)
     if isinstance(message, Text):
         return message.template, message.values
+    if isinstance(message, ChosenText):
+        return "{0:" + choice(message.texts) + "}", (message.which,)
     if isinstance(message, Box):
         return "{0}", (value_of(message),)
     return str(message).replace("{", "{{").replace("}", "}}"), ()
@@ -86,15 +90,22 @@ def joined(parts: Sequence[str | Text]) -> Text:
 
 def text(*parts: str | tuple[Any, str, str]) -> Any:
     """An f-string of literals and (value, conversion, format): a str where all is known, else a Text."""
-    if not any(type(p) is tuple and isinstance(said(p[0]), (Box, Text)) for p in parts):
+    if not any(type(p) is tuple and isinstance(said(p[0]), (Box, Text, ChosenText)) for p in parts):
         return "".join(p if type(p) is str else _formatted(*p) for p in parts)
-    return joined([p if type(p) is str else _part(*p) for p in parts])
+    out = [p if type(p) is str else _part(*p) for p in parts]
+    traced = [p for p in out if type(p) is not str]
+    if len(traced) == 1 and type(traced[0]) is ChosenText:               # still one of some texts, which can be compared
+        at = out.index(traced[0])
+        return traced[0].each(lambda text: "".join(out[:at]) + text + "".join(out[at + 1:]))
+    return joined(out)
 
 
 def _part(x: Any, conversion: str, spec: str) -> Any:
     x = said(x) if conversion != "r" else x
     if isinstance(x, Text):
         return _formatted(str(x), conversion, spec) if spec or conversion in ("r", "a") else x
+    if isinstance(x, ChosenText):
+        return x.each(lambda text: _formatted(text, conversion, spec))
     if not isinstance(x, Box):
         return _formatted(x, conversion, spec)
     number = tracing.constant(x.read())
@@ -114,12 +125,13 @@ _CONVERSIONS: dict[str, Callable[[object], str]] = {"r": repr, "s": str, "a": as
 
 def shown(x: Any, plain: Any = str) -> Any:
     """What print writes for x: a Text where it contains traced values. `plain` shows what is not traced."""
-    if isinstance(said(x), (Box, Text)):
-        return _part(x, "r" if plain is repr and isinstance(x, Box) and x.weak is None else "", "")
-    if type(x) is dict and any(isinstance(v, (Box, Text, list, tuple, dict)) for v in x.values()):
+    if isinstance(said(x), (Box, Text, ChosenText)):
+        quoted = plain is repr and (isinstance(x, ChosenText) or (isinstance(x, Box) and x.weak is None))
+        return _part(x, "r" if quoted else "", "")
+    if type(x) is dict and any(isinstance(v, (Box, Text, ChosenText, list, tuple, dict)) for v in x.values()):
         parts = [p for k, (key, v) in enumerate(x.items()) for p in ((", " if k else "") + repr(key) + ": ", shown(v, repr))]
         return joined(["{", *parts, "}"])
-    if type(x) in (list, tuple) and any(isinstance(v, (Box, Text, list, tuple, dict)) for v in x):
+    if type(x) in (list, tuple) and any(isinstance(v, (Box, Text, ChosenText, list, tuple, dict)) for v in x):
         opening, closing = "[]" if type(x) is list else "()"
         parts = [p for k, v in enumerate(x) for p in ([", "] if k else []) + [shown(v, repr)]]
         return joined([opening, *parts, ",)" if type(x) is tuple and len(x) == 1 else closing])
@@ -157,13 +169,13 @@ def print_(*args: Any, sep: str = " ", end: str = "\n", file: str | None = None,
 
 
 def format_(value: Any, spec: Any = "") -> Any:
-    return text((value, "", spec)) if isinstance(value, (Box, Text)) else format(value, spec)
+    return text((value, "", spec)) if isinstance(value, (Box, Text, ChosenText)) else format(value, spec)
 
 
 def text_of(make: Callable | type, conversion: str) -> Callable:
     """str or repr: a Text where the text is known only at run time."""
     def handler(*args: Any, **kwargs: Any) -> Any:
-        if len(args) == 1 and isinstance(said(args[0]), (Box, Text)):
+        if len(args) == 1 and isinstance(said(args[0]), (Box, Text, ChosenText)):
             return text((args[0], conversion, ""))
         return shown(args[0]) if len(args) == 1 and type(args[0]) in (list, tuple, dict) else make(*args, **kwargs)
     return handler

@@ -6,6 +6,7 @@ NumPy's rules hold (values/ufuncs.py).
 """
 from __future__ import annotations
 
+import enum
 import math
 import operator
 from collections.abc import Callable
@@ -71,12 +72,24 @@ def python_scalar(x: Any, weak: str) -> Value:
 
 def binary(name: str, ufunc: Callable, a: float | Box, b: float | Box) -> Box:
     """a `op` b."""
+    a, b = _plain(a), _plain(b)
     wa, wb = weak_of(a), weak_of(b)
+    if wa == "complex" and wb is None and _is_python_float(b):     # complex.__add__ takes any float, and np.float64 is one
+        b, wb = ScalarBox(lift(b).read(), "float"), "float"
     if wa is not None and wb is not None:
         return _python_binary(name, a, b, wa, wb)
     if name == "pow":
         return ufuncs.operator_power(a, b)
     return ufuncs.call(ufunc, a, b)
+
+
+def _plain(x: Any) -> Any:
+    """A member of an enumeration of numbers as the number that it computes with."""
+    return x._value_ if isinstance(x, enum.Enum) and isinstance(x, (int, float)) else x
+
+
+def _is_python_float(x: Any) -> bool:
+    return type(x) is np.float64 or (type(x) is ScalarBox and x.dtype_ir is F64)
 
 
 def literal(x: Any) -> tuple[bool, float | None]:
