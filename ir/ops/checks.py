@@ -11,7 +11,8 @@
     print value… {format}                 prints `format` with the values filled in (and no newline of its own)
 
 `message` and `format` are templates for str.format; a placeholder whose specification is of CHOICE and texts (`choice`) says the
-text with the number that the value is.
+text with the number that the value is; one whose specification is LISTED, and "python" or "numpy", says an array as a list of
+such numbers.
 """
 from __future__ import annotations
 
@@ -61,7 +62,7 @@ def error_class(name: str) -> type[Exception] | None:
     return found if isinstance(found, type) and issubclass(found, Exception) else None
 
 
-CHOICE = "\x1f"
+CHOICE, LISTED = "\x1f", "\x1c"
 _BRACES = str.maketrans("{}", "\x1d\x1e")     # they would be parts of the template
 
 
@@ -74,6 +75,8 @@ class _Filling(string.Formatter):
     """str.format, and choices."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
+        if format_spec.startswith(LISTED):
+            return str(value.tolist() if format_spec.endswith("python") else list(value))
         if format_spec.startswith(CHOICE):
             return format_spec.split(CHOICE)[1 + int(value)].translate({0x1d: "{", 0x1e: "}"})
         return format(value, format_spec)
@@ -81,7 +84,8 @@ class _Filling(string.Formatter):
 
 def filled(template: str, values: Sequence) -> str:
     """A template with its values."""
-    return _Filling().vformat(template, values, {}) if CHOICE in template else template.format(*values)
+    own = CHOICE in template or LISTED in template
+    return _Filling().vformat(template, values, {}) if own else template.format(*values)
 
 
 Message = str | tuple

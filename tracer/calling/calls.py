@@ -317,6 +317,7 @@ def _items_of(trace: Trace, f: operator.itemgetter, args: Sequence[Any], kwargs:
 def change_length(trace: Trace, owner: Any, name: str, args: Sequence[slice | Array | Box]) -> None:
     """A method, or `+=`, is about to change the length of a container."""
     what = f"{type(owner).__name__}.{name}" if name.isalpha() else f"`{name}`"
+    packed_lists.expect_alone(trace, owner)
     try:
         ownership.expect_own(trace, owner, what)
         if name in ("extend", "+=") and any(isinstance(x, packed_lists.ListValue) and x.unbounded for x in args):

@@ -41,6 +41,10 @@ def _arguments(error: Exception) -> tuple:
 def _part(error: Exception, x: object, values: list[Value]) -> tuple:
     if isinstance(x, (str, format_strings.Text, ChosenText)):
         text, more = format_strings.template(x)
+        if any(v.type.dims for v in more):
+            raise UnsupportedError(f"the message of a {type(error).__name__} says an array of run time, and compiled code says "
+                                   "numbers", "say the elements, or what is wrong with them: `f\"{x.min()}\"`",
+                                   tracing.locate())
         values += more
         return "text", format_strings.shifted(text, len(more), len(values) - len(more))
     if isinstance(x, ScalarBox) or (isinstance(x, Box) and not x.read().type.dims):

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from ....ir.core import Value
 from ....ir.errors import ConcretizationError, UnsupportedError
-from ....ir.ops.checks import choice
+from ....ir.ops.checks import LISTED, choice
 from ....ir.types import I64, INDEX
 from ... import tracing
 from .. import captured_values
@@ -90,6 +90,7 @@ def joined(parts: Sequence[str | Text]) -> Text:
 
 def text(*parts: str | tuple[Any, str, str]) -> Any:
     """An f-string of literals and (value, conversion, format): a str where all is known, else a Text."""
+    parts = tuple((shown(p[0]), *p[1:]) if type(p) is tuple and getattr(p[0], "shown", "") == "list" else p for p in parts)
     if not any(type(p) is tuple and isinstance(said(p[0]), (Box, Text, ChosenText)) for p in parts):
         return "".join(p if type(p) is str else _formatted(*p) for p in parts)
     out = [p if type(p) is str else _part(*p) for p in parts]
@@ -123,18 +124,29 @@ def _formatted(x: Any, conversion: str, spec: str) -> str:
 _CONVERSIONS: dict[str, Callable[[object], str]] = {"r": repr, "s": str, "a": ascii}
 
 
+def _is_traced(x: Any) -> bool:
+    """Whether the text of an item may be known only at run time."""
+    return isinstance(x, (Box, Text, ChosenText, list, tuple, dict)) or getattr(x, "shown", "") == "list"
+
+
 def shown(x: Any, plain: Any = str) -> Any:
     """What print writes for x: a Text where it contains traced values. `plain` shows what is not traced."""
+    x = x.settled() if getattr(x, "shown", "") == "list" else x          # a list of run-time length
     if isinstance(said(x), (Box, Text, ChosenText)):
         quoted = plain is repr and (isinstance(x, ChosenText) or (isinstance(x, Box) and x.weak is None))
         return _part(x, "r" if quoted else "", "")
-    if type(x) is dict and any(isinstance(v, (Box, Text, ChosenText, list, tuple, dict)) for v in x.values()):
+    if type(x) is dict and any(_is_traced(v) for v in x.values()):
         parts = [p for k, (key, v) in enumerate(x.items()) for p in ((", " if k else "") + repr(key) + ": ", shown(v, repr))]
         return joined(["{", *parts, "}"])
-    if type(x) in (list, tuple) and any(isinstance(v, (Box, Text, ChosenText, list, tuple, dict)) for v in x):
+    if type(x) in (list, tuple) and any(_is_traced(v) for v in x):
         opening, closing = "[]" if type(x) is list else "()"
         parts = [p for k, v in enumerate(x) for p in ([", "] if k else []) + [shown(v, repr)]]
         return joined([opening, *parts, ",)" if type(x) is tuple and len(x) == 1 else closing])
+    if hasattr(x, "box") and hasattr(x, "kind") and len(x.box.dims) == 1:                # a list of numbers, of run-time length
+        return Text("{0:" + LISTED + ("python" if x.kind.weak else "numpy") + "}", (value_of(x.box),))
+    if getattr(x, "shown", "") == "list":
+        raise UnsupportedError("the text of a list of arrays, tuples or lists whose length is known only at run time",
+                               "print its items, in a loop", tracing.locate())
     captured_values.handed_over(x)
     return plain(x)
 
@@ -177,5 +189,6 @@ def text_of(make: Callable | type, conversion: str) -> Callable:
     def handler(*args: Any, **kwargs: Any) -> Any:
         if len(args) == 1 and isinstance(said(args[0]), (Box, Text, ChosenText)):
             return text((args[0], conversion, ""))
-        return shown(args[0]) if len(args) == 1 and type(args[0]) in (list, tuple, dict) else make(*args, **kwargs)
+        own = len(args) == 1 and (type(args[0]) in (list, tuple, dict) or getattr(args[0], "shown", "") == "list")
+        return shown(args[0]) if own else make(*args, **kwargs)
     return handler
