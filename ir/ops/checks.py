@@ -10,9 +10,8 @@
     wrap i, n {axis}                      -> index: i modulo n for i in [-n, n), else BoundsError; i may be an array of index
     print value… {format}                 prints `format` with the values filled in (and no newline of its own)
 
-`message` and `format` are templates for str.format; a placeholder whose specification is of CHOICE and texts (`choice`) says the
-text with the number that the value is; one whose specification is LISTED, and "python" or "numpy", says an array as a list of
-such numbers.
+`message` and `format` are templates for str.format. A placeholder whose specification is of CHOICE and texts (`choice`) says
+the text with the number that the value is; one of LISTED and "python" or "numpy" says an array as a list of such numbers.
 """
 from __future__ import annotations
 

@@ -137,9 +137,9 @@ def extend(held: Any, items: Any) -> None:
 
 
 def joined(a: Any, b: Any) -> Any:
-    found = [x for x in a]
-    for x in b:
-        found.append(x)
+    found: list = []
+    extend(found, a)
+    extend(found, b)
     return found
 
 
@@ -153,10 +153,7 @@ def live(held: Any) -> Any:
 def equal(a: Any, b: Any) -> Any:
     if len(a) != len(b):
         return False
-    for k in range(len(a)):
-        if a[k] != b[k]:
-            return False
-    return True
+    return all(a[k] == b[k] for k in range(len(a)))
 
 
 def put_back(held: Any, items: Any) -> None:

@@ -4,8 +4,8 @@
         for v in adj[u]:                     while k < len(order):
             order.append(v)                      u = order[k];  k += 1;  …
 
-A loop over a list of run-time length goes over what it held at first. Where it turns out that its body has changed the list, the
-trace starts again with this loop, and goes item by item.
+A loop over a list of run-time length goes over what it held at first. Where it turns out that its body has changed the list,
+the trace starts again with this loop, and goes item by item.
 """
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run(held: Any, body: Callable, get: Any, put: Any, names: tuple, stop: Any) 
     if place in trace.lists:
         made = calls.call(list_programs.live, held)
         if type(made) not in iteration.DRIVEN:
-            raise UnsupportedError("a list is changed where a loop in a generator, whose values are taken one by one, runs over it",
+            raise UnsupportedError("a list changes while a loop in a generator, taken one by one, runs over it",
                                    "loop over a copy, `list(x)`", tracing.locate())
         iteration.DRIVEN[type(made)](made, body, get, put, names, stop)
         return

@@ -332,9 +332,11 @@ def _join_columns(meta: tuple, children: Sequence) -> Any:
 
 def _appended(trace: Trace, held: Any, name: str, args: tuple) -> None:
     """Told of a change of length that only run time decides: a list that is put into a list of lists."""
-    if name == "append" and type(held) is list and isinstance(args[0], (list, packed_lists.ListValue)):
-        if all(isinstance(x, (list, packed_lists.ListValue)) for x in held) and (held or not list(args[0])):
-            outgrow(trace, held)
+    if name != "append" or type(held) is not list:
+        return
+    first = type(args[0]) is list and not args[0]
+    if (held or first) and all(isinstance(x, (list, packed_lists.ListValue)) for x in (*held, args[0])):
+        outgrow(trace, held)
 
 
 calls.OUTGROWN.insert(0, _appended)

@@ -197,7 +197,7 @@ def test_lists_that_grow_while_a_loop_runs_over_them():
 
 def compared(x):
     found = [int(v * 2) for v in x if v > 1]
-    return found == [2, 2], found != [2, 2], [2, 2] == found, found == [2], found == found[:], found == (2, 2)
+    return found == [2, 2], found != [2, 2], found == [2, 2], found == [2], found == found[:], found == (2, 2)
 
 
 def printed(x):
