@@ -132,7 +132,7 @@ class _Changed(packed_lists.ListValue):
     def _refused(self, *_: Any) -> Any:
         _refuse("this operation on a list of lists of which run time chooses one", "write it as a loop over the items")
 
-    __str__ = __repr__ = __format__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refused        # type: ignore
+    __str__ = __repr__ = __format__ = __lt__ = __le__ = __gt__ = __ge__ = _refused        # type: ignore
     __mul__ = __rmul__ = __delitem__ = __deepcopy__ = _refused
 
     def _other(self, name: str) -> NoReturn:
@@ -307,9 +307,13 @@ class Returned:
     """Lists of lists for the caller. `columns`: those of the pool, where each list starts, and how many entries it has."""
 
     __slots__ = ("columns", "entry")
+    shown = "list"
 
     def __init__(self, entry: Entry | None, columns: list):
         self.entry, self.columns = entry, columns
+
+    def settled(self) -> Returned:
+        return self
 
 
 def _split(x: Returned) -> tuple:

@@ -144,8 +144,8 @@ def shown(x: Any, plain: Any = str) -> Any:
         return joined([opening, *parts, ",)" if type(x) is tuple and len(x) == 1 else closing])
     if hasattr(x, "box") and hasattr(x, "kind") and len(x.box.dims) == 1:                # a list of numbers, of run-time length
         return Text("{0:" + LISTED + ("python" if x.kind.weak else "numpy") + "}", (value_of(x.box),))
-    if getattr(x, "shown", "") == "list":
-        raise UnsupportedError("the text of a list of arrays, tuples or lists whose length is known only at run time",
+    if getattr(x, "shown", "") in ("list", "deque"):
+        raise UnsupportedError(f"the text of a {x.shown} of run-time length, or of lists of which run time chooses one",
                                "print its items, in a loop", tracing.locate())
     captured_values.handed_over(x)
     return plain(x)
