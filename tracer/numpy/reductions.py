@@ -15,7 +15,7 @@ from .. import tracing
 from ..values import boxes, shapes, ufuncs
 from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox, as_array, implements, lift
 from ..values.promotion import accumulator, fail, mean_dtype, to_dtype
-from ..values.shapes import axes_of, axis_of, kept
+from ..values.shapes import axes_of, axis_of, kept, reduced_axes
 from .arrays.manipulation import ravel
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _arithmetic(kind: str, name: str) -> Callable:
         if dtype is None and out is not None:
             target = accumulator(value.type.dtype)
         value = masked(boxes.converted(box, value, target), where, start)
-        axes = axes_of(axis, value.type.rank)
+        axes = reduced_axes(axis, value.type.rank)
         found = builder.reduce(value, kind, axes)
         if initial is not MISSING and initial is not None:
             found = builder(combine, found, _initial(initial, target))
@@ -102,14 +102,14 @@ def require_elements(count: Dim, message: str) -> None:
             fail(ShapeError, message)
         return
     builder = tracing.current().builder
-    builder.emit("check", builder("gt", count, builder.index(0)), error="ShapeError", message=message)
+    builder.emit("check", builder("gt", count, builder.index(0)), error="ShapeError", message=message, decided=True)
 
 
 def _extremum(kind: str, name: str) -> Callable:
     def run(a: ArrayBox, axis: int | None = None, out: Expr | None = None, keepdims: Any = MISSING, initial: Any = MISSING,
             where: Any = MISSING) -> Any:
         builder, value = tracing.current().builder, boxes.to_value(a)
-        axes = axes_of(axis, value.type.rank)
+        axes = reduced_axes(axis, value.type.rank)
         dtype = value.type.dtype
         if initial is MISSING or initial is None:
             if where is not MISSING and where is not True:
@@ -135,7 +135,7 @@ def _logical(kind: str) -> Callable:
     def run(a: ArrayBox, axis: int | None = None, out: Expr | None = None, keepdims: Any = MISSING, *,
             where: Any = MISSING) -> Box:
         value = masked(boxes.to_value(a, BOOL), where, kind == "all")
-        axes = axes_of(axis, value.type.rank)
+        axes = reduced_axes(axis, value.type.rank)
         return finish(tracing.current().builder.reduce(value, kind, axes), value.type.dims, axes, keepdims, out,
                       f"logical_{kind}")
 
@@ -234,7 +234,7 @@ _COUNTS_IN_PYTHON = type(np.count_nonzero(np.ones(1))) is int          # so unti
 def count_nonzero(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     builder = tracing.current().builder
     truth = boxes.to_value(a, BOOL)
-    axes = axes_of(axis, truth.type.rank)
+    axes = reduced_axes(axis, truth.type.rank)
     found = builder.reduce(builder.cast(truth, INDEX), "sum", axes)
     if axis is None and not keepdims and _COUNTS_IN_PYTHON:
         return ScalarBox(found, "int")
@@ -248,7 +248,7 @@ def _position(kind: str) -> Callable:
         builder, box = tracing.current().builder, as_array(a)
         dims = box.dims
         value = box.read()
-        if axis is None:
+        if axis is None or not (dims or reduced_axes(axis, 0)):
             value, k, axes = builder.reshape(value, (shapes.product(dims),)), 0, tuple(range(len(dims)))
         else:
             k = axis_of(axis, len(dims))

@@ -121,11 +121,11 @@ def nan_to_num(x: Any, copy: Any = True, nan: Any = 0.0, posinf: Any = None, neg
         return boxes.result(b("complex", re.read(), im.read()))
     info = np.finfo(box.dtype_ir.np)
     b, value, dtype = tracing.current().builder, box.read(), box.dtype_ir
-    top = const(info.max if posinf is None else posinf, dtype)
-    bottom = const(info.min if neginf is None else neginf, dtype)
+    top, bottom, middle = (boxes.to_value(x, dtype) for x in (
+        info.max if posinf is None else posinf, info.min if neginf is None else neginf, nan))
     found = b("select", b("eq", value, const(math.inf, dtype)), top, value)
     found = b("select", b("eq", value, const(-math.inf, dtype)), bottom, found)
-    found = b("select", b("isnan", value), const(nan, dtype), found)
+    found = b("select", b("isnan", value), middle, found)
     if not copy:
         box.write(found)
         return box
@@ -460,7 +460,7 @@ def allclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: An
 
 @implements(np.array_equal)
 def array_equal(a1: Any, a2: Any, equal_nan: Any = False) -> Any:
-    x, y = lift(a1), lift(a2)
+    x, y = as_array(a1), as_array(a2)
     if len(x.dims) != len(y.dims) or any(type(p) is int and type(q) is int and p != q for p, q in zip(x.dims, y.dims)):
         return False
     same = np.equal(x, y)

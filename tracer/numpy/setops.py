@@ -74,8 +74,13 @@ def fill_diagonal(a: Any, val: Any, wrap: Any = False) -> None:
     dims = a.dims
     if len(dims) < 2:
         fail(ShapeError, "array must be at least 2-d")
-    if wrap:
-        fail(UnsupportedError, "np.fill_diagonal with wrap=True cannot be compiled", "assign to a[i, i] for each block")
+    if wrap and len(dims) == 2:
+        if not all(isinstance(d, int) for d in dims):
+            fail(UnsupportedError, "np.fill_diagonal with wrap=True of lengths known only at run time",
+                 "assign to a[i, i] for each block")
+        at = np.arange(0, dims[0] * dims[1], dims[1] + 1)
+        a[at // dims[1], at % dims[1]] = val
+        return
     if len(dims) > 2:
         for d in dims[1:]:
             shapes.require_equal(dims[0], d, "All dimensions of input must be of equal length")

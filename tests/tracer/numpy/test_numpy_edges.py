@@ -174,3 +174,51 @@ def test_the_length_of_a_bincount_of_known_numbers_is_known_at_run_time_only():
         return np.bincount(np.array([0, 1, 1]), minlength=k + n)
     for start, more in ((10.0, 0), (1.0, 1), (2.0, 7)):
         as_numpy(counts, np.array([start]), more)
+
+
+@pytest.mark.parametrize("ddof", [0, 1, 2, 3, 7])
+def test_more_degrees_of_freedom_than_observations(ddof):
+    as_numpy(lambda m, d: np.cov(m, ddof=d), TABLE[:2, :3], ddof)
+    as_numpy(lambda m: np.cov(m, ddof=ddof), LINE[:2])
+    with pytest.raises(ValueError, match="ddof must be integer"):
+        tg.jit(lambda m: np.cov(m, ddof=1.5))(TABLE)
+
+
+def test_interpolation_between_values_that_are_not_finite():
+    x = np.array([-1.0, 0.0, 0.3, 0.5, 1.0, 1.7, 2.0, 3.0, np.nan, np.inf, -np.inf])
+    for xp, fp in (([0.0, 1, 2], [np.inf, -np.inf, 3]), ([0.0, 1, 2], [np.nan, 1, 2]), ([0.0, np.inf], [1.0, 2]),
+                   ([1.0], [2.0]), ([-np.inf, 0, np.inf], [1.0, 2, 1]), ([0.0, 1, 2], [np.inf, np.inf, np.inf]),
+                   ([0.0, 1], [-np.inf, np.inf])):
+        xp, fp = np.array(xp), np.array(fp)
+        as_numpy(np.interp, x, xp, fp)
+        as_numpy(lambda x, xp, fp: np.interp(x, xp, fp + 1j * fp[::-1]), x, xp, fp)
+
+
+def test_arguments_that_numpy_takes():
+    for n in (-2, 0, 3):
+        as_numpy(lambda: np.tri(n))
+        as_numpy(lambda k: np.tri(2, k, 1), n)
+        as_numpy(lambda: np.tril_indices(n))
+    broken = np.array([1.0, np.nan, np.inf, -np.inf])
+    as_numpy(lambda x, v: np.nan_to_num(x, nan=v, posinf=2 * v, neginf=-v), broken, 5.0)
+    as_numpy(lambda x, v: np.nan_to_num(x * (1 + 1j), nan=v), broken, 5)
+    for shape in ((7, 3), (3, 7), (3, 3)):
+        def wrapped(a):
+            np.fill_diagonal(a, 2.0, wrap=True)
+            return a
+        as_numpy(wrapped, np.zeros(shape))
+    as_numpy(np.array_equal, 1, 1)
+    as_numpy(np.array_equal, 1, 2.0)
+    as_numpy(lambda x: np.ediff1d(x, to_end=0.5), np.array([1, 2, 4]))
+    as_numpy(lambda x: np.ediff1d(x, to_begin=[7, 8]), np.array([1, 2, 4]))
+
+
+def test_frexp_of_a_number():
+    for x in (1.0, -3.5, 0.7, 1e300, 5e-324, 0.0, -0.0, math.inf, 3):
+        as_numpy(math.frexp, x)
+    assert tg.grad(lambda x: 2 * math.frexp(x)[0])(3.3) == 0.5
+
+
+def test_bases_of_int():
+    for text, base in (("12", 8), ("ff", 16)):
+        as_numpy(lambda t, b: int(t, b) + int(t, base=b), text, base)

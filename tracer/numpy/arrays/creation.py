@@ -149,8 +149,7 @@ def identity(n: Any, dtype: DType | None = None, *, like: Any = None) -> Any:
 
 @creates(np.tri)
 def tri(N: int | ScalarBox, M: int | None = None, k: int = 0, dtype: type = float, *, like: Any = None) -> ArrayBox:
-    n = shapes.length(N)
-    m = n if M is None else shapes.length(M)
+    n, m = (shapes.length(max(d, 0) if isinstance(d, int) else np.maximum(d, 0)) for d in (N, N if M is None else M))
     return boxes.array(tracing.current().builder.cast(below(n, m, k), to_dtype(dtype or float)))
 
 

@@ -6,7 +6,6 @@ NumPy's rules hold (values/ufuncs.py).
 """
 from __future__ import annotations
 
-import enum
 import math
 import operator
 from collections.abc import Callable
@@ -58,6 +57,13 @@ def weak_of(x: Array | Box) -> str | None:
     return _NAME.get(type(x))
 
 
+def _number_of(x: Any) -> Any:
+    """What an object of a class derived from int, float or complex, as a member of an IntEnum is, is beside a Python number."""
+    if isinstance(x, int | float | complex) and not (type(x) in _NAME or isinstance(x, np.generic)):
+        return int(x) if isinstance(x, int) else float(x) if isinstance(x, float) else complex(x)
+    return x
+
+
 def python_scalar(x: Any, weak: str) -> Value:
     """The value of a Python scalar as another Python type; ints that are index stay so."""
     if type(x) is int and not -2**63 <= x < 2**63:
@@ -72,7 +78,7 @@ def python_scalar(x: Any, weak: str) -> Value:
 
 def binary(name: str, ufunc: Callable, a: float | Box, b: float | Box) -> Box:
     """a `op` b."""
-    a, b = _plain(a), _plain(b)
+    a, b = (_number_of(a), b) if weak_of(b) else (a, _number_of(b)) if weak_of(a) else (a, b)
     wa, wb = weak_of(a), weak_of(b)
     if wa == "complex" and wb is None and _is_python_float(b):     # complex.__add__ takes any float, and np.float64 is one
         b, wb = ScalarBox(lift(b).read(), "float"), "float"
@@ -81,11 +87,6 @@ def binary(name: str, ufunc: Callable, a: float | Box, b: float | Box) -> Box:
     if name == "pow":
         return ufuncs.operator_power(a, b)
     return ufuncs.call(ufunc, a, b)
-
-
-def _plain(x: Any) -> Any:
-    """A member of an enumeration of numbers as the number that it computes with."""
-    return x._value_ if isinstance(x, enum.Enum) and isinstance(x, (int, float)) else x
 
 
 def _is_python_float(x: Any) -> bool:
