@@ -96,6 +96,7 @@ class Trace:
     unroll   sites of the loops to unroll
     outer    id(object) -> object, for what the function reaches through a global or free variable
     shared   id(object) -> object, for a container that stands for one of two, which only run time knows
+    packed   id(list) -> (list, place), for a list with a name that the packed list of lists of that place has copied
     laid     id(root) -> root of what was reshaped or made contiguous: a view or a copy, as NumPy's array lies in memory
     clock    what identities are told apart by (regions/identity.py); None: arrays have none
     ended    [(stamp, stamp)] of the regions that have ended, outermost only, in order
@@ -141,6 +142,7 @@ class Trace:
         self.unroll: set = set()
         self.outer: dict[int, object] = {}
         self.shared: dict[int, object] = {}
+        self.packed: dict[int, tuple[list, tuple]] = {}
         self.may_alias: dict[int, tuple[Any, list]] = {}
         self.growing: dict[int, tuple] = {}
         self.grown: dict[int, Grown] = {}

@@ -9,10 +9,14 @@
                                           what the program has written to the caller's arrays before it fails stays there
     wrap i, n {axis}                      -> index: i modulo n for i in [-n, n), else BoundsError; i may be an array of index
     print value… {format}                 prints `format` with the values filled in (and no newline of its own)
+
+`message` and `format` are templates for str.format. A placeholder whose specification is of CHOICE and texts (`choice`) says
+the text with the number that the value is; one of LISTED and "python" or "numpy" says an array as a list of such numbers.
 """
 from __future__ import annotations
 
 import builtins
+import string
 import types
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -57,6 +61,32 @@ def error_class(name: str) -> type[Exception] | None:
     return found if isinstance(found, type) and issubclass(found, Exception) else None
 
 
+CHOICE, LISTED = "\x1f", "\x1c"
+_BRACES = str.maketrans("{}", "\x1d\x1e")     # they would be parts of the template
+
+
+def choice(texts: Sequence[str]) -> str:
+    """The specification of a placeholder for one of some texts."""
+    return "".join(CHOICE + text.translate(_BRACES) for text in texts)
+
+
+class _Filling(string.Formatter):
+    """str.format, and choices."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if format_spec.startswith(LISTED):
+            return str(value.tolist() if format_spec.endswith("python") else list(value))
+        if format_spec.startswith(CHOICE):
+            return format_spec.split(CHOICE)[1 + int(value)].translate({0x1d: "{", 0x1e: "}"})
+        return format(value, format_spec)
+
+
+def filled(template: str, values: Sequence) -> str:
+    """A template with its values."""
+    own = CHOICE in template or LISTED in template
+    return _Filling().vformat(template, values, {}) if own else template.format(*values)
+
+
 Message = str | tuple
 E = TypeVar("E", bound=BaseException)
 
@@ -67,8 +97,8 @@ def make_error(name: str, message: Message, values: Sequence = (), loc: errors.L
     assert cls is not None, name
     if issubclass(cls, errors.TracegradError):
         assert isinstance(message, str)
-        return cls(message.format(*values), loc=loc)
-    return noted(instance(cls, message, lambda text: text.format(*values), lambda k, kind: _number(values[k], kind)), loc)
+        return cls(filled(message, values), loc=loc)
+    return noted(instance(cls, message, lambda text: filled(text, values), lambda k, kind: _number(values[k], kind)), loc)
 
 
 def _number(value: complex, kind: str) -> complex:
@@ -155,7 +185,7 @@ def _infer_print(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequ
 
 
 def _evaluate_print(op: Op, *values: Any) -> Any:
-    print(op.attrs["format"].format(*values), end="")
+    print(filled(op.attrs["format"], values), end="")
     return ()
 
 

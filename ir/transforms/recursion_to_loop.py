@@ -292,6 +292,8 @@ class _Machine:
     # --- frames -------------------------------------------------------------------------------------------------------
 
     def want(self, value: Value) -> None:
+        if not isinstance(value.type, Type):                # a stack: it cannot be put into an array of frames
+            raise Unframed(value)
         self.slots.setdefault(value, len(self.slots))
 
     def take(self, values: Sequence[Value], state: State, mapping: dict[Value, Value]) -> tuple[Value, ...]:

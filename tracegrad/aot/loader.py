@@ -13,6 +13,7 @@ import builtins
 import ctypes
 import json
 import pathlib
+import re
 import struct
 from collections.abc import Iterator
 from typing import Any
@@ -92,9 +93,17 @@ class Exported:
             value, at = _word(record, at, np.dtype(dtype))
             values.append(value)
         cls: Any = getattr(np.linalg, about["type"], None) or getattr(builtins, about["type"], RuntimeError)
-        error = cls(about["message"].format(*values))
+        error = cls(_filled(about["message"], values))
         error.add_note(about["where"])
         raise error
+
+
+def _filled(template: str, values: list) -> str:
+    """A message with its values; "{0:\x1fno\x1fyes}" stands for one of two texts, by its number."""
+    def chosen(found: re.Match) -> str:
+        return found[2].split("\x1f")[int(values[int(found[1])])].translate({0x1d: "{{", 0x1e: "}}"})
+
+    return re.sub("{(\\d+):\x1f([^}]*)}", chosen, template).format(*values)
 
 
 def _word(record: bytes, at: int, dtype: np.dtype) -> tuple[Any, int]:

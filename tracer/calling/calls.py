@@ -31,7 +31,7 @@ from ..regions import if_join, list_scan_outputs
 from ..syntax import source
 from ..values import captured_arrays, captured_values, ownership, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
-from ..values.python import division, format_strings
+from ..values.python import chosen_texts, division, format_strings
 from . import dispatch, recursion
 from .types_seen import isinstance_, issubclass_, type_, type_of
 
@@ -117,7 +117,7 @@ def _of_range(f: Any, args: tuple, kwargs: dict) -> Any:
 
 
 # class of an argument -> handler(f, args, kwargs) of such calls (containers/array_choice.py)
-SPREAD: dict = {iteration.Range: _of_range, iteration.AnyOrder: _of_range}
+SPREAD: dict = {iteration.Range: _of_range, iteration.AnyOrder: _of_range, chosen_texts.ChosenText: chosen_texts.called}
 INSIDE: set = set()               # those of them that are looked for in tuples and lists too, once there has been one
 
 
@@ -324,6 +324,7 @@ def _items_of(trace: Trace, f: operator.itemgetter, args: Sequence[Any], kwargs:
 def change_length(trace: Trace, owner: Any, name: str, args: Sequence[slice | Array | Box]) -> None:
     """A method, or `+=`, is about to change the length of a container."""
     what = f"{type(owner).__name__}.{name}" if name.isalpha() else f"`{name}`"
+    packed_lists.expect_alone(trace, owner)
     try:
         ownership.expect_own(trace, owner, what)
         if name in ("extend", "+=") and any(isinstance(x, packed_lists.ListValue) and x.unbounded for x in args):

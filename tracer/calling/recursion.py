@@ -167,7 +167,8 @@ class Recursion:
         try:
             results = recursion_to_loop(builder, block, self.callee, args, min(LIMIT["calls"], MOST), len(self.roots))
         except Unframed:
-            self.refuse("it keeps an array, while it calls itself, whose size is not known or too large", "keep numbers")
+            self.refuse("it keeps an array, while it calls itself, whose size is not known or too large, or a list that "
+                        "a loop around the call reads", "keep numbers")
         return self.finish(results, self.leaves)
 
     def refuse(self, why: str, remedy: str) -> NoReturn:

@@ -16,7 +16,7 @@ import numpy as np
 from ...ir.errors import UnsupportedError
 from .. import pytrees, tracing
 from ..calling import calls
-from ..control import packed_lists
+from ..control import branches, packed_lists
 from ..syntax import source
 from ..values import boxes
 from ..values.boxes import FUNCTIONS, Box
@@ -31,6 +31,9 @@ _FUNCTIONS: dict[Callable, str | None] = {
     heapq.heapify: "sort", bisect.bisect_left: None, bisect.bisect_right: None, bisect.insort_left: "insert",
     bisect.insort_right: "insert",
 }
+
+
+CHANGING = frozenset(f for f, change in _FUNCTIONS.items() if change is not None)
 
 
 def _known(x: Any) -> bool:
@@ -135,6 +138,7 @@ def _index(held: list | tuple, item: Any, *bounds: Any) -> Any:
 
 
 calls.LOOKUPS.update(count=_count, index=_index)
+packed_lists.EQUAL[:] = _method("equal"), branches.not_
 for _name in ("pop", "insert", "index", "remove", "count", "reverse"):
     dynamic_lists.METHODS[_name] = _method(_name)
 dynamic_lists.METHODS["sort"] = sort

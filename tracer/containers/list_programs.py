@@ -120,6 +120,64 @@ def reverse(held: Any) -> None:
         held[n - 1 - k] = other
 
 
+# --- lists of lists (nested_lists.py) ---------------------------------------------------------------------------------
+
+def push_row(held: Any, row: Any, item: Any) -> None:
+    count = held.counts[row]
+    if count == held.rooms[row]:
+        first, start = held.starts[row], len(held.pool)
+        for k in range(count):
+            held.pool.append(held.pool[first + k])
+        for _ in range(count + 2):                         # the places that are free hold anything
+            held.pool.append(item)
+        held.starts[row] = start
+        held.rooms[row] = 2 * count + 2
+    held.pool[held.starts[row] + count] = item
+    held.counts[row] = count + 1
+
+
+def pop_row(held: Any, row: Any) -> Any:
+    count = held.counts[row]
+    if count == 0:
+        raise IndexError("pop from empty list")
+    held.counts[row] = count - 1
+    return held.pool[held.starts[row] + count - 1]
+
+
+def items_of(held: Any) -> Any:
+    return [held[k] for k in range(len(held))]
+
+
+def extend(held: Any, items: Any) -> None:
+    for x in items:
+        held.append(x)
+
+
+def joined(a: Any, b: Any) -> Any:
+    found: list = []
+    extend(found, a)
+    extend(found, b)
+    return found
+
+
+def live(held: Any) -> Any:
+    k = 0
+    while k < len(held):
+        yield held[k]
+        k += 1
+
+
+def equal(a: Any, b: Any) -> Any:
+    if len(a) != len(b):
+        return False
+    return all(a[k] == b[k] for k in range(len(a)))
+
+
+def put_back(held: Any, items: Any) -> None:
+    for k in range(len(held)):
+        held[k] = items[k]
+
+
 # --- heapq ------------------------------------------------------------------------------------------------------------
 
 def _up(heap: Any, first: Any, position: Any) -> None:

@@ -188,6 +188,10 @@ def _first_extreme(name: str, keys: ArrayBox) -> Any:
 
 # --- positions --------------------------------------------------------------------------------------------------------
 
+# told(trace, list) of a list of lists that is indexed at a position of run time (nested_lists.py)
+NESTED: list[Callable] = []
+
+
 def item_at(trace: Trace, held: Any, key: ScalarBox) -> Any:
     """held[key] of a list or tuple, at a position that only run time knows; NotImplemented where the position must be known."""
     if type(held) is range and key.dtype_ir.kind in "iux" and tracing.constant(key.read()) is None:
@@ -201,6 +205,8 @@ def item_at(trace: Trace, held: Any, key: ScalarBox) -> Any:
         return array_choice.item_at(trace, held, key)    # one of them, under another name
     if any(isinstance(x, (list, dict, packed_lists.ListValue)) for x in held):
         packed_lists.pack(trace, held)
+        for told in NESTED:
+            told(trace, held)
         return NotImplemented
     if len(held) <= sizes.traced_positions and not any(isinstance(leaf, (Box, float, complex, np.generic)) for leaf in leaves):
         with contextlib.suppress(ConcretizationError):

@@ -23,6 +23,7 @@ from ...ir.types import I64, INDEX, Array
 from .. import pytrees, tracing
 from ..numpy.arrays import creation
 from ..regions import leaf_types
+from ..syntax.comprehensions import ITEM
 from ..values import boxes
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import iteration
@@ -41,6 +42,10 @@ NEITHER = False                  # nor are they piles (containers/dynamic_lists.
 KEPT = True
 GROWING: set[type] = {list}      # classes of which some are made in another form; containers/dynamic_dicts.py has more
 MAKERS: dict = {}                # class of what is known of a place -> maker(trace, list, that, site)
+COLLECTED: dict = {}             # the same of comprehensions -> maker(trace, element, source, site, that)
+
+
+EQUAL: list[Callable] = []       # a == b of lists, and `not` (containers/list_functions.py)
 
 
 class Settling:
@@ -67,6 +72,13 @@ class ListValue(Settling):
         def extend(self, items: Any) -> None: ...
         def __getitem__(self, key: Any) -> Any: ...
 
+    def __eq__(self, other: object) -> Any:
+        same = isinstance(other, ListValue) and other.shown == self.shown
+        return EQUAL[0](self, other) if same or (type(other) is list and self.shown == "list") else False
+
+    def __ne__(self, other: object) -> Any:
+        return EQUAL[1](self == other)
+
     @property
     def unbounded(self) -> bool:
         """Whether its length is known only at run time."""
@@ -74,13 +86,14 @@ class ListValue(Settling):
 
 
 class PackedList(ListValue):
-    """A list whose elements are those of `box`. `kind`: their leaf type; `site`: the place of the source that made it."""
+    """A list whose elements are those of `box`. `kind`: their leaf type; `site`: the place of the source that made it; `named`:
+    whether lists in it may have other names, through which it cannot be seen."""
 
-    __slots__ = ("box", "kind", "site")
+    __slots__ = ("box", "kind", "named", "site")
     __hash__ = None
 
-    def __init__(self, box: ArrayBox, kind: leaf_types.Kind, site: tuple[int, ...] | None = None):
-        self.box, self.kind, self.site = box, kind, site
+    def __init__(self, box: ArrayBox, kind: leaf_types.Kind, site: tuple[int, ...] | None = None, named: bool = False):
+        self.box, self.kind, self.site, self.named = box, kind, site, named
 
     def __len__(self) -> int:
         return len(self.box)
@@ -90,7 +103,7 @@ class PackedList(ListValue):
 
     def item(self, k: Any) -> Any:
         if len(self.box.dims) > 1:
-            return PackedList(boxes.as_array(self.box[k]), self.kind, self.site)
+            return PackedList(boxes.as_array(self.box[k]), self.kind, self.site, self.named)
         return ScalarBox(self.box[k].read(), self.kind.weak)
 
     def __getitem__(self, key: Any) -> Any:
@@ -100,7 +113,7 @@ class PackedList(ListValue):
 
     def __setitem__(self, key: int | ScalarBox, value: float | ScalarBox) -> None:
         found = leaf_types.kind_of(value)
-        if isinstance(key, slice) or len(self.box.dims) > 1 or found is None or found.form != "scalar":
+        if isinstance(key, slice) or len(self.box.dims) > 1 or found is None or found.form != "scalar" or self.named:
             never(self, "an assignment to it")
         joined = leaf_types.join(self.kind, found._replace(dtype=I64) if found.dtype is INDEX else found)
         if joined != self.kind:
@@ -195,6 +208,9 @@ def made(held: Any) -> Any:
 def collected(trace: Trace, element: Callable, source: Source, collect: Callable) -> Any:
     """[element(item) for item in source], where the elements may be lists: then each is a row. `collect` runs the loop."""
     site = place()
+    if type(trace.lists.get(site)) in COLLECTED:
+        found = trace.lists[site]
+        return COLLECTED[type(found)](trace, element, source, site, found)
     if not isinstance(trace.lists.get(site), leaf_types.Kind):
         return made(collect(element, source))
     kinds: list = []
@@ -227,7 +243,33 @@ def _packed(trace: Trace, held: list[float | ScalarBox], wider: Kind, site: tupl
         trace.lists[site] = NEVER
         return None
     rows = creation.array(array_of(held))
-    return PackedList(boxes.array(tracing.current().builder.cast(rows.read(), joined.dtype)), joined, site)
+    named = [x for x in held if type(x) is list and not written_within(trace.born_at.get(id(x), (x, ()))[1], site)]
+    trace.packed.update({id(x): (x, site) for x in named})
+    return PackedList(boxes.array(tracing.current().builder.cast(rows.read(), joined.dtype)), joined, site, bool(named))
+
+
+def written_within(inner: tuple, outer: tuple) -> bool:
+    """Whether the expression that made a list is written inside of the one that made the other: then it has no other name."""
+    if not inner or not outer or not isinstance(inner[0], int):
+        return False
+    if len(inner) > len(outer) and inner[-len(outer):] == outer:         # by the function that makes a comprehension's items
+        own = [tracing.PLACES[x] for x in inner[:-len(outer):2]]
+        return all(place.inner or place.code.co_varnames[:1] == (ITEM,) for place in own)
+    if inner[0] != outer[0] or inner[2:] != outer[2:]:
+        return False
+    positions = list(tracing.PLACES[inner[0]].code.co_positions())
+    ends: Any = [positions[x[1] // 2] for x in (inner, outer)]
+    if any(part is None for end in ends for part in end):
+        return False
+    (line, last, first, end), (begin, until, left, right) = ends
+    return (begin, left) < (line, first) and (last, end) < (until, right)
+
+
+def expect_alone(trace: Trace, held: Any) -> None:
+    """Before a list is written to: one that has been copied into a packed one of lists is no list of its own."""
+    found = trace.packed.get(id(held))
+    if found is not None and found[0] is held:
+        raise tracing.Restart(lists={found[1]: NEVER})
 
 
 def array_of(held: Any) -> Any:

@@ -106,6 +106,7 @@ def _into_array(trace: Trace, held: Any, key: Any, value: Any) -> None:
 def _into_container(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box], key: Any,
                     value: Any) -> None:
     list_scan_outputs.read(trace, held)
+    packed_lists.expect_alone(trace, held)
     branches.tell(held, "__setitem__", key)
     if id(held) in trace.outer or id(held) in trace.shared:
         ownership.expect_own(trace, held, "an assignment to an item")

@@ -9,7 +9,7 @@ from . import early_exit
 from .nodes import parameter, placed, walk
 from .rewriter_parts import Part
 
-THUNK, _ITEM, _FOLD, _FIRST = "<tg thunk>", "<item>", "<fold>", "<first>"
+THUNK, ITEM, _FOLD, _FIRST = "<tg thunk>", "<item>", "<fold>", "<first>"
 
 
 def arguments(*names: str, star: str | None = None) -> ast.arguments:
@@ -121,11 +121,11 @@ class Comprehensions(Part):
         for test in reversed(first.ifs):
             inner = self.of_fold("when", [self.expr(test), self.thunk(inner)], test)
         self.locals.pop()
-        item = ast.Tuple([ast.Name(_ITEM, ast.Load())], ast.Load())
+        item = ast.Tuple([ast.Name(ITEM, ast.Load())], ast.Load())
         bound = ast.ListComp(inner, [ast.comprehension(first.target, item, [], 0)])
         for part in (item, item.elts[0], bound):
             placed(part, terms.elt)
-        body = placed(ast.Lambda(arguments(_ITEM, star=THUNK), bound), terms.elt)
+        body = placed(ast.Lambda(arguments(ITEM, star=THUNK), bound), terms.elt)
         return self.of_fold("each", [source, body], first.iter)
 
     def of_fold(self, name: str, args: list[ast.expr], like: ast.expr) -> ast.Call:
@@ -138,10 +138,10 @@ class Comprehensions(Part):
         self.locals.append(frozenset(n.id for n in walk(target) if isinstance(n, ast.Name)))
         element = self.expr(node.elt)
         self.locals.pop()
-        item = ast.Tuple([ast.Name(_ITEM, ast.Load())], ast.Load())
+        item = ast.Tuple([ast.Name(ITEM, ast.Load())], ast.Load())
         inner = ast.ListComp(element, [ast.comprehension(target, item, [], 0)])
         first = ast.Subscript(inner, ast.Constant(0), ast.Load())
-        function = ast.Lambda(ast.arguments([], [parameter(_ITEM)], None, [], [], None, []), first)
+        function = ast.Lambda(ast.arguments([], [parameter(ITEM)], None, [], [], None, []), first)
         for part in (item, item.elts[0], inner, first, first.slice, function, function.args.args[0]):
             placed(part, node.elt)
         return self.tg("collect", [function, made], node)

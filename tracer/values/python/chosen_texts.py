@@ -80,8 +80,8 @@ class ChosenText:
     def __getitem__(self, key: Any) -> Any:
         return self.each(lambda text: text[key])
 
-    def __contains__(self, part: Any) -> Any:
-        return _refuse()
+    def __tracegrad_contains__(self, part: Any) -> Any:
+        return self.each(lambda text: part in text)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or not hasattr(str, name):
@@ -92,6 +92,15 @@ class ChosenText:
         return _refuse()
 
     __hash__ = __str__ = __repr__ = __format__ = __bool__ = __iter__ = __lt__ = __le__ = __gt__ = __ge__ = __mod__ = _refused
+    __contains__ = _refused
+
+
+def called(f: Any, args: tuple, kwargs: dict) -> Any:
+    """A function of one text: len(text), int(text)."""
+    return args[0].each(f) if f in _OF_TEXTS and len(args) == 1 and type(args[0]) is ChosenText else NotImplemented
+
+
+_OF_TEXTS = frozenset({len, ord, bool, int, float, str, repr, ascii})
 
 
 def expect_no_identity(a: Any, b: Any) -> None:

@@ -17,6 +17,7 @@ from ....ir.ops.checks import REPORTED_WORDS, Message, instance
 from ... import tracing
 from ..boxes import Box, ScalarBox, lift
 from . import format_strings
+from .chosen_texts import ChosenText
 
 _PLAIN = (str, int, float, bool, complex, type(None))
 
@@ -40,8 +41,12 @@ def _arguments(error: Exception) -> tuple:
 
 
 def _part(error: Exception, x: object, values: list[Value]) -> tuple:
-    if isinstance(x, (str, format_strings.Text)):
+    if isinstance(x, (str, format_strings.Text, ChosenText)):
         text, more = format_strings.template(x)
+        if any(v.type.dims for v in more):
+            raise UnsupportedError(f"the message of a {type(error).__name__} says an array of run time, and compiled code says "
+                                   "numbers", "say the elements, or what is wrong with them: `f\"{x.min()}\"`",
+                                   tracing.locate())
         values += more
         return "text", format_strings.shifted(text, len(more), len(values) - len(more))
     x = lift(x) if isinstance(x, np.number | np.bool_) else x

@@ -10,10 +10,12 @@ from typing import Any, NoReturn
 
 from ....ir.core import Value
 from ....ir.errors import ConcretizationError, UnsupportedError
+from ....ir.ops.checks import LISTED, choice
 from ....ir.types import I64, INDEX
 from ... import tracing
 from .. import captured_arrays, captured_values
 from ..boxes import Box, ScalarBox
+from .chosen_texts import ChosenText
 
 
 class Text:
@@ -55,6 +57,8 @@ def template(message: str | Text) -> tuple[str, tuple[Value, ...]]:
     message = said(message)
     if isinstance(message, Text):
         return message.template, message.values
+    if isinstance(message, ChosenText):
+        return "{0:" + choice(message.texts) + "}", (message.which,)
     if isinstance(message, Box):
         return "{0}", (value_of(message),)
     return str(message).replace("{", "{{").replace("}", "}}"), ()
@@ -86,15 +90,23 @@ def joined(parts: Sequence[str | Text]) -> Text:
 
 def text(*parts: str | tuple[Any, str, str]) -> Any:
     """An f-string of literals and (value, conversion, format): a str where all is known, else a Text."""
-    if not any(type(p) is tuple and isinstance(said(p[0]), (Box, Text)) for p in parts):
+    parts = tuple((shown(p[0]), *p[1:]) if type(p) is tuple and getattr(p[0], "shown", "") == "list" else p for p in parts)
+    if not any(type(p) is tuple and isinstance(said(p[0]), (Box, Text, ChosenText)) for p in parts):
         return "".join(p if type(p) is str else _formatted(*p) for p in parts)
-    return joined([p if type(p) is str else _part(*p) for p in parts])
+    out = [p if type(p) is str else _part(*p) for p in parts]
+    traced = [p for p in out if type(p) is not str]
+    if len(traced) == 1 and type(traced[0]) is ChosenText:               # still one of some texts, which can be compared
+        at = out.index(traced[0])
+        return traced[0].each(lambda text: "".join(out[:at]) + text + "".join(out[at + 1:]))
+    return joined(out)
 
 
 def _part(x: Any, conversion: str, spec: str) -> Any:
     x = said(x) if conversion != "r" else x
     if isinstance(x, Text):
         return _formatted(str(x), conversion, spec) if spec or conversion in ("r", "a") else x
+    if isinstance(x, ChosenText):
+        return x.each(lambda text: _formatted(text, conversion, spec))
     if not isinstance(x, Box):
         return _formatted(x, conversion, spec)
     number = tracing.constant(x.read())
@@ -112,17 +124,29 @@ def _formatted(x: Any, conversion: str, spec: str) -> str:
 _CONVERSIONS: dict[str, Callable[[object], str]] = {"r": repr, "s": str, "a": ascii}
 
 
+def _is_traced(x: Any) -> bool:
+    """Whether the text of an item may be known only at run time."""
+    return isinstance(x, (Box, Text, ChosenText, list, tuple, dict)) or getattr(x, "shown", "") == "list"
+
+
 def shown(x: Any, plain: Any = str) -> Any:
     """What print writes for x: a Text where it contains traced values. `plain` shows what is not traced."""
-    if isinstance(said(x), (Box, Text)):
-        return _part(x, "r" if plain is repr and isinstance(x, Box) and x.weak is None else "", "")
-    if type(x) is dict and any(isinstance(v, (Box, Text, list, tuple, dict)) for v in x.values()):
+    x = x.settled() if getattr(x, "shown", "") == "list" else x          # a list of run-time length
+    if isinstance(said(x), (Box, Text, ChosenText)):
+        quoted = plain is repr and (isinstance(x, ChosenText) or (isinstance(x, Box) and x.weak is None))
+        return _part(x, "r" if quoted else "", "")
+    if type(x) is dict and any(_is_traced(v) for v in x.values()):
         parts = [p for k, (key, v) in enumerate(x.items()) for p in ((", " if k else "") + repr(key) + ": ", shown(v, repr))]
         return joined(["{", *parts, "}"])
-    if type(x) in (list, tuple) and any(isinstance(v, (Box, Text, list, tuple, dict)) for v in x):
+    if type(x) in (list, tuple) and any(_is_traced(v) for v in x):
         opening, closing = "[]" if type(x) is list else "()"
         parts = [p for k, v in enumerate(x) for p in ([", "] if k else []) + [shown(v, repr)]]
         return joined([opening, *parts, ",)" if type(x) is tuple and len(x) == 1 else closing])
+    if hasattr(x, "box") and hasattr(x, "kind") and len(x.box.dims) == 1:                # a list of numbers, of run-time length
+        return Text("{0:" + LISTED + ("python" if x.kind.weak else "numpy") + "}", (value_of(x.box),))
+    if getattr(x, "shown", "") in ("list", "deque"):
+        raise UnsupportedError(f"the text of a {x.shown} of run-time length, or of lists of which run time chooses one",
+                               "print its items, in a loop", tracing.locate())
     _read(x)
     return plain(x)
 
@@ -163,15 +187,16 @@ def print_(*args: Any, sep: str = " ", end: str = "\n", file: str | None = None,
 
 
 def format_(value: Any, spec: Any = "") -> Any:
-    return text((value, "", spec)) if isinstance(value, (Box, Text)) else format(value, spec)
+    return text((value, "", spec)) if isinstance(value, (Box, Text, ChosenText)) else format(value, spec)
 
 
 def text_of(make: Callable | type, conversion: str) -> Callable:
     """str or repr: a Text where the text is known only at run time."""
     def handler(*args: Any, **kwargs: Any) -> Any:
-        if len(args) == 1 and isinstance(said(args[0]), (Box, Text)):
+        if len(args) == 1 and isinstance(said(args[0]), (Box, Text, ChosenText)):
             return text((args[0], conversion, ""))
-        if len(args) == 1 and type(args[0]) in (list, tuple, dict):
+        own = len(args) == 1 and (type(args[0]) in (list, tuple, dict) or getattr(args[0], "shown", "") == "list")
+        if own:
             return shown(args[0])
         for x in args:
             _read(x)

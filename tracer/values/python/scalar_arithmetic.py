@@ -80,11 +80,17 @@ def binary(name: str, ufunc: Callable, a: float | Box, b: float | Box) -> Box:
     """a `op` b."""
     a, b = (_number_of(a), b) if weak_of(b) else (a, _number_of(b)) if weak_of(a) else (a, b)
     wa, wb = weak_of(a), weak_of(b)
+    if wa == "complex" and wb is None and _is_python_float(b):     # complex.__add__ takes any float, and np.float64 is one
+        b, wb = ScalarBox(lift(b).read(), "float"), "float"
     if wa is not None and wb is not None:
         return _python_binary(name, a, b, wa, wb)
     if name == "pow":
         return ufuncs.operator_power(a, b)
     return ufuncs.call(ufunc, a, b)
+
+
+def _is_python_float(x: Any) -> bool:
+    return type(x) is np.float64 or (type(x) is ScalarBox and x.dtype_ir is F64)
 
 
 def literal(x: Any) -> tuple[bool, float | None]:

@@ -374,9 +374,8 @@ def _round(number: ScalarBox, ndigits: int | None = None) -> ScalarBox:
 
 
 def _python_pow(base: Any, exp: Any, mod: Any = None) -> ScalarBox:
-    """With a modulus, exactly: from numbers that are known."""
-    return base ** exp if mod is None else pow(*(boxes.concrete(x, "pow() with a modulus") if isinstance(x, Box) else x
-                                                 for x in (base, exp, mod)))
+    """With a modulus, exactly: by squares (calling/number_programs.py)."""
+    return base ** exp if mod is None else boxes.HOOKS["power_modulo"](base, exp, mod)
 
 
 def _fold_truth(op: str, stop: bool) -> Callable:
