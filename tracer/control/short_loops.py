@@ -8,9 +8,10 @@ and each copy costs its own time in every pass of every compiler after this one,
 large a body is shows its first iteration: where that is beyond `sizes.traced_body`, the trace starts again with that loop
 rolled. What counts are arrays that fit no registers: each becomes loops in machine code, while numbers and small arrays are
 worth keeping in registers from copy to copy. They are not in loops that stay rolled in the body: all that is in those counts,
-so that a nest of short loops around a longer one is not written out by the product of their lengths. Where a rolled body turns out much larger than that iteration was, the counter
-does matter, as where branches hang on it, and the loop is written out after all. So it is where a name is only assigned, and
-what it held before the last iteration need not be computed, and where the function cannot be compiled with the loop rolled.
+so that a nest of short loops around a longer one is not written out by the product of their lengths. Where a rolled body turns
+out much larger than that iteration was, the counter does matter, as where branches hang on it, and the loop is written out
+after all. So it is where a name is only assigned, and what it held before the last iteration need not be computed, and where
+the function cannot be compiled with the loop rolled.
 
 What stands among the sites of a `Restart`, and so in `Trace.unroll`:
 

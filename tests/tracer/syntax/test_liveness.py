@@ -1,4 +1,4 @@
-"""Which names live: settled in nests of loops as elsewhere, and in time that grows with the nest's depth, not with 2 ** depth."""
+"""Which names live: settled in nests of loops as elsewhere, in a time that grows with the depth, not with 2 ** depth."""
 import ast
 import textwrap
 
