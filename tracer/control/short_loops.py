@@ -47,7 +47,7 @@ def count(ops: Sequence[Op], arrays: bool = True, looped: bool = False) -> int:
         if any(map(_is_large, op.results)):
             found += looped or arrays
         elif looped:
-            found += sum(1 + math.prod(v.type.dims) // PER_OP for v in op.results)
+            found += sum([1 + math.prod(v.type.shape) // PER_OP for v in op.results])
     return found
 
 
