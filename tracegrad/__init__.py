@@ -113,6 +113,7 @@ def _display(name: str) -> _Any:
     """What makes the HTML of an object of this kind."""
     return getattr(_import_module(f"{__name__}.notebook.display"), f"{name}_html")
 for _package, _module, _names in (("integrate", "scipy_quad", "quad dblquad tplquad quad_vec"),
+                                  ("sparse.linalg", "scipy_sparse", "spsolve cg"),
                                   ("optimize", "scipy_minima", "minimize_scalar root_scalar root fsolve fixed_point minimize")):
     for _name in _names.split():
         _scipy_source.LATE[_package, _name] = (

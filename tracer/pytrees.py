@@ -1,6 +1,6 @@
 """Nested containers: flattening to leaves and back.
 
-  tree ::= None | tuple | list | dict | namedtuple | dataclass instance | structured array | registered type | leaf
+  tree ::= None | tuple | list | dict | slice | namedtuple | dataclass instance | structured array | registered type | leaf
 
 The leaves of a dict come in the order of its sorted keys (as in JAX); rebuilding it gives back the insertion order. A
 `TreeDef` is hashable and says everything but the leaves: two trees that rebuild alike have equal ones.
@@ -259,6 +259,9 @@ DATACLASS = Kind("dataclass", _split_dataclass, _join_dataclass, _dotted)
 # an instance of a plain class, where whoever flattens a tree wants it open (`opened` below)
 OBJECT = Kind("object", _split_object, _join_object, _dotted)
 
+SLICE = Kind("slice", lambda x: ((x.start, x.stop, x.step), None), lambda meta, c: slice(*c),
+             lambda meta, n: [".start", ".stop", ".step"])
+
 SPARSE = Kind("sparse matrix", lambda x: ((x.data, x.indices, x.indptr), (getattr(x, "cls", type(x)), tuple(x.shape))),
               None, lambda meta, n: [".data", ".indices", ".indptr"])        # sequences/sparse.py says how it is put together
 _SPARSE = {"csr_matrix", "csc_matrix", "csr_array", "csc_array"}
@@ -294,7 +297,7 @@ def fixed(structure: TreeDef) -> list[bool]:
 
 DEQUE = Kind("deque", lambda x: (list(x), x.maxlen), lambda meta, c: collections.deque(c, meta), _indexed)
 
-_KINDS: dict[type, Kind] = {type(None): NONE, tuple: TUPLE, list: LIST, dict: DICT, collections.deque: DEQUE,
+_KINDS: dict[type, Kind] = {type(None): NONE, tuple: TUPLE, list: LIST, dict: DICT, slice: SLICE, collections.deque: DEQUE,
                             collections.OrderedDict: ORDERED, collections.defaultdict: DEFAULT}
 
 

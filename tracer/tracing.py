@@ -89,6 +89,7 @@ class Trace:
     varying  paths of the numbers from outside that have changed since earlier traces
     freezing how many calls of `static` are under way, within which what is read is not noted
     leaf_of  parameter -> argument leaf, for Python ints, which can be made static
+    unfixed  parameters: the Python ints that vary from call to call, and are no constants though they may decide shapes
     origin   region parameter -> (its Loop, the value it starts from)
     unroll   sites of the loops to unroll
     outer    id(object) -> object, for what the function reaches through a global or free variable
@@ -132,6 +133,7 @@ class Trace:
         self.varying: frozenset = getattr(_STATE, "varying", frozenset())
         self.freezing, self.unrolling, self.epoch = 0, 1, stamp()
         self.leaf_of: dict[Value, int] = {}
+        self.unfixed: set[Value] = set()
         self.origin: dict[Value, tuple[Loop, Value | None]] = {}
         self.unroll: set = set()
         self.outer: dict[int, object] = {}

@@ -74,9 +74,10 @@ def page() -> str:
     elementwise = [f.__name__ for f in ufuncs.RULES if getattr(np, f.__name__, None) is f]
     parts = [("NumPy", _by_reason([*map(_numpy_name, boxes.FUNCTIONS), *elementwise])),
              ("math and cmath", _by_reason(math)), ("scipy.special", _special())]
-    for package, programs in sorted(scipy_source.PROGRAMS.items()):
+    for package in sorted({*scipy_source.PROGRAMS, *(of for of, _ in scipy_source.LATE)}):
         title = {"spatial": "spatial.distance"}.get(package, package)
-        both = {*programs, *scipy_borrowed.NAMES.get(package, ()), *(name for of, name in scipy_source.LATE if of == package)}
+        both = {*scipy_source.PROGRAMS.get(package, ()), *scipy_borrowed.NAMES.get(package, ()),
+                *(name for of, name in scipy_source.LATE if of == package)}
         parts.append((f"scipy.{title}", _listed(both)))
     parts.append(("scipy.interpolate", ["Objects, built inside or captured: " + _listed(interpolation.BUILT)[0], "",
                                         "Functions: " + _listed(interpolation.FUNCTIONS)[0]]))

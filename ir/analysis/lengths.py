@@ -5,7 +5,7 @@ checks that say for which lengths a program holds.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from ..build import FOLDED, Builder
@@ -105,15 +105,15 @@ def expression(v: Value, depth: int = _DEPTH) -> Expression | None:
     return (op.defn.name, *parts)
 
 
-def depends(v: Value) -> bool:
-    """Whether lengths have a part in a number or a condition."""
-    return any(x.__class__ is Length for x in _sources(v))
+def depends(v: Value, unfixed: Collection[Value] = ()) -> bool:
+    """Whether lengths, or the ints `unfixed` that may decide lengths, have a part in a number or a condition."""
+    return any(x.__class__ is Length or x in unfixed for x in _sources(v))
 
 
-def follows(v: Value) -> bool:
-    """Whether a number or a condition follows from lengths alone, also where it is no `expression`."""
+def follows(v: Value, unfixed: Collection[Value] = ()) -> bool:
+    """Whether a number or a condition follows from lengths and `unfixed` alone, also where it is no `expression`."""
     found = list(_sources(v))
-    return bool(found) and all(x.__class__ is Length for x in found)
+    return bool(found) and all(x.__class__ is Length or x in unfixed for x in found)
 
 
 def _sources(v: Value) -> Iterator[Value]:

@@ -6,7 +6,7 @@ Scalars always move: no pure op fails, so it does not matter whether the loop ha
 when it is made outside, so it moves where that costs less than making it anew each time, and less memory than there is already:
 
     worth it     exp and its kin, sums, products, sorts of arrays that exist (not of ones that are only broadcast:
-                 exp(x[:, None] - y))
+                 exp(x[:, None] - y)); lists of single numbers
     comes along  what those are made from: slices, broadcasts, sums of two arrays …
     needs an     if the loop may have no iteration and is itself inside another, nothing large moves: it could be for nothing
     iteration    each time. A read of x[i] moves only out of a loop that has an iteration and before any check: else i may be
@@ -122,7 +122,7 @@ class _Motion:
         if scalar and (op.defn.__class__ is Elementwise or op.defn.reads or name == "dim"):
             self.move(op, target)
             return
-        if _heavy(op.defn) and self.backed_result(op):
+        if (_heavy(op.defn) and self.backed_result(op)) or _is_list(op):
             while target < depth and not (frames[target].inside is False or all(f.sure for f in frames[target + 1:])):
                 target += 1
             if target < depth:
@@ -179,6 +179,11 @@ class _Motion:
         if op.defn.__class__ is Elementwise:
             return any(o.type.dims == v.type.dims and self.backed(o) for o in op.operands if o.type.dims)
         return False
+
+
+def _is_list(op: Op) -> bool:
+    """Whether an array is made of single numbers, as of a list of Python: it is as short as the program that makes it."""
+    return op.defn.name == "concat" and all(d == 1 for v in op.operands for d in v.type.dims)
 
 
 def _in_bounds(op: Op) -> bool:

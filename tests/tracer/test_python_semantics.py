@@ -2,6 +2,7 @@
 beside small ones, floats stored as whole numbers, values that are equal and not the same."""
 from __future__ import annotations
 
+import cmath
 import contextlib
 import enum
 import io
@@ -136,3 +137,50 @@ def test_floating_point_errors_are_refused_or_ignored():
     assert tg.jit(quiet)(np.zeros(2)).tolist() == [np.inf, np.inf]
     with pytest.raises(tg.UnsupportedError, match="neither warns nor raises"):
         tg.jit(loud)(np.zeros(2))
+
+
+class Level(enum.IntEnum):
+    low = 1
+    high = 300
+
+
+def test_members_of_int_enumerations_are_ints_beside_python_numbers():
+    f = lambda x: x - Level.low if x > Level.high else x + Level.low        # noqa: E731
+    for x in (400, 2, 2.5, np.int64(7)):
+        found = tg.jit(f)(x)
+        assert found == f(x) and type(found) is type(f(x))
+
+
+@pytest.mark.parametrize("name", ["acos", "acosh", "asin", "asinh", "atan", "atanh", "log10", "isfinite", "isinf", "isnan"])
+def test_cmath(name):
+    f = getattr(cmath, name)
+    for z in (1 + 2j, -0.5 - 0.3j, complex("inf"), complex(0.3, float("-inf")), 0.25, -3.0, complex("nan")):
+        found, wanted = tg.jit(lambda z: f(z))(z), f(z)
+        assert type(found) is type(wanted)
+        np.testing.assert_allclose(found, wanted, rtol=4e-16)
+    if not name.startswith("is"):
+        step = 1e-6
+        (slope,) = tg.vjp(lambda x: f(complex(x, 0.4)).real, 0.3)[1](1.0)
+        np.testing.assert_allclose(slope, (f(0.3 + step + 0.4j) - f(0.3 - step + 0.4j)).real / (2 * step), rtol=1e-8)
+
+
+def test_cmath_isclose():
+    f = tg.jit(lambda a, b, t: cmath.isclose(a, b, rel_tol=t))
+    for a, b in ((1 + 2j, 1 + 2.001j), (1 + 2j, 1 + 2j), (0j, 1e-20j)):
+        for t in (1e-9, 1e-2):
+            assert f(a, b, t) is cmath.isclose(a, b, rel_tol=t)
+
+
+def test_exceptions_hold_numpy_numbers():
+    def raising(a):
+        if a == 0:
+            raise ValueError(np.int64(-7))
+        raise ValueError(np.float32(0.5), a)
+
+    for a in (0, 1):
+        with pytest.raises(ValueError) as caught:
+            tg.jit(raising)(a)
+        with pytest.raises(ValueError) as wanted:
+            raising(a)
+        assert caught.value.args == wanted.value.args
+        assert [type(x) for x in caught.value.args] == [type(x) for x in wanted.value.args]

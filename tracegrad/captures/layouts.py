@@ -32,6 +32,7 @@ from ..lowering.call.calling_convention import (
     UnreadIn,
     WeakIn,
 )
+from ..tracer import pytrees
 from ..tracer.values.captured_values import ABSENT, ATOMS, Reading
 
 _NUMBERS = {float: ("float", F64), int: ("int", I64), complex: ("complex", C128)}
@@ -133,7 +134,7 @@ class ValueLayouts:
             return PartsIn(TypeIn(type(x)), self.parts(reading))
         if type(x) in (list, dict):
             return self.whole(x, reading)
-        if reading.whole and hasattr(x, "__iter__") and not isinstance(x, tuple):
+        if reading.whole and hasattr(x, "__iter__") and not isinstance(x, tuple) and not pytrees.is_sparse_class(type(x)):
             return PartsIn(KeptIn.of(x), self.parts(reading))
         if not reading.itself and reading.parts and self.count[id(reading)] < _OFTEN:
             self.count[id(reading)] += 1

@@ -128,6 +128,17 @@ class Jitted(Dispatcher, Generic[P, R]):
         """A method, where the function stands in a class body."""
         return self if instance is None else functools.partial(self, instance)
 
+    @property
+    def _undecorated(self) -> Callable:
+        return getattr(self.root, "py_func", self.root)
+
+    @property
+    def py_func(self) -> Callable:
+        """The function itself, which Python runs: Numba's name for it. A derivative has none (AttributeError)."""
+        if self.derives:
+            raise AttributeError(f"{self!r} has no py_func: no Python function computes it (tg.disable_jit() evaluates it)")
+        return self._undecorated
+
     # --- one call ----------------------------------------------------------------------------------------------------
 
     def flatten(self, args: Sequence[Array | Box], kwargs: dict) -> arguments.Call:
@@ -167,7 +178,7 @@ class Jitted(Dispatcher, Generic[P, R]):
         if config.disable_jit:
             # a debugger shall see the user's values in the user's frame; only a program can be checked op by op, or derived
             plain = not (self.derives or config.check_numerics)
-            return getattr(self.root, "py_func", self.root)(*args, **kwargs) if plain else self.interpret(*args, **kwargs)
+            return self._undecorated(*args, **kwargs) if plain else self.interpret(*args, **kwargs)
         signalled = set()
         while True:
             with argument_objects.hiding(None if self.derives else self.revealed):

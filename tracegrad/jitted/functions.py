@@ -100,6 +100,13 @@ def _hashable(x: Any) -> Any:
     return x
 
 
+# what Numba's users ask a compiled function for, and what answers it
+NUMBA = {"inspect_llvm": "f.lower(*args).text('llvm')", "inspect_asm": "f.lower(*args).text('asm')",
+         "inspect_types": "f.lower(*args).text()", "parallel_diagnostics": "tg.explain(f, *args)",
+         **dict.fromkeys(("signatures", "nopython_signatures", "overloads", "stats"), "f.specializations"),
+         "recompile": "f.cache_clear()"}
+
+
 class Found(Jitted):
     """What users hold.
 
@@ -148,7 +155,7 @@ class Found(Jitted):
     def miss(self, *args: Any, **kwargs: Any) -> Any:
         if tracing.active() is not None or (config.disable_jit and not self.derives):
             return self.own.miss(*args, **kwargs)
-        if not self.derives and inspect.isgeneratorfunction(getattr(self.root, "py_func", self.root)):
+        if not self.derives and inspect.isgeneratorfunction(self._undecorated):
             return self.root(*args, **kwargs)        # between its pauses the caller's Python runs: what it calls is compiled
         return self.core.miss(*args, **kwargs)
 
@@ -165,7 +172,10 @@ class Found(Jitted):
             given = getattr(self.root, "__dict__", {})
             if name in given and name != KEY:
                 return given[name]
-            raise
+            if hasattr(type(self), name):                # a property that says why there is nothing
+                raise
+            hint = f": {NUMBA[name]} says that here" if name in NUMBA else ""
+            raise AttributeError(f"{self!r} has no attribute {name!r}{hint}", name=name, obj=self) from None
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         return pickling.reduced(self, rebuilt, self.root, tuple([(s.name, s.options) for s in self.chain]))

@@ -10,6 +10,7 @@ returns a float) is refused, and so are types that have no meaning here.
 """
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -70,8 +71,8 @@ def compiled_for(made: Any, signatures: Iterable[Signature]) -> Any:
     """The function, compiled for the signatures that say all."""
     for signature in signatures:
         _expect_count(made, signature)
-        if None in signature.arguments:
-            continue
+        if None in signature.arguments or inspect.isgeneratorfunction(getattr(made, "py_func", None)):
+            continue                                    # a generator is run by Python, and traced where it is consumed
         try:
             lowered = made.lower(*signature.arguments)
         except ConcretizationError:                     # a number that decides a shape: only a call has it

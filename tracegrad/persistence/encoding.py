@@ -56,7 +56,7 @@ from .purity import is_pure
 
 _KINDS = {kind.name: kind for kind in (
     pytrees.NONE, pytrees.TUPLE, pytrees.LIST, pytrees.DICT, pytrees.ORDERED, pytrees.DEFAULT, pytrees.NAMED, pytrees.BUNCH,
-    pytrees.DATACLASS, pytrees.SPARSE, pytrees.DEQUE, optional_values.KIND, chosen_texts.KIND)}
+    pytrees.DATACLASS, pytrees.SPARSE, pytrees.DEQUE, pytrees.SLICE, optional_values.KIND, chosen_texts.KIND)}
 _BUILTIN: dict[str, type] = {"tuple": tuple, "list": list, "dict": dict, "ndarray": np.ndarray, "memmap": np.memmap,
                              "method": types.MethodType}
 _ORDERED = (bool, int, float, complex)                # whose hashes are the same in every process

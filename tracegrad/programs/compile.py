@@ -28,7 +28,7 @@ from ..options import config
 from ..tracer import pytrees
 from ..tracer.staging.argument_objects import Hidden
 from ..tracer.staging.arguments import Call
-from ..tracer.staging.signature import Leaf
+from ..tracer.staging.signature import VARYING, Leaf
 from ..tracer.staging.trace_function import Out, Traced
 from .nan_check import checked
 
@@ -163,6 +163,8 @@ def _node(structure: pytrees.TreeDef, children: list, arguments: bool) -> callin
         return calling_convention.Node(dict, tuple(found[k] for k in order), order)
     if kind is pytrees.NAMED and (not arguments or calling_convention.is_plain_namedtuple(meta[0])):
         return calling_convention.Node(meta[0], tuple(children), meta[1], lambda *c: kind.join(meta, c))
+    if kind is pytrees.SLICE:
+        return calling_convention.Node(slice, tuple(children), ("start", "stop", "step"), slice)
     if (kind is pytrees.OBJECT and arguments) or kind is pytrees.DATACLASS:
         own, complete = pytrees.own_names(meta[0], meta[1])
         if arguments and not complete:
@@ -333,7 +335,7 @@ def specialise(traced: Traced, call: Call, form: Form, trace_ms: float = 0.0, st
     sizes = lengths_of(call)
     f = final(program, captures, tuple(sizes))
     guards = f.attrs.get("guards", ())
-    if sizes and lengths.compares_data(f):
+    if (sizes or VARYING in [leaf.value for leaf in traced.leaves if leaf.kind == "int"]) and lengths.compares_data(f):
         raise OtherLengths("it compares lengths that follow from data")
     expect_fitting(guards, sizes)
     tick("optimize")

@@ -272,7 +272,9 @@ def _builtin(trace: Trace, f: Callable, args: Any, kwargs: dict) -> bool | Itera
         change_length(trace, owner, name, args)
     if type(owner) is list and name in LIST_METHODS and LIST_METHODS[name](owner, args, kwargs):
         return None
-    if name in ("index", "count", "__contains__") and type(owner) in (set, list) and args and isinstance(args[0], Box):
+    if type(owner) in (list, tuple) and name in LOOKUPS and any(isinstance(x, Box) for x in (*owner, *args)):
+        return LOOKUPS[name](owner, *args)
+    if name == "__contains__" and type(owner) in (set, list) and args and isinstance(args[0], Box):
         tracing.need_concrete(args[0], f"{type(owner).__name__}.{name}")
     if type(owner) is str and any(isinstance(format_strings.said(a), (Box, format_strings.Text)) for a in args):
         return format_strings.formatted(owner, name, args, kwargs)
@@ -337,6 +339,8 @@ OF_OBJECTS: dict[str, Callable] = {}
 OUTGROWN: list = []
 # name -> handler(list, args, kwargs), true where it has done what the method does (containers/list_sort.py)
 LIST_METHODS: dict = {}
+# name -> what a method of lists and tuples is of items that only run time knows (containers/list_functions.py)
+LOOKUPS: dict[str, Callable] = {}
 _CHANGES: dict[type, set[str]] = {
     list: {"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse"},
     dict: {"pop", "popitem", "clear", "update", "setdefault"},

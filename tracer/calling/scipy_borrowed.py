@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 NAMES = {package: frozenset(names.split()) for package, names in {
     "linalg": """
-        coshm cosm sinhm sinm tanm fiedler fiedler_companion leslie matmul_toeplitz orthogonal_procrustes pinvh
+        coshm cosm sinhm sinm tanhm tanm fiedler fiedler_companion leslie matmul_toeplitz orthogonal_procrustes pinvh
         convolution_matrix
     """,
     "stats": """
@@ -197,6 +197,8 @@ def _over_axes(wrapper: Any, name: str) -> Any:
         keepdims = kwargs.pop("keepdims", False)
         _contains_nan(None, policy)
         given = loose + [kwargs.pop(n) for n in names] + [kwargs.pop(n) for n in also]
+        if len(given) > 1 and any(type(s) in (int, float) for s in given):            # which leave float32 as it is
+            given = list(_promote(*given))
         samples, kept = _aligned([as_array(s) for s in given], axis, _part(wrapper, "paired"))
         return _applied(wrapper, f, samples, also, kwargs, kept if keepdims else None, name)
 

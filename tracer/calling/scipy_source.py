@@ -18,6 +18,7 @@ from ..scipy.programs.interpolate import choice as interpolation
 from ..scipy.programs.linalg import control, factorisations, matrices, over_numpy
 from ..scipy.programs.stats import density_estimates, methods, multivariate
 from ..syntax import source
+from ..values.boxes import HOOKS
 from ..values.promotion import fail
 from . import calls, dispatch, scipy_borrowed
 from .scipy_borrowed import boxed
@@ -47,7 +48,7 @@ _REMEDIES = {
                 "them inside, or compiled functions to SciPy's solver from outside with tg.scipy",
     "integrate": "use fixed_quad, simpson, solve_ivp with t_eval, tg.implicit.odeint or a loop inside, or hand a compiled "
                  "function to SciPy's integrator from outside",
-    "sparse": "use np.linalg.solve or eigh of the dense matrix, a loop of the method's steps, or tg.implicit.root",
+    "sparse": "use spsolve, cg, np.linalg.solve or eigh of the dense matrix, or a loop of the method's steps",
 }
 
 
@@ -73,6 +74,17 @@ def _where_held(f: Any, program: Callable) -> Callable:
                                     else calls.as_it_stands(f, args, kwargs))
 
 
+def _solver(f: Any, program: Callable) -> Callable:
+    """The same of a function that takes sparse matrices, also from outside."""
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if not _reads_traced(args, kwargs):
+            return calls.as_it_stands(f, args, kwargs)
+        lifted = HOOKS["sparse"]
+        return calls.call(program, *map(lifted, args), **{name: lifted(x) for name, x in kwargs.items()})
+
+    return call
+
+
 def _refusing(f: Any, name: str) -> Any:
     def call(*args: Any, **kwargs: Any) -> Any:
         if _reads_traced(args, kwargs):
@@ -90,7 +102,8 @@ def redirect(f: Any) -> Any:
     if (kind.__module__ or "").startswith("scipy.stats") and kind.__name__.endswith(("_gen", "_frozen")):
         return _distribution(f, owner)
     if parts[:3] == ["scipy", "sparse", "linalg"] and isinstance(f, types.FunctionType):
-        return _refusing(f, f"scipy.sparse.linalg.{f.__name__}")
+        late = LATE.get(("sparse.linalg", f.__name__))
+        return _refusing(f, f"scipy.sparse.linalg.{f.__name__}") if late is None else _solver(f, late())
     if parts[0] != "scipy" or len(parts) < 2 or parts[1] == "sparse":        # which sequences/sparse.py knows
         return None
     if type(f).__name__ in _COMPILED:

@@ -127,12 +127,15 @@ def facts_of(held: Any) -> Facts:
     return Facts(type(held), factory=getattr(held, "default_factory", None))
 
 
+FEW = 16                         # ints among the arguments, as of a list, of which keys become numbers of the program
+
+
 def outgrow(trace: Trace, held: Any, key: Any) -> None:
     """Told that a dict or set of Python is used with a key that only run time knows: trace again with it a table, if it was
     made in the program."""
-    for leaf in pytrees.leaves_of(key):
+    for leaf in pytrees.leaves_of(key) if len(trace.leaf_of) <= FEW else ():
         if isinstance(leaf, ScalarBox):
-            tracing.need_static(leaf, "a key")              # where arguments decide it, it is a number as before
+            tracing.need_static(leaf, "a key")              # where few arguments decide it, it is a number as before
     born = trace.born_at.get(id(held))
     if born is None or born[0] is not held:
         return

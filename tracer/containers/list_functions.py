@@ -122,6 +122,19 @@ def _method(name: str) -> Callable:
     return lambda held, *args: calls.call(_PROGRAMS[name], held, *args)
 
 
+def _count(held: list | tuple, item: Any) -> Any:
+    return calls.call(_PROGRAMS["count_of"], held, item)
+
+
+def _index(held: list | tuple, item: Any, *bounds: Any) -> Any:
+    """Of a list or tuple of known length: where the first equal item stands, from a bound on and before another."""
+    start, stop = [boxes.concrete(x, "a bound of index()") if isinstance(x, Box) else x for x in (*bounds, None, None)[:2]]
+    first, last, _ = slice(start, stop).indices(len(held))
+    missing = "tuple.index(x): x not in tuple" if type(held) is tuple else None
+    return calls.call(_PROGRAMS["index_of"], held[first:last], item, first, missing)
+
+
+calls.LOOKUPS.update(count=_count, index=_index)
 for _name in ("pop", "insert", "index", "remove", "count", "reverse"):
     dynamic_lists.METHODS[_name] = _method(_name)
 dynamic_lists.METHODS["sort"] = sort

@@ -76,6 +76,23 @@ def index(held: Any, item: Any) -> Any:
     return k
 
 
+def index_of(items: Any, item: Any, first: int, missing: str | None) -> Any:
+    k = first
+    for x in items:
+        if x == item:
+            return k
+        k += 1
+    raise ValueError(missing or f"{item} is not in list")
+
+
+def count_of(items: Any, item: Any) -> Any:
+    found = 0
+    for x in items:
+        if x == item:
+            found += 1
+    return found
+
+
 def remove(held: Any, item: Any) -> None:
     k = 0
     while k < len(held):

@@ -16,6 +16,7 @@ import numpy as np
 from ...ir.build import const
 from ...ir.core import Value
 from ...ir.errors import ConcretizationError, UnsupportedError
+from ...ir.thresholds import sizes
 from .. import pytrees, tracing
 from ..regions import leaf_types, list_scan_outputs
 from ..values import boxes, captured_arrays, captured_values, shapes, unrepeatable, views
@@ -177,6 +178,42 @@ class Rows(Source):
         return row if rank > 1 else ScalarBox(row.read())
 
 
+class Items(Source):
+    """A long list or tuple of numbers of one type that only run time knows: an array to a rolled loop, itself to one that is
+    written out."""
+
+    __slots__ = ("held", "rows")
+
+    def __init__(self, held: list | tuple):
+        self.held, self.trip, self.rows = held, len(held), Rows(boxes.HOOKS["array"](list(held)))
+
+    def at(self, k: Any) -> Any:
+        self.expect_same_length()
+        if isinstance(k, int):
+            return self.held[k]
+        return ScalarBox(self.rows.at(k).read(), self.held[0].weak)
+
+    def expect_same_length(self) -> None:
+        if len(self.held) != self.trip:
+            raise UnsupportedError("a list of numbers of run time changes its length in a loop over it",
+                                   "loop over a copy, `for x in list(items)`, or with `while`", tracing.locate())
+
+
+def lists_in(source: Source) -> list[Items]:
+    """The lists that a loop goes through, also behind enumerate(), zip(), reversed()."""
+    if type(source) is Items:
+        return [source]
+    inner = getattr(source, "inner", None)
+    parts = getattr(source, "inners", () if inner is None else (inner,))
+    return [items for part in parts for items in lists_in(part)]
+
+
+def _are_alike(held: list | tuple) -> bool:
+    """Whether all are numbers of one type, of which the trace knows none."""
+    kinds = {(x.weak, x.dtype_ir) if type(x) is ScalarBox and tracing.constant(x.read()) is None else None for x in held}
+    return len(kinds) == 1 and None not in kinds
+
+
 class Enumerated(Source):
     __slots__ = ("inner", "start")
 
@@ -244,7 +281,10 @@ def source_of(x: Any) -> Source | None:
         if (trace := tracing.active()) is not None:
             list_scan_outputs.read(trace, x)
         rows = list_scan_outputs.rows_of(x)
-        return None if rows is None else Rows(rows)
+        if rows is not None:
+            return Rows(rows)
+    if type(x) in (list, tuple) and len(x) > sizes.traced_unrolled_total and tracing.active() is not None and _are_alike(x):
+        return Items(x)
     own = SOURCES.get(type(x))
     return own and own(x)
 

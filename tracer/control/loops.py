@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...ir.core import Block, Value
-from ...ir.errors import UnsupportedError
+from ...ir.errors import ConcretizationError, UnsupportedError
 from ...ir.thresholds import sizes
 from .. import tracing
 from ..regions import escapes, leaf_types
@@ -64,6 +64,12 @@ def for_(iterable: Any, body: Any, get: Callable | None, put: Callable | None, n
     try:
         with short_loops.counted(trace, loop):
             _roll(trace, loop, source, 0, body, get, put, names, stop, mutated)
+        for items in iteration.lists_in(source):
+            items.expect_same_length()
+    except (UnsupportedError, ConcretizationError):
+        if not iteration.lists_in(source):
+            raise
+        raise tracing.Restart((), [site]) from None          # as Python does it, one item after the other
     except NeedUnroll as signal:
         if signal.loop is not loop:
             raise

@@ -244,7 +244,7 @@ class RolledLoop:
         if not self.trace.general or isinstance(trip, int) or not any(c.widens() for c in self.carried):
             return
         some = self.trace.builder("ge", trip, self.trace.builder.index(1))
-        if expression(some) is None and follows(some):
+        if expression(some) is None and follows(some, self.trace.unfixed):
             raise tracing.NeedLengths("the type of a number depends on lengths")
         if type(expression(some)) is tuple:
             self.trace.builder.emit("check", some, error="ValueError", message="a loop of another length")
@@ -292,7 +292,7 @@ class RolledLoop:
         asked = self.condition(counter, go)
         if trip is not None:
             self.expect_iteration(trip)
-        elif self.trace.general and any(c.widens() for c in self.carried) and depends(asked.yields[0]):
+        elif self.trace.general and any(c.widens() for c in self.carried) and depends(asked.yields[0], self.trace.unfixed):
             raise tracing.NeedLengths("the type of a number depends on lengths")
         inits = [iteration.as_value(0)] * len(counter) + self.inits_cache
         results = self.trace.builder.emit("while", *inits, regions=(asked, block))

@@ -14,7 +14,7 @@ from ...ir.types import BOOL, C64, C128, F16, F32, F64, INDEX
 from .. import tracing
 from ..values import boxes, shapes, ufuncs
 from ..values.boxes import FUNCTIONS, HOOKS, METHODS, ArrayBox, ScalarBox, as_array, implements, lift
-from ..values.promotion import fail, result_dtype
+from ..values.promotion import can_cast, fail, result_dtype
 from ..values.shapes import axis_of
 from . import reductions
 from .arrays.creation import iota
@@ -74,6 +74,8 @@ SERIES = {F32: 0.5, F64: 0.03, C64: 0.5, C128: 0.03}
 def sinc(x: Any) -> Any:
     box = lift(x)
     dtype = result_dtype([box.kind, float])
+    if dtype is F16:
+        return FUNCTIONS[np.astype](sinc(FUNCTIONS[np.astype](as_array(x), np.float32)), np.float16)
     y = boxes.result(boxes.to_value(box, dtype)) * math.pi
     small = np.abs(y) < SERIES[dtype]
     safe, square = where(small, 1.0, y), y * y
@@ -153,9 +155,16 @@ def diff(a: Any, n: Any = 1, axis: Any = -1, prepend: Any = np._NoValue, append:
 
 @implements(np.ediff1d)
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
-    parts = [ravel(to_begin)] if to_begin is not None else []
-    parts.append(_differences(ravel(ary)))
-    parts += [ravel(to_end)] if to_end is not None else []
+    inner = _differences(ravel(ary))
+
+    def end(x: Any, name: str) -> list:
+        if x is None:
+            return []
+        if not can_cast(lift(x).kind, inner.dtype_ir, "same_kind"):
+            raise TypeError(f"dtype of `{name}` must be compatible with input `ary` under the `same_kind` rule.")
+        return [FUNCTIONS[np.astype](ravel(x), inner.kind)]
+
+    parts = [*end(to_begin, "to_begin"), inner, *end(to_end, "to_end")]
     return parts[0] if len(parts) == 1 else FUNCTIONS[np.concatenate](parts)
 
 
@@ -243,26 +252,37 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     target = np.complex128 if table.dtype_ir.complex else np.float64
     grid, table = FUNCTIONS[np.astype](grid, np.float64), FUNCTIONS[np.astype](table, target)
     shapes.require_equal(grid.dims[0], table.dims[0], "fp and xp are not of the same length.")
-    at = lift(x)
-    at = boxes.result(boxes.to_value(at, F64))
+    at = boxes.result(boxes.to_value(lift(x), F64))
+    reductions.require_elements(grid.dims[0], "array of sample points is empty")
+    low, high = table[0] if left is None else left, table[-1] if right is None else right
+    if target is np.complex128:
+        found = boxes.result(tracing.current().builder("complex", *[
+            _interpolated(at, grid, part(table), part(low), part(high)).read() for part in (np.real, np.imag)]))
+    else:
+        found = _interpolated(at, grid, table, low, high)
+    return boxes.result((found if grid.dims == (1,) else where(np.isnan(at), at, found)).read())
+
+
+def _interpolated(at: Any, grid: Any, table: Any, low: Any, high: Any) -> Any:
+    """The line between the two neighbours of `at`, where it is no NaN. Where the line from the left one is NaN, as between
+    infinite values, NumPy takes that from the right one, and their value where they are equal."""
     n = grid.dims[0]
-    reductions.require_elements(n, "array of sample points is empty")
-    low = table[0] if left is None else left
-    high = table[-1] if right is None else right
     if type(n) is int and n == 1:
         inside = line = table[0]
     else:
         last = boxes.count(shapes.arith("sub", n, 2))
         k = FUNCTIONS[np.clip](searchsorted(grid, at, "right") - 1, 0, last)
-        x0, y0 = take(grid, k), take(table, k)
-        slope = (take(table, k + 1) - y0) / (take(grid, k + 1) - x0)
+        x0, y0, x1, y1 = take(grid, k), take(table, k), take(grid, k + 1), take(table, k + 1)
+        slope = (y1 - y0) / (x1 - x0)
         line = slope * (at - x0) + y0                          # at a point of the table the slope is that to its right
-        inside = where(np.equal(at, x0), y0, line)
+        other = slope * (at - x1) + y1
+        other = where(np.logical_and(np.isnan(other), np.equal(y0, y1)), y0, other)
+        inside = where(np.equal(at, x0), y0, where(np.isnan(line), other, line))
     found, smooth = (where(np.greater(at, grid[-1]), high, where(np.less(at, grid[0]), low, within))
                      for within in (where(np.equal(at, grid[-1]), table[-1], inside), line))
     if line is not inside:
         found = boxes.result(tracing.current().builder("surrogate", found.read(), smooth.read()))
-    return boxes.result(where(np.isnan(at), at, found).read())
+    return found
 
 
 def _wrapped(x: Any, xp: Any, fp: Any, period: Any) -> Any:

@@ -9,8 +9,8 @@ import numpy as np
 
 from ...ir.build import Builder, const
 from ...ir.core import Value
-from ...ir.errors import DTypeError, ShapeError
-from ...ir.types import C64, C128, F32, F64, Dim, DType
+from ...ir.errors import BoundsError, DTypeError, ShapeError
+from ...ir.types import C64, C128, F16, F32, F64, Dim, DType
 from .. import tracing
 from ..values import boxes, shapes, ufuncs
 from ..values.boxes import FUNCTIONS, ArrayBox, as_array, implements
@@ -29,7 +29,7 @@ def _swapped(norm: str | None) -> str:
 
 def _precision(a: ArrayBox) -> tuple[DType, ...]:
     """(real, complex) dtype of a transform of this array."""
-    return (F32, C64) if a.dtype_ir in (F32, C64) else (F64, C128)
+    return (F32, C64) if a.dtype_ir in (F16, F32, C64) else (F64, C128)
 
 
 def _length(n: Any) -> Dim:
@@ -63,8 +63,13 @@ def _scaled(value: Value, n: int, norm: str, real: DType) -> Value:
     builder = tracing.current().builder
     if norm in (None, "backward"):
         return value
-    points = builder.cast(builder.index(n), real)
-    factor = builder("div", const(1, real), builder("sqrt", points) if norm == "ortho" else points)
+    exact = F32 if real is F16 else real
+
+    def rounded(x: Value) -> Value:
+        return builder.cast(builder.cast(x, real), exact)
+
+    points = rounded(builder.index(n))
+    factor = rounded(builder("div", const(1, exact), rounded(builder("sqrt", points)) if norm == "ortho" else points))
     return builder("mul", value, builder.cast(factor, value.type.dtype))
 
 
@@ -75,11 +80,14 @@ def _along(transform: Callable) -> Callable:
         name = _swapped(norm)
         box = as_array(a)
         if not box.dims:
-            fail(ShapeError, "tuple index out of range")
+            fail(BoundsError, "tuple index out of range")
         k = axis_of(axis, len(box.dims))
         box = moveaxis(box, k, -1)
         found, n = transform(tracing.current().builder, box, n, _precision(box))
-        found = _scaled(found, n, name if swap else _SWAPPED[name], found.type.dtype.real)
+        half = box.dtype_ir is F16                                  # the factor is rounded to it, and what irfft gives
+        found = _scaled(found, n, name if swap else _SWAPPED[name], F16 if half else found.type.dtype.real)
+        if half and not found.type.dtype.complex:
+            found = tracing.current().builder.cast(found, F16)
         found = moveaxis(boxes.array(found), -1, k)
         return found if out is None else ufuncs.deliver("fft", found.read(), out)
 

@@ -17,12 +17,23 @@ from .calculus import diff
 from .selection import searchsorted, take, where
 
 
+def _takes_unsigned() -> bool:
+    """Whether this NumPy counts numbers of uint64."""
+    try:
+        return bool(np.bincount(np.zeros(1, np.uint64))[0])
+    except TypeError:
+        return False
+
+
+_TAKES_UNSIGNED = _takes_unsigned()
+
+
 @implements(np.bincount)
 def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     builder, x = tracing.current().builder, as_array(x)
     if len(x.dims) != 1:
         raise ValueError("object too deep for desired array")
-    if not np.can_cast(x.kind, np.int64):
+    if not np.can_cast(x.kind, np.int64) and not (x.kind == np.uint64 and _TAKES_UNSIGNED):
         raise TypeError(f"Cannot cast array data from {x.kind!r} to dtype('int64') according to the rule 'safe'")
     at = shapes.index_value(x.read())
     fine = builder.reduce(builder("ge", at, builder.index(0)), "all", (0,))
@@ -43,6 +54,8 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
 
 def edges_of(a: Any, bins: Any, range_: Any) -> Any:
     """The edges of a histogram, and whether they are evenly spaced by construction."""
+    if a.dtype_ir.complex:
+        fail(UnsupportedError, "a histogram of complex numbers cannot be compiled", "take their .real, or np.abs of them")
     given = lift(bins)
     if given.dims:
         edges = as_array(given)

@@ -15,7 +15,7 @@ from .. import tracing
 from ..values import boxes, shapes, ufuncs
 from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox, as_array, implements, lift
 from ..values.promotion import accumulator, fail, mean_dtype, to_dtype
-from ..values.shapes import axes_of, axis_of, kept
+from ..values.shapes import axes_of, axis_of, kept, reduced_axes
 from .arrays.manipulation import ravel
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _arithmetic(kind: str, name: str) -> Callable:
         if dtype is None and out is not None:
             target = accumulator(value.type.dtype)
         value = masked(boxes.converted(box, value, target), where, start)
-        axes = axes_of(axis, value.type.rank)
+        axes = reduced_axes(axis, value.type.rank)
         found = builder.reduce(value, kind, axes)
         if initial is not MISSING and initial is not None:
             found = builder(combine, found, _initial(initial, target))
@@ -102,14 +102,14 @@ def require_elements(count: Dim, message: str) -> None:
             fail(ShapeError, message)
         return
     builder = tracing.current().builder
-    builder.emit("check", builder("gt", count, builder.index(0)), error="ShapeError", message=message)
+    builder.emit("check", builder("gt", count, builder.index(0)), error="ShapeError", message=message, decided=True)
 
 
 def _extremum(kind: str, name: str) -> Callable:
     def run(a: ArrayBox, axis: int | None = None, out: Expr | None = None, keepdims: Any = MISSING, initial: Any = MISSING,
             where: Any = MISSING) -> Any:
         builder, value = tracing.current().builder, boxes.to_value(a)
-        axes = axes_of(axis, value.type.rank)
+        axes = reduced_axes(axis, value.type.rank)
         dtype = value.type.dtype
         if initial is MISSING or initial is None:
             if where is not MISSING and where is not True:
@@ -135,7 +135,7 @@ def _logical(kind: str) -> Callable:
     def run(a: ArrayBox, axis: int | None = None, out: Expr | None = None, keepdims: Any = MISSING, *,
             where: Any = MISSING) -> Box:
         value = masked(boxes.to_value(a, BOOL), where, kind == "all")
-        axes = axes_of(axis, value.type.rank)
+        axes = reduced_axes(axis, value.type.rank)
         return finish(tracing.current().builder.reduce(value, kind, axes), value.type.dims, axes, keepdims, out,
                       f"logical_{kind}")
 
@@ -186,7 +186,9 @@ def variance(a: ArrayBox, axis: int | None, dtype: Any, ddof: int, where: Any, c
     target = mean_dtype(box.dtype_ir) if dtype is None else to_dtype(dtype)
     value = boxes.converted(box, box.read(), target)
     axes = axes_of(axis, value.type.rank)
-    dims = value.type.dims
+    dims, distant = value.type.dims, value
+    if box.dtype_ir.complex and not target.complex:            # the mean is real then, and the distances from it are not
+        distant = box.read()
     wide = kept(dims, axes)
     if centre is MISSING:
         total = builder.reduce(masked(value, where, 0), "sum", axes)
@@ -194,11 +196,11 @@ def variance(a: ArrayBox, axis: int | None, dtype: Any, ddof: int, where: Any, c
         centre_value = builder.reshape(centre_value, wide) if wide else centre_value
     else:
         centre_value = boxes.to_value(centre, target)
-    (x, m), _ = shapes.align([value, centre_value])
+    (x, m), _ = shapes.align([distant, builder.cast(centre_value, distant.type.dtype)])
     distance = builder("sub", x, m)
-    if target.complex:
+    if distant.type.dtype.complex:
         re, im = builder("real", distance), builder("imag", distance)
-        squares = builder("add", builder("mul", re, re), builder("mul", im, im))
+        squares = builder.cast(builder("add", builder("mul", re, re), builder("mul", im, im)), target.real)
     else:
         squares = builder("mul", distance, distance)
     total = builder.reduce(masked(squares, where, 0), "sum", axes)
@@ -234,7 +236,7 @@ _COUNTS_IN_PYTHON = type(np.count_nonzero(np.ones(1))) is int          # so unti
 def count_nonzero(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     builder = tracing.current().builder
     truth = boxes.to_value(a, BOOL)
-    axes = axes_of(axis, truth.type.rank)
+    axes = reduced_axes(axis, truth.type.rank)
     found = builder.reduce(builder.cast(truth, INDEX), "sum", axes)
     if axis is None and not keepdims and _COUNTS_IN_PYTHON:
         return ScalarBox(found, "int")
@@ -248,7 +250,7 @@ def _position(kind: str) -> Callable:
         builder, box = tracing.current().builder, as_array(a)
         dims = box.dims
         value = box.read()
-        if axis is None:
+        if axis is None or not (dims or reduced_axes(axis, 0)):
             value, k, axes = builder.reshape(value, (shapes.product(dims),)), 0, tuple(range(len(dims)))
         else:
             k = axis_of(axis, len(dims))
@@ -337,13 +339,17 @@ implements(np.nancumprod)(lambda a, axis=None, dtype=None, out=None: cumprod(wit
 
 def _nan_extremum(run: Callable, kind: str) -> Callable:
     """Where all are NaN the result is NaN."""
-    def call(a: Any, axis: int | None = None, out: Any = None, keepdims: Any = MISSING) -> Any:
+    def call(a: Any, axis: int | None = None, out: Any = None, keepdims: Any = MISSING, initial: Any = MISSING,
+             where: Any = MISSING) -> Any:
         box = as_array(a)
         if not box.dtype_ir.inexact:
-            return run(box, axis, out, keepdims)
+            return run(box, axis, out, keepdims, initial, where)
         filled, good = without_nan(box, extreme_of(box.dtype_ir, kind))
-        found = run(filled, axis, None, keepdims)
-        value = FUNCTIONS[np.where](any_(good, axis, None, keepdims), found, np.asarray(math.nan, box.kind)[()])
+        found = run(filled, axis, None, keepdims, initial, where)
+        some = any_(good, axis, None, keepdims, where=where)
+        if initial is not MISSING and initial is not None:
+            some = np.logical_or(some, np.logical_not(np.isnan(initial)))
+        value = FUNCTIONS[np.where](some, found, np.asarray(math.nan, box.kind)[()])
         return boxes.result(value.read()) if out is None else ufuncs.deliver(kind, value.read(), out)
 
     return call

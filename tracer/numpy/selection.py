@@ -121,11 +121,11 @@ def nan_to_num(x: Any, copy: Any = True, nan: Any = 0.0, posinf: Any = None, neg
         return boxes.result(b("complex", re.read(), im.read()))
     info = np.finfo(box.dtype_ir.np)
     b, value, dtype = tracing.current().builder, box.read(), box.dtype_ir
-    top = const(info.max if posinf is None else posinf, dtype)
-    bottom = const(info.min if neginf is None else neginf, dtype)
+    top, bottom, middle = (boxes.to_value(x, dtype) for x in (
+        info.max if posinf is None else posinf, info.min if neginf is None else neginf, nan))
     found = b("select", b("eq", value, const(math.inf, dtype)), top, value)
     found = b("select", b("eq", value, const(-math.inf, dtype)), bottom, found)
-    found = b("select", b("isnan", value), const(nan, dtype), found)
+    found = b("select", b("isnan", value), middle, found)
     if not copy:
         box.write(found)
         return box
@@ -332,7 +332,7 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: A
 
 # --- by order -------------------------------------------------------------------------------------------------------
 
-def _line(a: ArrayBox, axis: int) -> tuple[ArrayBox, int]:
+def _line(a: ArrayBox, axis: Any) -> tuple[ArrayBox, int]:
     box = ravel(a) if axis is None else as_array(a)
     return box, 0 if axis is None else axis_of(axis, len(box.dims))
 
@@ -346,7 +346,8 @@ def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable:
 @implements(np.argsort)
 def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *,
             stable: Any = None) -> ArrayBox:
-    box, k = _line(a, axis)
+    box = as_array(a)
+    box, k = _line(box, None if not box.dims and axis in (0, -1) else axis)          # of a number an array of one position
     builder = tracing.current().builder
     return boxes.array(builder.cast(builder("argsort", box.read(), axis=k), I64))
 
@@ -378,18 +379,10 @@ def partition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order
 
 @implements(np.argpartition)
 def argpartition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order: Any = None) -> Any:
+    if not as_array(a).dims and axis in (0, -1):
+        a = ravel(a)
     _expect_kth(a, kth, axis)
     return argsort(a, axis)
-
-
-@implements(np.lexsort)
-def lexsort(keys: Any, axis: Any = -1) -> Any:
-    """Stable sorts from the last key to the first: the last decides."""
-    parts = [as_array(k) for k in keys]
-    order = argsort(parts[0], axis)
-    for key in parts[1:]:
-        order = take_along_axis(order, argsort(take_along_axis(key, order, axis), axis), axis)
-    return order
 
 
 def _sort_in_place(x: ArrayBox, axis: int = -1, kind: str | None = None, order: str | None = None, *,
@@ -398,7 +391,6 @@ def _sort_in_place(x: ArrayBox, axis: int = -1, kind: str | None = None, order: 
 
 
 METHODS["sort"] = _sort_in_place
-
 
 
 def _partition_in_place(x: Any, kth: Any, axis: int = -1, kind: str = "introselect", order: str | None = None) -> None:
@@ -428,6 +420,8 @@ def searchsorted(a: Any, v: Any, side: Any = "left", sorter: Any = None) -> Any:
 def digitize(x: Any, bins: Any, right: Any = False) -> Any:
     """Ascending bins: a search. Descending ones: the number of bins less a search in the reversed bins."""
     edges = as_array(bins)
+    if lift(x).dtype_ir.complex:
+        raise TypeError("x may not be complex")
     side = "left" if right else "right"
     up = searchsorted(edges, x, side)
     n = boxes.count(edges.dims[0])
@@ -460,7 +454,7 @@ def allclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: An
 
 @implements(np.array_equal)
 def array_equal(a1: Any, a2: Any, equal_nan: Any = False) -> Any:
-    x, y = lift(a1), lift(a2)
+    x, y = as_array(a1), as_array(a2)
     if len(x.dims) != len(y.dims) or any(type(p) is int and type(q) is int and p != q for p, q in zip(x.dims, y.dims)):
         return False
     same = np.equal(x, y)

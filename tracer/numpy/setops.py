@@ -16,7 +16,19 @@ from ..values.boxes import FUNCTIONS, ArrayBox, ScalarBox, as_array, implements
 from ..values.promotion import fail
 from . import histograms
 from .arrays.manipulation import moveaxis, ravel, reshape
-from .selection import argsort, take
+from .selection import argsort, take, take_along_axis
+
+
+@implements(np.lexsort)
+def lexsort(keys: Any, axis: Any = -1) -> Any:
+    """Stable sorts from the last key to the first: the last decides."""
+    parts = [as_array(k) for k in keys]
+    if not parts[0].dims:
+        return argsort(parts[0], axis)[0]
+    order = argsort(parts[0], axis)
+    for key in parts[1:]:
+        order = take_along_axis(order, argsort(take_along_axis(key, order, axis), axis), axis)
+    return order
 
 
 @implements(np.unique)
@@ -74,8 +86,13 @@ def fill_diagonal(a: Any, val: Any, wrap: Any = False) -> None:
     dims = a.dims
     if len(dims) < 2:
         fail(ShapeError, "array must be at least 2-d")
-    if wrap:
-        fail(UnsupportedError, "np.fill_diagonal with wrap=True cannot be compiled", "assign to a[i, i] for each block")
+    if wrap and len(dims) == 2:
+        if not all(isinstance(d, int) for d in dims):
+            fail(UnsupportedError, "np.fill_diagonal with wrap=True of lengths known only at run time",
+                 "assign to a[i, i] for each block")
+        at = np.arange(0, dims[0] * dims[1], dims[1] + 1)
+        a[at // dims[1], at % dims[1]] = val
+        return
     if len(dims) > 2:
         for d in dims[1:]:
             shapes.require_equal(dims[0], d, "All dimensions of input must be of equal length")

@@ -58,11 +58,13 @@ def cov(m: Any, y: Any = None, rowvar: Any = True, bias: Any = False, ddof: Any 
     target = result_dtype([x.kind, np.dtype(float)]) if dtype is None else to_dtype(dtype)
     x = boxes.array(boxes.to_value(x, target))
     less = (0 if bias else 1) if ddof is None else ddof
+    if lift(less).dims or (isinstance(less, float) and less != int(less)):
+        fail(ShapeError, "ddof must be integer")
     w = [as_array(v) for v in (fweights, aweights) if v is not None]
     if not w:
         x = x - reductions.mean(x, 1, keepdims=True)
         n, turned = boxes.count(x.dims[1]), x.T
-        left = max(n - less, 0) if isinstance(n, int) and isinstance(less, int) else n - less
+        left = max(n - less, 0) if isinstance(n, int) and isinstance(less, int) else np.maximum(n - less, 0)
     else:
         weight = w[0] if len(w) == 1 else w[0] * w[1]
         total = sum_(weight)

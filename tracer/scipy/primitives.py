@@ -51,6 +51,13 @@ def sloped(value: Any, like: Any) -> Any:
     return type(x)(builder("surrogate", x.read(), builder.cast(y.read(), x.dtype_ir)), x.weak)      # type: ignore[call-arg]
 
 
+def followed(value: Any, like: Any) -> Any:
+    """An array of constant elements with the derivatives of another, which is equal to it."""
+    builder, x, y = tracing.current().builder, as_array(value), as_array(like)
+    held = builder("stop_gradient", x.read())
+    return boxes.array(builder("surrogate", held, builder.cast(y.read(), x.dtype_ir)))
+
+
 def stopped(x: Any) -> Any:
     """The same numbers without a derivative."""
     x = boxes.lift(x)

@@ -21,7 +21,7 @@ from .. import pytrees
 from ..calling import calls
 from ..syntax import source
 from ..values import boxes, shapes
-from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox
+from ..values.boxes import FUNCTIONS, HOOKS, ArrayBox, Box, ScalarBox
 from ..values.promotion import fail
 
 _SCALARS: tuple[type, ...] = (int, float, complex, np.generic, ScalarBox)
@@ -278,4 +278,5 @@ def _join(meta: tuple[type, tuple[int, ...]], children: Sequence) -> Any:
 
 pytrees.SPARSE.join = _join
 calls.REDIRECTS.append(redirect)
+HOOKS["sparse"] = lifted
 pytrees.learn(Sparse, pytrees.SPARSE)

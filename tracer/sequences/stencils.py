@@ -6,19 +6,24 @@
                                                              out[i, j] = f(a around (i, j))
 
 The kernel is traced like any function, on windows: in a window, positions count from its place. How far the kernel reaches is
-what Numba reads off its constants, or its option `neighborhood`. Array arguments that `standard_indexing` names are no windows.
+what a run of it on unknown elements shows, or its option `neighborhood`. Arrays that `standard_indexing` names are no windows.
 """
 from __future__ import annotations
 
 import inspect
-import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ...ir.core import Block, Value
 from ...ir.errors import ShapeError, UnsupportedError
+from ...ir.types import Type
+from .. import tracing
 from ..calling import calls, dispatch
 from ..control import iteration, loops
+from ..regions import region_tracing
+from ..tracing import Scope
 from ..values import boxes
 from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox, as_array, lift
 from ..values.promotion import fail
@@ -35,11 +40,15 @@ class Window:
         self.array, self.place = array, place
 
     def __getitem__(self, key: Any) -> Any:
-        offsets = key if isinstance(key, tuple) else (key,)
-        if len(offsets) != len(self.place) or any(isinstance(k, slice) for k in offsets):
-            fail(UnsupportedError, f"an array with {len(self.place)} axes is read with {len(offsets)} positions, or slices",
-                 "read one element: a[0, 1]")
-        return self.array[tuple([p + k for p, k in zip(self.place, offsets)])]
+        return self.array[tuple([p + k for p, k in zip(self.place, _offsets(key, len(self.place)))])]
+
+
+def _offsets(key: Any, rank: int) -> tuple:
+    offsets = key if isinstance(key, tuple) else (key,)
+    if len(offsets) != rank or any(isinstance(k, slice) for k in offsets):
+        fail(UnsupportedError, f"an array with {rank} axes is read with {len(offsets)} positions, or slices",
+             "read one element: a[0, 1]")
+    return offsets
 
 
 def stencil(f: Any, args: tuple, out: Any = None) -> Any:
@@ -60,14 +69,14 @@ def stencil(f: Any, args: tuple, out: Any = None) -> Any:
     frame = tuple(map(boxes.count, args[0].dims))
     if any(len(x.dims) != len(frame) for x, m in zip(args, moving) if m):
         fail(ShapeError, f"the arrays of the stencil `{kernel.__name__}` have different numbers of axes")
-    reach = _reach(f, {n for n, m in zip(names, moving) if m}, len(frame))
+    reach, kind = _survey(f, kernel, args, moving, len(frame))
 
     def value(arrays: list[ArrayBox], place: tuple[int | ScalarBox, ...]) -> ScalarBox:
         return calls.call(kernel, *[Window(x, place) if m else x for x, m in zip(arrays, moving)])
 
     cval = f.options.get("cval", 0)
     if out is None:
-        out = FUNCTIONS[np.full](frame, cval, dtype=_kind(value, args, moving, reach))
+        out = FUNCTIONS[np.full](frame, cval, dtype=kind)
     elif "cval" in f.options:
         out[...] = cval
     _sweep(frame, reach, (), lambda place: out.__setitem__(place, value(args, place)), id(kernel))
@@ -86,72 +95,40 @@ def _sweep(frame: tuple, reach: list, place: tuple, write: Any, site: int) -> No
                site=(site, "stencil", axis))
 
 
-def _kind(value: Any, args: list, moving: list, reach: list) -> Any:
-    """The dtype of the results, from a call on ones that nothing uses."""
-    sizes = [max(0, high) - min(0, low) + 1 for low, high in reach]
-    ones = [FUNCTIONS[np.ones](tuple(sizes), dtype=x.dtype) if m else x for x, m in zip(args, moving)]
-    found = lift(value(ones, tuple([-min(0, low) for low, _ in reach])))
-    return np.result_type(found.kind) if found.weak else found.kind
+class Survey:
+    """What stands for an array while the kernel is run once, for the positions that it reads: each has the same element."""
+
+    __slots__ = ("element", "rank", "read")
+
+    def __init__(self, element: Value, rank: int, read: list[tuple]):
+        self.element, self.rank, self.read = element, rank, read
+
+    def __getitem__(self, key: Any) -> Any:
+        offsets = _offsets(key, self.rank)
+        self.read.append(tuple([tracing.constant(k.read()) if isinstance(k, Box) else k for k in offsets]))
+        return ScalarBox(self.element)
 
 
-def _reach(f: Any, names: set[str], rank: int) -> list[tuple[int, int]]:
-    """(lowest, highest) position relative to the place, for each axis."""
+def _survey(f: Any, kernel: Callable, args: list, moving: list, rank: int) -> tuple[list[tuple[int, int]], Any]:
+    """((lowest, highest) position relative to the place, for each axis; the dtype of the results), from a run into a block that
+    nothing uses: of elements that are not known both branches are traced, so it reads all positions that any place asks for."""
+    read: list[tuple] = []
+    block = Block([Type(x.dtype_ir, ()) for x, m in zip(args, moving) if m])
+    elements, returned = iter(block.params), []
+    windows = [Survey(next(elements), rank, read) if m else x for x, m in zip(args, moving)]
+    region_tracing.run(tracing.current(), Scope(block), lambda: returned.append(lift(calls.call(kernel, *windows))),
+                       None, None, ())
+    if not returned:
+        fail(UnsupportedError, f"the stencil `{kernel.__name__}` always raises", "return a number from it")
+    kind = np.result_type(returned[0].kind) if returned[0].weak else returned[0].kind
     if f.neighborhood is not None:
-        return [(int(low), int(high)) for low, high in f.neighborhood]
+        return [(int(low), int(high)) for low, high in f.neighborhood], kind
     reach = [(0, 0)] * rank
-    for offsets in _offsets(f.kernel_ir, names):
-        if len(offsets) != rank:
-            fail(ShapeError, f"the stencil reads an array of {rank} axes with {len(offsets)} positions")
-        reach = [(min(low, k), max(high, k)) for (low, high), k in zip(reach, offsets)]
-    return reach
-
-
-def _offsets(kernel: Any, names: set[str]) -> Any:
-    """The positions that a kernel reads, from Numba's own program of it."""
-    from numba.core import ir
-
-    for block in kernel.blocks.values():
-        for read in [s.value for s in block.body if isinstance(s, ir.Assign) and isinstance(s.value, ir.Expr)]:
-            if read.op not in ("getitem", "static_getitem") or _origin(kernel, read.value) not in names:
-                continue
-            index = read.index if read.op == "static_getitem" else _constant(kernel, read.index)
-            offsets = index if isinstance(index, tuple) else (index,)
-            if not all(isinstance(k, (int, np.integer)) for k in offsets):
-                fail(UnsupportedError, "a position that the stencil reads is no constant", _NEEDED)
-            yield offsets
-
-
-def _constant(kernel: Any, variable: Any) -> Any:
-    """What a variable of the kernel is in every run: a number, a tuple of such; None where runs differ."""
-    from numba.core import ir
-
-    found = _definition(kernel, variable)
-    if isinstance(found, (ir.Const, ir.Global, ir.FreeVar)):
-        return found.value
-    if isinstance(found, ir.Expr) and found.op == "build_tuple":
-        return tuple([_constant(kernel, x) for x in found.items])
-    if isinstance(found, ir.Expr) and found.op == "unary" and found.fn is operator.neg:
-        inner = _constant(kernel, found.value)
-        return None if inner is None else -inner
-    return None
-
-
-def _origin(kernel: Any, variable: Any) -> str | None:
-    """The name of the argument that a variable of the kernel is."""
-    from numba.core import ir
-
-    found = _definition(kernel, variable)
-    return found.name if isinstance(found, ir.Arg) else None
-
-
-def _definition(kernel: Any, variable: Any) -> Any:
-    """What a variable is bound to, once for all; None where there are several."""
-    from numba.core import ir, ir_utils
-
-    found = ir_utils.guard(ir_utils.get_definition, kernel, variable)
-    while isinstance(found, ir.Var):
-        found = ir_utils.guard(ir_utils.get_definition, kernel, found)
-    return found
+    for offsets in read:
+        if not all(isinstance(k, (int, np.integer)) for k in offsets):
+            fail(UnsupportedError, "a position that the stencil reads is no constant", _NEEDED)
+        reach = [(min(low, int(k)), max(high, int(k))) for (low, high), k in zip(reach, offsets)]
+    return reach, kind
 
 
 def _redirect(f: Any) -> Any:

@@ -21,7 +21,7 @@ from ..numpy.reductions import MISSING, accumulator, finish
 from ..values import boxes, shapes, ufuncs
 from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox, as_array, lift
 from ..values.promotion import fail, resolve, to_dtype
-from ..values.shapes import axes_of, axis_of
+from ..values.shapes import axis_of, reduced_axes
 from ..values.ufuncs import GUFUNCS, REDUCERS
 
 _LOGICAL = (np.logical_and, np.logical_or, np.logical_xor)
@@ -51,7 +51,7 @@ def _each(start: Any, stop: Any, body: Callable, site: tuple[Callable | str, ...
 def _reduce(ufunc: Any, array: ArrayBox, axis: int = 0, dtype: DType | None = None, out: Any = None,
             keepdims: bool = False, initial: Any = MISSING, where: bool = True) -> Any:
     box = _operand(ufunc, "reduce", array, dtype)
-    dims, axes = box.dims, axes_of(axis, len(box.dims))
+    dims, axes = box.dims, reduced_axes(axis, len(box.dims))
     rest = tuple(k for k in range(len(dims)) if k not in axes)
     lead = shapes.product([dims[k] for k in axes])
     lines = FUNCTIONS[np.transpose](box, (*axes, *rest))

@@ -51,6 +51,7 @@ class Leaf(NamedTuple):
         return Type(cast("DType", self.dtype), self.dims)
 
 
+VARYING = "varying"                # the value of a Python int's leaf that is not made static though it decides a shape
 FLOAT, INT, COMPLEX = Leaf("float", F64), Leaf("int", I64), Leaf("complex", C128)
 _NUMBERS = {float: FLOAT, int: INT, complex: COMPLEX}
 _WEAK = {"float": FLOAT, "int": INT, "complex": COMPLEX}
@@ -62,7 +63,7 @@ def static(value: Any, path: str = "argument") -> Leaf:
     try:
         hash(value)
     except TypeError:
-        if type(value) in (list, dict, np.ndarray):
+        if type(value) in (list, dict, slice, np.ndarray):
             raise ArgumentTypeError(f"{path} is a '{type(value).__name__}', which cannot be static: it is not hashable",
                                     "pass a tuple, or do not make it static") from None
         raise ArgumentTypeError(

@@ -329,9 +329,13 @@ class _Run:
         return held
 
     def integer(self, trace: Trace, k: int, param: Value) -> None:
-        """An integer argument: it can be made static, or its value in the enclosing trace can."""
+        """An integer argument: it can be made static unless it varies, or its value in the enclosing trace can."""
         if self.outer is None:
-            trace.leaf_of[param] = k
+            if self.leaves[k].value == signature.VARYING:
+                trace.unfixed.add(param)
+                trace.general = True
+            else:
+                trace.leaf_of[param] = k
         elif isinstance(self.call.values[k], Box):
             trace.origin[param] = tracing.Loop(None, "call"), self.call.values[k].read()
 

@@ -60,18 +60,21 @@ def strong(kind: Any) -> np.dtype:
 _RESOLVED: dict = {}
 
 
-def resolve(ufunc: Callable, kinds: tuple, dtype: Any = None) -> tuple[tuple[DType, ...], tuple[DType, ...]]:
-    """(input dtypes, output dtypes) that NumPy's ufunc computes in for inputs of these kinds; `dtype` is the call's keyword."""
-    key = ufunc, kinds, dtype
+def resolve(ufunc: Callable, kinds: tuple, dtype: Any = None,
+            casting: str = "same_kind") -> tuple[tuple[DType, ...], tuple[DType, ...]]:
+    """(input dtypes, output dtypes) that NumPy's ufunc computes in for inputs of these kinds, with the call's keywords."""
+    key = ufunc, kinds, dtype, casting
     found = _RESOLVED.get(key)
     if found is None:
-        found = _RESOLVED[key] = _resolve(ufunc, kinds, dtype)
+        found = _RESOLVED[key] = _resolve(ufunc, kinds, dtype, casting)
     return found
 
 
-def _resolve(ufunc: Any, kinds: Any, dtype: DType | None) -> tuple[tuple[DType, ...],
+def _resolve(ufunc: Any, kinds: Any, dtype: DType | None, casting: str) -> tuple[tuple[DType, ...],
              tuple[DType, ...]]:
-    options = {} if dtype is None else {"signature": (None,) * ufunc.nin + (dtype,) * ufunc.nout}
+    options: dict[str, Any] = {} if dtype is None else {"signature": (None,) * ufunc.nin + (dtype,) * ufunc.nout}
+    if casting != "same_kind":
+        options["casting"] = casting
     try:
         found = ufunc.resolve_dtypes(kinds + (None,) * ufunc.nout, **options)
     except TypeError as error:

@@ -187,6 +187,13 @@ def axes_of(axis: Any, rank: int) -> tuple[int, ...]:
     return tuple(sorted(axes))
 
 
+def reduced_axes(axis: Any, rank: int) -> tuple[int, ...]:
+    """The axes that a ufunc reduces: `axes_of`, but a single axis 0 or -1 of an array without axes is none."""
+    if rank == 0 and axis is not None and not isinstance(axis, (tuple, list)) and operator.index(axis) in (0, -1):
+        return ()
+    return axes_of(axis, rank)
+
+
 def kept(dims: tuple[Dim, ...], axes: tuple[int, ...]) -> tuple:
     """The dims after a reduction with keepdims."""
     return tuple(1 if k in axes else d for k, d in enumerate(dims))
@@ -259,7 +266,7 @@ def length(x: Any, what: str = "a length") -> Dim:
         builder = tracing.current().builder
         if found.op is not None and found.op.name not in _LENGTHS:
             builder.emit("check", builder("ge", found, builder.index(0)), found,
-                         error="ShapeError", message="negative dimensions are not allowed")
+                         error="ShapeError", message="negative dimensions are not allowed", decided=True)
         return found
     if found < 0:
         fail(ShapeError, "negative dimensions are not allowed")

@@ -311,7 +311,8 @@ def call(ufunc: Any, *inputs: Array | Box, out: Any = None, where: bool = True, 
     if others and any(_UNUSED.get(k, others) not in (v, others) for k, v in others.items()):
         _check_keywords(ufunc, others)
     taken = [x if isinstance(x, Box) else lift(x) for x in inputs]
-    ins, outs = resolve(ufunc, tuple([x.kind for x in taken]), None if dtype is None else to_dtype(dtype).np)
+    ins, outs = resolve(ufunc, tuple([x.kind for x in taken]), None if dtype is None else to_dtype(dtype).np,
+                        others.get("casting", "same_kind"))
     out_of_range = _beyond(ufunc, taken, ins)
     if out_of_range is not None:
         return out_of_range

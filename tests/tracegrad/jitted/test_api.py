@@ -533,3 +533,29 @@ def test_threads_compile_and_call_at_once():
     for thread in threads:
         thread.join()
     assert not wrong and f.cache_info().currsize == 5
+
+
+def test_the_function_itself_by_numba_s_name():
+    f = tg.jit(square := lambda x: x * x)
+    assert f.py_func is square
+    assert tg.jit(f).py_func is square
+    with pytest.raises(AttributeError, match="no Python function"):
+        _ = tg.grad(f).py_func
+
+
+def test_what_numba_s_users_ask_for_is_named():
+    f = tg.jit(lambda x: x + 1.0)
+    with pytest.raises(AttributeError, match=r"no attribute 'inspect_llvm': f\.lower\(\*args\)\.text\('llvm'\) says"):
+        _ = f.inspect_llvm
+    assert not hasattr(f, "no_such_name")
+    assert "define" in f.lower(1.0).text("llvm")
+
+
+def test_a_generator_with_a_signature():
+    @tg.jit("int64(int64)")
+    def squares(n):
+        for k in range(n):
+            yield k * k
+
+    assert list(squares(4)) == [0, 1, 4, 9]
+    assert tg.jit(lambda n: sum(squares(n)))(4) == 14

@@ -21,17 +21,18 @@ def outcome(f, args):
             return error
 
 
-def as_numpy(f, *args):
+def as_numpy(f, *args, compiled=True):
     """Compiled, a function gives what NumPy gives: values, dtypes, shapes, types, or an error of that class."""
-    want, got = outcome(f, args), outcome(tg.jit(f), args)
+    want, got = outcome(f, args), outcome(tg.jit(f) if compiled else tg.jit(f).interpret, args)
     if isinstance(want, Exception):
         assert isinstance(got, Exception) and (isinstance(got, type(want)) or isinstance(want, type(got))), (want, got)
         return
     if isinstance(got, Exception):
         raise got
     for a, b in zip(got, want, strict=True) if isinstance(want, tuple) else [(got, want)]:
-        assert type(a) is type(b) and a.dtype == b.dtype and np.shape(a) == np.shape(b), (got, want)
-        np.testing.assert_allclose(a, b, rtol=1e-5 if b.dtype.itemsize < 8 else 1e-12)
+        kind = np.asarray(b).dtype
+        assert type(a) is type(b) and np.asarray(a).dtype == kind and np.shape(a) == np.shape(b), (got, want)
+        np.testing.assert_allclose(a, b, rtol=1e-5 if kind.itemsize < 8 or kind == np.complex64 else 1e-12)
 
 
 ONE_DIMENSIONAL = {
@@ -174,3 +175,93 @@ def test_the_length_of_a_bincount_of_known_numbers_is_known_at_run_time_only():
         return np.bincount(np.array([0, 1, 1]), minlength=k + n)
     for start, more in ((10.0, 0), (1.0, 1), (2.0, 7)):
         as_numpy(counts, np.array([start]), more)
+
+
+def test_numbers_as_arrays_without_dimensions():
+    for dtype in (bool, np.float32, complex):
+        x = np.array(3).astype(dtype)
+        for f in (np.add.reduce, np.argsort, lambda x: np.maximum.reduce(x, axis=-1), lambda x: np.sum(x, axis=0),
+                  lambda x: np.any(x, axis=-1), lambda x: np.lexsort([x]), lambda x: np.argpartition(x, 0), np.fft.fft,
+                  lambda x: np.sum(x, axis=1), lambda x: np.mean(x, axis=0)):
+            as_numpy(f, x, compiled=False)
+    as_numpy(lambda x: np.hypot.reduce(x), np.array(2.0))
+
+
+def test_values_that_do_not_broadcast_to_the_shape_that_they_fill():
+    for x in (LINE, NONE, TABLE[:, :0], LINE[None], TABLE, LINE[:1]):
+        as_numpy(lambda x: np.full((2,), x), x)
+        as_numpy(lambda x: np.full((3, 4), x), x)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.float16, np.complex64, complex])
+def test_keywords_of_dtypes(dtype):
+    x = (np.cos(np.arange(12.0)) * 4).reshape(3, 4).astype(dtype)
+    if x.dtype.kind == "c":
+        x = x + np.array(1j * np.sin(np.arange(4.0)), dtype)
+    for f in (lambda x: np.var(x, axis=(0, 1), dtype=np.float32), lambda x: np.std(x, dtype=np.float32, where=x != 0),
+              lambda x: np.nanmax(x, axis=0, initial=2), lambda x: np.nanmin(x, axis=0, initial=2, where=x != 0),
+              lambda x: np.ediff1d(x, to_end=[1, 2]), lambda x: np.ediff1d(x, to_begin=-3.0),
+              lambda x: np.add(x, 1.5, dtype=np.float32, casting="unsafe"),
+              lambda x: np.digitize(x, [0, 1, 2]), lambda x: np.bincount(np.abs(x[0]), minlength=9),
+              lambda x: np.pad(x, 2, mode="mean"), lambda x: np.pad(x, 3, mode="linear_ramp"),
+              lambda x: np.fft.ifft(x, norm="ortho"), np.fft.irfft, np.sinc):
+        if f is not np.sinc or dtype is not np.float16:                    # of which NumPy computes the product in float16
+            as_numpy(f, x, compiled=False)
+
+
+def test_casting_that_a_call_does_not_allow():
+    with pytest.raises(TypeError, match="casting rule 'no'"):
+        tg.jit(lambda x: np.add(x, 1.5, casting="no"))(np.arange(3))
+
+
+def test_histograms_of_complex_numbers_are_refused():
+    with pytest.raises(tg.UnsupportedError, match="complex numbers"):
+        tg.jit(lambda x: np.histogram(x, 3))(LINE + 1j)
+
+
+@pytest.mark.parametrize("ddof", [0, 1, 2, 3, 7])
+def test_more_degrees_of_freedom_than_observations(ddof):
+    as_numpy(lambda m, d: np.cov(m, ddof=d), TABLE[:2, :3], ddof)
+    as_numpy(lambda m: np.cov(m, ddof=ddof), LINE[:2])
+    with pytest.raises(ValueError, match="ddof must be integer"):
+        tg.jit(lambda m: np.cov(m, ddof=1.5))(TABLE)
+
+
+def test_interpolation_between_values_that_are_not_finite():
+    x = np.array([-1.0, 0.0, 0.3, 0.5, 1.0, 1.7, 2.0, 3.0, np.nan, np.inf, -np.inf])
+    for xp, fp in (([0.0, 1, 2], [np.inf, -np.inf, 3]), ([0.0, 1, 2], [np.nan, 1, 2]), ([0.0, np.inf], [1.0, 2]),
+                   ([1.0], [2.0]), ([-np.inf, 0, np.inf], [1.0, 2, 1]), ([0.0, 1, 2], [np.inf, np.inf, np.inf]),
+                   ([0.0, 1], [-np.inf, np.inf])):
+        xp, fp = np.array(xp), np.array(fp)
+        as_numpy(np.interp, x, xp, fp)
+        as_numpy(lambda x, xp, fp: np.interp(x, xp, fp + 1j * fp[::-1]), x, xp, fp)
+
+
+def test_arguments_that_numpy_takes():
+    for n in (-2, 0, 3):
+        as_numpy(lambda: np.tri(n))
+        as_numpy(lambda k: np.tri(2, k, 1), n)
+        as_numpy(lambda: np.tril_indices(n))
+    broken = np.array([1.0, np.nan, np.inf, -np.inf])
+    as_numpy(lambda x, v: np.nan_to_num(x, nan=v, posinf=2 * v, neginf=-v), broken, 5.0)
+    as_numpy(lambda x, v: np.nan_to_num(x * (1 + 1j), nan=v), broken, 5)
+    for shape in ((7, 3), (3, 7), (3, 3)):
+        def wrapped(a):
+            np.fill_diagonal(a, 2.0, wrap=True)
+            return a
+        as_numpy(wrapped, np.zeros(shape))
+    as_numpy(np.array_equal, 1, 1)
+    as_numpy(np.array_equal, 1, 2.0)
+    as_numpy(lambda x: np.ediff1d(x, to_end=0.5), np.array([1, 2, 4]))
+    as_numpy(lambda x: np.ediff1d(x, to_begin=[7, 8]), np.array([1, 2, 4]))
+
+
+def test_frexp_of_a_number():
+    for x in (1.0, -3.5, 0.7, 1e300, 5e-324, 0.0, -0.0, math.inf, 3):
+        as_numpy(math.frexp, x)
+    assert tg.grad(lambda x: 2 * math.frexp(x)[0])(3.3) == 0.5
+
+
+def test_bases_of_int():
+    for text, base in (("12", 8), ("ff", 16)):
+        as_numpy(lambda t, b: int(t, b) + int(t, base=b), text, base)

@@ -1,6 +1,8 @@
 """Reductions and cumulative functions: axes, keepdims, dtypes, initial, where, empty arrays."""
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 import pytest
 from numpy_trace import check, expressions, run
@@ -121,6 +123,21 @@ def test_empty(shape):
         for axis in (0, 1):
             if shape[axis]:
                 check(lambda np, x, axis=axis: np.max(x, axis=axis), x)
+
+
+@pytest.mark.parametrize("name", ["sum", "prod", "max", "any", "all", "ptp", "argmax", "nansum", "count_nonzero",
+                                  "logical_and.reduce", "add.reduce", "hypot.reduce"])
+def test_axis_of_no_axes(name):
+    """A ufunc takes axis 0 and -1 of an array that has none."""
+    for axis in (0, -1):
+        check(lambda np, x, axis=axis: operator.attrgetter(name)(np)(x, axis=axis), np.array(2.5))
+    with pytest.raises(np.exceptions.AxisError):
+        run(lambda np, x: operator.attrgetter(name)(np)(x, axis=1), np.array(2.5))
+
+
+def test_flip_has_no_axis_of_no_axes():
+    with pytest.raises(np.exceptions.AxisError):
+        run(lambda np, x: np.flip(x, 0), np.array(2.5))
 
 
 def test_empty_at_run_time():

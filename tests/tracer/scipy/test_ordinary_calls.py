@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 import scipy.integrate as si
+import scipy.interpolate as sp
 import scipy.ndimage as sn
 import scipy.signal as sg
 import scipy.sparse as ss
@@ -27,6 +28,8 @@ FORMS = {
     "moved truths": (lambda b: sn.map_coordinates(b, [[0.5, 1.2], [0.3, 2.2]], order=1), B),
     "another dtype": (lambda i: sn.gaussian_filter(i, 1.0, output=float), I),
     "convolution of integers": (lambda i: sg.convolve(i[0], i[1], method="fft"), I),
+    "one sample": (lambda x: st.ttest_1samp(x[0], 0.5)[:], F), "two": (lambda x: st.ttest_ind(x[0], x[1])[:], F),
+    "nearest": (lambda x: nearest(x), F),
     "simpson": (lambda x: si.simpson(x, dx=0.5, axis=0), F),
     "simpson's correction": (lambda x: si.simpson(x[0], dx=0.5), F),
     "trapezoid": (lambda x: si.trapezoid(x[0], np.arange(4.0)), F),
@@ -37,6 +40,11 @@ FORMS = {
     "second moment": (lambda v: st.gamma(2.0, loc=v[0], scale=1.5).moment(2), V),
     "first moment": (lambda v: st.poisson(v[0]).moment(1), V), "ties": (lambda i: st.kruskal(i[0] // 9, i[1] // 9), I),
 }
+
+
+def nearest(x):
+    found = sp.interp1d(np.arange(4.0), x[0], kind="nearest", bounds_error=False, fill_value=-1.0)
+    return found(np.array([0.2, 1.7, np.nan, -3.0, 2.5]))
 
 
 def placed(x):
@@ -90,3 +98,9 @@ def test_matrices_whose_pattern_is_not_known_are_refused_by_name():
     for f in (ss.vstack, ss.block_diag):
         with pytest.raises(tg.UnsupportedError, match=rf"scipy\.sparse\.{f.__name__} of traced values cannot be compiled"):
             tg.jit(lambda a, f=f: f([a, a]) @ np.ones(3))(matrix)
+
+
+@pytest.mark.parametrize("kind", [sp.PchipInterpolator, sp.Akima1DInterpolator])
+def test_interpolants_of_real_numbers_only(kind):
+    with pytest.raises(ValueError, match=f"`{kind.__name__}` only works with real values"):
+        tg.jit(lambda y: kind(np.arange(4.0), y)(1.5))(V + 1j)

@@ -30,9 +30,9 @@ def convolved(a, w):
 
 
 @numba.stencil
-def unbounded(a):
+def unbounded(a, n):
     s = 0.0
-    for k in range(-1, 2):
+    for k in range(-1, n):
         s += a[k]
     return s
 
@@ -81,8 +81,31 @@ def test_cfunc():
 
 
 @pytest.mark.parametrize(("f", "args", "says"), [
-    (unbounded, (V,), "neighborhood"), (blur, (V,), "with 1 axes is read with 2"), (blur, (A, A), "takes 1 arguments"),
+    (unbounded, (V, 2), "neighborhood"), (blur, (V,), "with 1 axes is read with 2"), (blur, (A, A), "takes 1 arguments"),
     (blur, (2.0,), "no array"), (shifted, (A, V, 1.0), "different numbers of axes")])
 def test_misuse(f, args, says):
     with pytest.raises(tg.TracegradError, match=f"(?s){says}"):
         tg.jit(lambda *a: f(*a))(*args)
+
+
+def made_inside(x):
+    @numba.stencil
+    def pairs(a):
+        return a[0] + a[-1]
+    return pairs(x)
+
+
+def made_inside_with_computed_positions(x):
+    @numba.stencil
+    def before(a):
+        c = 2
+        return a[-c + 1]
+    return before(x)
+
+
+@pytest.mark.parametrize("f", [made_inside, made_inside_with_computed_positions])
+def test_stencils_that_the_function_makes(f):
+    x = np.arange(1.0, 11.0)
+    matrix = np.eye(10, k=-1) + (np.diag([0.0] + [1.0] * 9) if f is made_inside else 0.0)
+    np.testing.assert_array_equal(tg.jit(f)(x), matrix @ x)
+    np.testing.assert_array_equal(tg.jacobian(f)(x), matrix)

@@ -30,7 +30,7 @@ def _filled(value: Any, dims: Any, dtype: DType, order: str = "C") -> ArrayBox:
     if value is None and dims:
         made = builder("empty", *map(builder.index, dims), dtype=dtype)
     else:
-        made = shapes.expand(boxes.to_value(0 if value is None else value, dtype), dims)
+        made = shapes.assignable(boxes.to_value(0 if value is None else value, dtype), dims)
     return boxes.array(made, _fortran_strides(dims) if order == "F" and len(dims) > 1 else None)
 
 
@@ -149,8 +149,7 @@ def identity(n: Any, dtype: DType | None = None, *, like: Any = None) -> Any:
 
 @creates(np.tri)
 def tri(N: int | ScalarBox, M: int | None = None, k: int = 0, dtype: type = float, *, like: Any = None) -> ArrayBox:
-    n = shapes.length(N)
-    m = n if M is None else shapes.length(M)
+    n, m = (shapes.length(max(d, 0) if isinstance(d, int) else np.maximum(d, 0)) for d in (N, N if M is None else M))
     return boxes.array(tracing.current().builder.cast(below(n, m, k), to_dtype(dtype or float)))
 
 

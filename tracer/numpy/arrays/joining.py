@@ -404,7 +404,7 @@ def _statistic(box: ArrayBox, axis: int, n: Any, mode: str, count: int | None, s
     near = box[(*(slice(None),) * axis, slice(None, count) if side == 0 else slice(n - count, None))]
     found = FUNCTIONS[{"maximum": np.max, "minimum": np.min, "mean": np.mean, "median": np.median}[mode]](near, axis=axis,
                                                                                                     keepdims=True)
-    return np.rint(found) if mode in ("mean", "median") and not box.dtype_ir.inexact else found
+    return np.rint(found) if mode in ("mean", "median") and box.dtype_ir.kind in "iu" else found
 
 
 def _ramp(box: ArrayBox, axis: int, width: Any, goal: Any, side: int) -> Any:
@@ -414,7 +414,7 @@ def _ramp(box: ArrayBox, axis: int, width: Any, goal: Any, side: int) -> Any:
     steps = FUNCTIONS[np.reshape](steps, (-1, *(1,) * (len(box.dims) - 1 - axis)))
     steps = steps if side == 0 else boxes.count(width) - 1 - steps
     found = steps * ((edge - goal) / boxes.count(width)) + goal
-    return found if box.dtype_ir.inexact else np.floor(found)
+    return np.floor(found) if box.dtype_ir.kind in "iu" else found
 
 
 def _rank(x: Any) -> int:

@@ -302,7 +302,8 @@ def turned(box: ArrayBox, axes: tuple[int, ...]) -> ArrayBox:
 @implements(np.flip)
 def flip(m: Any, axis: Any = None) -> Any:
     box = as_array(m)
-    return turned(box, axes_of(axis, len(box.dims))) if box.dims else box[()]
+    axes = axes_of(axis, len(box.dims))
+    return turned(box, axes) if box.dims else box[()]
 
 
 @implements(np.fliplr)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import string
 
+import numpy as np
+
 from ....ir.core import Value
 from ....ir.errors import UnsupportedError
 from ....ir.ops.checks import REPORTED_WORDS, Message, instance
 from ... import tracing
-from ..boxes import Box, ScalarBox
+from ..boxes import Box, ScalarBox, lift
 from . import format_strings
 
 _PLAIN = (str, int, float, bool, complex, type(None))
@@ -42,6 +44,7 @@ def _part(error: Exception, x: object, values: list[Value]) -> tuple:
         text, more = format_strings.template(x)
         values += more
         return "text", format_strings.shifted(text, len(more), len(values) - len(more))
+    x = lift(x) if isinstance(x, np.number | np.bool_) else x
     if isinstance(x, ScalarBox) or (isinstance(x, Box) and not x.read().type.dims):
         values.append(format_strings.value_of(x))
         return "value", len(values) - 1, getattr(x, "weak", None) or values[-1].type.dtype.np.name

@@ -57,6 +57,13 @@ def weak_of(x: Array | Box) -> str | None:
     return _NAME.get(type(x))
 
 
+def _number_of(x: Any) -> Any:
+    """What an object of a class derived from int, float or complex, as a member of an IntEnum is, is beside a Python number."""
+    if isinstance(x, int | float | complex) and not (type(x) in _NAME or isinstance(x, np.generic)):
+        return int(x) if isinstance(x, int) else float(x) if isinstance(x, float) else complex(x)
+    return x
+
+
 def python_scalar(x: Any, weak: str) -> Value:
     """The value of a Python scalar as another Python type; ints that are index stay so."""
     if type(x) is int and not -2**63 <= x < 2**63:
@@ -71,6 +78,7 @@ def python_scalar(x: Any, weak: str) -> Value:
 
 def binary(name: str, ufunc: Callable, a: float | Box, b: float | Box) -> Box:
     """a `op` b."""
+    a, b = (_number_of(a), b) if weak_of(b) else (a, _number_of(b)) if weak_of(a) else (a, b)
     wa, wb = weak_of(a), weak_of(b)
     if wa is not None and wb is not None:
         return _python_binary(name, a, b, wa, wb)

@@ -193,6 +193,13 @@ def _modf(x: Any, /) -> Any:
     return tuple(ScalarBox(v, "float") for v in ufuncs.RULES[np.modf](tracing.current().builder, [_real(x)], (F64, F64)))
 
 
+@of(math.frexp)
+def _frexp(x: Any, /) -> Any:
+    b = tracing.current().builder
+    mantissa, exponent = ufuncs.RULES[np.frexp](b, [_real(x)], (F64, I64))
+    return ScalarBox(mantissa, "float"), ScalarBox(exponent, "int")
+
+
 @of(math.ldexp)
 def _ldexp(x: Any, i: Any, /) -> Any:
     b = tracing.current().builder
@@ -211,17 +218,19 @@ def _prod(iterable: Any, /, *, start: int = 1) -> Any:
     return start
 
 
-@of(math.isclose)
-def _isclose(a: Any, b: Any, *, rel_tol: float = 1e-9, abs_tol: float = 0.0) -> Any:
-    build, x, y = tracing.current().builder, _real(a), _real(b)
-    widest = build("max", build("mul", _real(rel_tol), build("max", build("abs", x), build("abs", y))), _real(abs_tol))
-    near = build("and", build("le", build("abs", build("sub", x, y)), widest),
-                 build("and", build("isfinite", x), build("isfinite", y)))
-    return ScalarBox(build("or", build("eq", x, y), near), "bool")
+def _closeness(convert: Callable) -> Callable:
+    """math.isclose and cmath.isclose."""
+    def run(a: Any, b: Any, *, rel_tol: float = 1e-9, abs_tol: float = 0.0) -> Any:
+        build, x, y = tracing.current().builder, convert(a), convert(b)
+        widest = build("max", build("mul", _real(rel_tol), build("max", build("abs", x), build("abs", y))), _real(abs_tol))
+        near = build("and", build("le", build("abs", build("sub", x, y)), widest),
+                     build("and", build("isfinite", x), build("isfinite", y)))
+        return ScalarBox(build("or", build("eq", x, y), near), "bool")
+
+    return run
 
 
-for _function in (math.factorial, math.comb, math.perm, math.gcd, math.lcm, math.isqrt, math.frexp,
-                  math.ulp):
+for _function in (math.factorial, math.comb, math.perm, math.gcd, math.lcm, math.isqrt, math.ulp):
     MATH[_function] = lambda *a, f=_function: f(*(boxes.concrete(x, f"math.{f.__name__}") if isinstance(x, Box) else x
                                                   for x in a))
 
@@ -247,6 +256,16 @@ for _name, _op in (("exp", "exp"), ("sqrt", "sqrt"), ("log", "log"), ("sin", "si
                    ("sinh", "sinh"),
                    ("cosh", "cosh"), ("tanh", "tanh")):
     MATH[getattr(cmath, _name)] = lambda x, /, op=_op: ScalarBox(tracing.current().builder(op, _complex(x)), "complex")
+
+
+for _name, _ufunc in (("acos", np.arccos), ("asin", np.arcsin), ("atan", np.arctan), ("acosh", np.arccosh),
+                      ("asinh", np.arcsinh), ("atanh", np.arctanh), ("log10", np.log10)):
+    MATH[getattr(cmath, _name)] = lambda x, /, ufunc=_ufunc: ScalarBox(ufunc(ScalarBox(_complex(x))).read(), "complex")
+for _name in ("isfinite", "isinf", "isnan"):
+    MATH[getattr(cmath, _name)] = lambda x, /, ufunc=getattr(np, _name): ScalarBox(ufunc(ScalarBox(_complex(x))).read(), "bool")
+
+
+MATH[math.isclose], MATH[cmath.isclose] = _closeness(_real), _closeness(_complex)
 
 
 @of(cmath.phase)
@@ -282,8 +301,9 @@ def _common(parts: Any) -> tuple[list[Value], str | None]:
     weaks = [p.weak for p in parts]
     if None not in weaks:
         weak = builtins.max(weaks, key=lambda weak: scalar_arithmetic._RANK[weak])
-        if builtins.len(set(weaks)) > 1 and tracing.current().general and all(
-                tracing.constant(p.read()) is not None or depends(p.read()) for p in parts):
+        trace = tracing.current()
+        if builtins.len(set(weaks)) > 1 and trace.general and all(
+                tracing.constant(p.read()) is not None or depends(p.read(), trace.unfixed) for p in parts):
             raise tracing.NeedLengths("the type of a number depends on lengths")
         return [scalar_arithmetic.python_scalar(p, weak) for p in parts], weak
     dtype = result_dtype([p.kind for p in parts])
@@ -348,6 +368,8 @@ def _abs(x: Box, /) -> Box:
 
 
 def _round(number: ScalarBox, ndigits: int | None = None) -> ScalarBox:
+    if isinstance(number, ScalarBox) and number.dtype_ir.complex and number.weak:
+        raise TypeError("type complex doesn't define __round__ method")
     return rounded(number, ndigits) if isinstance(number, Box) else builtins.round(number, ndigits)
 
 
@@ -371,10 +393,35 @@ def _fold_truth(op: str, stop: bool) -> Callable:
     return run
 
 
+def _bool(x: Any = False, /) -> Any:
+    """A container is true if it holds anything, whatever that is."""
+    return bool(x) if isinstance(x, (tuple, list, dict, set, frozenset)) else to_bool(x)
+
+
+def _as_complex(real: Any = 0, imag: Any = None) -> Any:
+    return _number("complex", to_complex, "a string or a number")(real, imag)
+
+
+def _int(x: Any = 0, /, *base: Any, **named: Any) -> Any:
+    if base or named:
+        given = [boxes.concrete(b, "the base of int()") if isinstance(b, Box) else b for b in (*base, *named.values())]
+        return int(x, *given[:len(base)], **dict(zip(named, given[len(base):])))
+    return _number("int", to_int, "a string, a bytes-like object or a real number")(x)
+
+
+def _number(name: str, convert: Callable, wanted: str) -> Callable:
+    """int, float or complex of a number: an array of one may stand for it, another container of one may not."""
+    def run(x: Any = 0, /, *more: Any) -> Any:
+        if isinstance(x, (tuple, list)):
+            raise TypeError(f"{name}() argument must be {wanted}, not '{type(x).__name__}'")
+        return convert(x, *more)
+
+    return run
+
+
 BUILTINS.update({
     len: _len, min: _pick("min", "lt"), max: _pick("max", "gt"), sum: _sum, abs: _abs, round: _round, divmod: lambda a, b,
     /: divmod(a, b),
     pow: _python_pow, any: _fold_truth("or", True), all: _fold_truth("and", False),
-    int: lambda x=0, *base: to_int(x), float: lambda x=0.0, /: to_float(x), bool: lambda x=False, /: to_bool(x),
-    complex: to_complex,
+    int: _int, float: _number("float", to_float, "a string or a real number"), bool: _bool, complex: _as_complex,
 })

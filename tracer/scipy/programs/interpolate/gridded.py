@@ -61,8 +61,7 @@ class Interp1d(Stand):
         if self.kind in ("nearest", "nearest-up"):
             middle = x[1:] / 2.0 + x[:-1] / 2.0
             side: Any = "left" if self.kind == "nearest" else "right"
-            return y[np.clip(np.searchsorted(middle, at, side=side), 0, n - 1)] + at.reshape(
-                *at.shape, *[1] * (y.ndim - 1)) * 0.0
+            return y[np.clip(np.searchsorted(middle, at, side=side), 0, n - 1)]
         if self.kind == "next":
             return y[np.clip(np.searchsorted(x, at, side="left"), 0, n - 1)]
         return y[np.clip(np.searchsorted(x, at, side="right") - 1, 0, n - 1)]

@@ -38,6 +38,13 @@ def _points(x: Any, y: Any, axis: int) -> Any:
     return x, y
 
 
+def _real(y: Any, name: str) -> Any:
+    if np.iscomplexobj(y):
+        raise ValueError(f"`{name}` only works with real values for `y`. If you are trying to use the real components of the "
+                         "passed array, use `np.real` on the array before passing to it.")
+    return y
+
+
 def _placed(found: Any, rank: int, axis: int) -> Any:
     """The axes of the points where SciPy puts them: at the axis that was interpolated."""
     return found if axis == 0 else np.moveaxis(found, tuple(range(rank)), tuple(range(axis, axis + rank)))
@@ -194,7 +201,7 @@ def _edge(h0: Any, h1: Any, m0: Any, m1: Any) -> Any:
 
 
 def pchip(x: Any, y: Any, axis: int = 0, extrapolate: Any = None) -> Any:
-    x, y = _points(x, y, axis)
+    x, y = _points(x, _real(y, "PchipInterpolator"), axis)
     h = _column(np.diff(x), y)
     m = np.diff(y, axis=0) / h
     if x.shape[0] == 2:
@@ -210,7 +217,7 @@ def pchip(x: Any, y: Any, axis: int = 0, extrapolate: Any = None) -> Any:
 def akima(x: Any, y: Any, axis: int = 0, *, method: str = "akima", extrapolate: Any = None) -> Any:
     if method not in ("akima", "makima"):
         raise NotImplementedError(f"`method`={method} is unsupported.")
-    x, y = _points(x, y, axis)
+    x, y = _points(x, _real(y, "Akima1DInterpolator"), axis)
     m = np.diff(y, axis=0) / _column(np.diff(x), y)
     extrapolate = False if extrapolate is None else extrapolate
     if x.shape[0] == 2:
