@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import contextmanager
-from types import CodeType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -312,6 +312,9 @@ PLACES: dict[int, Place] = {}        # id(code) -> Place, for every rewritten co
 # files whose functions are rewritten like the user's, but never shown (calling/numpy_source.py)
 LIBRARIES: set[str] = set()
 STOPS: set[int] = set()              # id(code) of the functions below which no frame belongs to the trace
+# id(frame) of each region that is being traced -> the user's frames around it, by what `locate` skips when it comes to them.
+# Those frames stand still meanwhile, so an op in a nest of regions is located without going through all of them.
+AROUND: dict[int, dict[Place | None, Loc]] = {}
 _COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 
 
@@ -335,8 +338,11 @@ def adopt(code: CodeType, function: str, owner: Place | None = None, plain: bool
 
 def locate() -> Loc:
     """The stack of user frames, innermost last. Frames of branches and bodies stand for the function around them."""
-    frames, skip = [], None
-    f = sys._getframe(1)
+    frames: list[Frame] = []
+    skip: Place | None = None
+    regions: list[tuple[dict[Place | None, Loc], Place | None, int]] = []
+    around: Loc = ()
+    f: FrameType | None = sys._getframe(1)
     while f is not None:
         key = id(f.f_code)
         place = PLACES.get(key)
@@ -349,9 +355,17 @@ def locate() -> Loc:
                 skip = None
         elif key in STOPS:
             break
+        elif (found := AROUND.get(id(f))) is not None:
+            if (known := found.get(skip)) is not None:
+                around = known
+                break
+            regions.append((found, skip, len(frames)))
         f = f.f_back
     frames.reverse()
-    return tuple(frames)
+    located = (*around, *frames)
+    for found, skip, inside in regions:
+        found[skip] = located[:len(located) - inside]
+    return located
 
 
 def innermost() -> Place | None:

@@ -56,13 +56,14 @@ def for_(iterable: Any, body: Any, get: Callable | None, put: Callable | None, n
              and trace.unrolling * trip <= sizes.traced_unrolled_total)
     most = short_loops.most_of(trace, site)
     if site in trace.unroll or (short and most is None):
-        if short and site not in trace.unroll and type(source) is iteration.Range and isinstance(trip, int) and trip > 2:
-            body = short_loops.measured(trace, site, body)
+        if short and site not in trace.unroll and type(source) is iteration.Range and isinstance(trip, int) and trip > 1:
+            body = short_loops.measured(trace, site, body, trip * trace.unrolling)
         _unroll(trace, source, 0, body, get, put, names, stop, "brevity" if short else "a number that follows from its counter")
         return
     loop = Loop(site, "for", trip, most)
     try:
-        _roll(trace, loop, source, 0, body, get, put, names, stop, mutated)
+        with short_loops.counted(trace, loop):
+            _roll(trace, loop, source, 0, body, get, put, names, stop, mutated)
         for items in iteration.lists_in(source):
             items.expect_same_length()
     except (UnsupportedError, ConcretizationError):
@@ -72,6 +73,8 @@ def for_(iterable: Any, body: Any, get: Callable | None, put: Callable | None, n
     except NeedUnroll as signal:
         if signal.loop is not loop:
             raise
+        if most is not None:
+            short_loops.failed(trace, site)
         if hint is loop_pragmas.rolled:
             raise UnsupportedError(f"this loop cannot stay rolled, as tg.rolled asks: it would have to be unrolled for "
                                    f"{signal.reason}",
@@ -79,6 +82,7 @@ def for_(iterable: Any, body: Any, get: Callable | None, put: Callable | None, n
         _unroll(trace, source, 0, body, get, put, names, stop, signal.reason)
     except Mismatch as found:
         if most is not None:
+            short_loops.failed(trace, site)
             _unroll(trace, source, 0, body, get, put, names, stop, "brevity")
             return
         _differently(trace, loop, source, found, body, get, put, names, stop, mutated)

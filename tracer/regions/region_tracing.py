@@ -10,6 +10,7 @@ silently gets a value that an alias would have changed.
 from __future__ import annotations
 
 import builtins
+import sys
 import types
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -99,6 +100,8 @@ def run(trace: Trace, scope: Scope, thunk: Callable, get: Callable | None, put: 
     """
     outcome, growing, targets = Outcome(scope), dict(trace.growing), len(trace.targets)
     trace.scopes.append(scope)
+    here = id(sys._getframe())
+    tracing.AROUND[here] = {}
     try:
         with trace.builder.at(scope.block):
             try:
@@ -113,6 +116,7 @@ def run(trace: Trace, scope: Scope, thunk: Callable, get: Callable | None, put: 
             if scope.generators and outcome.raised is None:
                 random_generators.DROP[0](trace, scope)
     finally:
+        tracing.AROUND.pop(here, None)
         trace.end(trace.scopes.pop())
         trace.growing = growing
         del trace.targets[targets:]

@@ -181,12 +181,20 @@ def _own(s: ast.stmt) -> list:
 # --- liveness, backwards ----------------------------------------------------------------------------------------------
 
 class _Live:
-    """binds: whether the function has a `:=`."""
+    """binds: whether the function has a `:=`.
+
+    What is live where an iteration begins is a fixed point: `heads` keeps what is known of it. A loop in a loop is gone through
+    again with more names live after it, never fewer, so it goes on from there, and settles after one time through its body
+    instead of two: else the innermost loop of a nest would be gone through 2 ** depth times.
+    """
 
     def __init__(self, deferred: frozenset, local: frozenset, binds: bool):
         self.deferred, self.local, self.binds = deferred, local, binds
         self.staged: set[str] = set()
         self.deleted: set[str] = set()
+        self.heads: dict[ast.stmt, set[str]] = {}
+        self.found: dict[tuple[str, int], set[str]] = {}
+        self.stores: dict[ast.stmt, tuple[set[str], set[str], set[str]]] = {}
 
     def block(self, statements: list[ast.stmt], out: set) -> set:
         for s in reversed(statements):
@@ -205,30 +213,47 @@ class _Live:
         s.state = tuple(sorted(bound & (live | self.deferred)))
         self.staged |= bound
         if isinstance(s, LOOPS):
-            plain, augmented, items = written(s.body)
+            if s not in self.stores:
+                self.stores[s] = written(s.body)
+            plain, augmented, items = self.stores[s]
             marked(s, augmented=augmented - plain,
                    mutated=tuple(sorted((items | augmented) & self.local & (live | self.deferred))))
 
+    def assigned(self, s: Any, *parts: str) -> set[str]:
+        """The names that parts of a statement bind."""
+        for part in parts:
+            if (part, id(s)) not in self.found:
+                self.found[part, id(s)] = assigned(getattr(s, part))
+        return set().union(*(self.found[part, id(s)] for part in parts))
+
     def if_(self, s: Any, out: Any) -> set[str]:
         inside = self.block(s.body, out) | self.block(s.orelse, out)
-        self.mark(s, assigned(s.body) | assigned(s.orelse), out | inside)
+        self.mark(s, self.assigned(s, "body", "orelse"), out | inside)
         s.dead = set(s.state) - out - self.deferred
         return before(s.test, inside)
 
     def while_(self, s: ast.While, out: set[str]) -> set[str]:
-        stops, asked = set(getattr(s, "stops", ())), out
-        for _ in range(2):
+        stops, asked = set(getattr(s, "stops", ())), out | self.heads.get(s, set())
+        while True:
             head = before(s.test, asked) | stops
-            asked = asked | self.block(s.body, head)
-        self.mark(s, assigned(s.body) | assigned(s.test), head | asked)
-        return before(s.test, asked) | stops
+            again = asked | self.block(s.body, head)
+            if again == asked:
+                break
+            asked = again
+        self.heads[s] = asked
+        self.mark(s, self.assigned(s, "body", "test"), head | asked)
+        return head
 
     def for_(self, s: ast.For, out: set[str]) -> set[str]:
         own = targets_of(s.target)
-        head = out | set(getattr(s, "stops", ())) | (reads(s.target) - own)
-        head = head | (self.block(s.body, head) - own)
-        head = head | (self.block(s.body, head) - own)
-        self.mark(s, assigned(s.body) | assigned(s.target), head)
+        head = out | set(getattr(s, "stops", ())) | (reads(s.target) - own) | self.heads.get(s, set())
+        while True:
+            again = head | (self.block(s.body, head) - own)
+            if again == head:
+                break
+            head = again
+        self.heads[s] = head
+        self.mark(s, self.assigned(s, "body", "target"), head)
         return before(s.iter, head)
 
     def assign(self, s: ast.Assign, out: set[str]) -> set[str]:
@@ -251,7 +276,7 @@ class _Live:
         deferred, self.deferred = self.deferred, self.deferred | (out & self.local)
         inside = inside | self.block(s.body, out)
         self.deferred = deferred
-        self.mark(s, assigned(s.body), out | inside)
+        self.mark(s, self.assigned(s, "body"), out | inside)
         for item in reversed(s.items):
             inside = before(item.context_expr, inside)
         return inside
@@ -266,8 +291,8 @@ class _Live:
         other = self.block(s.orelse, final)
         inside = handled | self.block(s.body, other | final)
         self.deferred = deferred
-        self.mark(s, assigned(s.body) | assigned(s.orelse) | assigned(s.finalbody)
-                  | set().union(*(assigned(h.body) for h in s.handlers)), final | other | handled)
+        self.mark(s, self.assigned(s, "body", "orelse", "finalbody").union(*(self.assigned(h, "body") for h in s.handlers)),
+                  final | other | handled)
         s.anew = set(s.state) - inside - deferred
         s.dead = set(s.state) - final - deferred
         return inside

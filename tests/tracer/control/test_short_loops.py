@@ -87,6 +87,50 @@ def test_small_arrays_and_numbers_stay_in_registers():
         assert loops(steps, X[:5]) == 0
 
 
+def nest(a, b, c):
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            for m in range(2):
+                for k in range(a.shape[2]):
+                    for q in range(3):
+                        if j >= m:
+                            c[i, q] += a[i, j - m, k] @ b[q] * np.sin(b[m, q]) @ a[i, j, k].T
+    return c
+
+
+A, B = (np.cos(np.arange(n)).reshape(shape) for n, shape in ((540, (3, 4, 5, 3, 3)), (27, (3, 3, 3))))
+
+
+def test_a_nest_of_short_loops_around_a_long_one_has_one_copy():
+    C = np.zeros((3, 3, 3, 3))
+    assert loops(nest, A, B, C) == 5
+    np.testing.assert_allclose(tg.jit(nest)(A, B, C.copy()), nest(A, B, C.copy()), rtol=1e-13)
+
+    def total(a, b):
+        return np.sum(nest(a, b, np.zeros((3, 3, 3, 3))) ** 2)
+
+    slopes = tg.grad(total, argnums=(0, 1))(A, B)
+    along = tg.jvp(total, (A, B), (np.sin(A), B * B))[1]
+    np.testing.assert_allclose(np.sum(slopes[0] * np.sin(A)) + np.sum(slopes[1] * B * B), along, rtol=1e-11)
+    step = 1e-6
+    ends = [total(A + s * np.sin(A), B + s * B * B) for s in (step, -step)]
+    np.testing.assert_allclose((ends[0] - ends[1]) / (2 * step), along, rtol=1e-6)
+
+
+def test_two_iterations_around_long_loops_have_one_copy_where_they_are_large():
+    def sweeps(x):
+        for colour in range(2):
+            for i in range(1, x.size - 1):
+                if (i + colour) % 2:
+                    y = x[i - 1] + x[i + 1] - 2.0 * x[i]
+                    z = np.sin(y) * x[i] + np.cos(y) * x[i - 1] - np.tanh(y) * x[i + 1] + y * y / (1.0 + y * y)
+                    x[i] = x[i] + 0.1 * y - 0.01 * np.exp(-z * z) + 0.02 * z / (2.0 + z) - 0.03 * z * y
+        return x
+
+    assert loops(sweeps, X) == 2
+    np.testing.assert_allclose(tg.jit(sweeps)(X.copy()), sweeps(X.copy()), rtol=1e-13)
+
+
 def test_two_iterations_are_copies():
     def twice(x):
         for _ in range(2):
