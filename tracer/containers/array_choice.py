@@ -25,6 +25,7 @@ from .. import pytrees, tracing
 from ..calling import calls
 from ..control import branches, iteration
 from ..regions import leaf_types
+from ..roots import roots_of
 from ..values import boxes, shapes
 from ..values.boxes import METHODS, ArrayBox, Box, ScalarBox
 
@@ -143,7 +144,7 @@ def spread(f: Callable, args: tuple[str | ArrayChoice, ...], kwargs: dict) -> An
 def item_at(trace: Trace, held: Sequence, key: ScalarBox) -> dict[str, ArrayChoice | ScalarBox] | ArrayChoice:
     """held[key] of a list or tuple of arrays, or of tuples with arrays in them; NotImplemented where the position must be
     known."""
-    roots = tracing.roots_of(trace, key.read())
+    roots = roots_of(trace, key.read())
     few = ROUNDS * len(held)
     if all(type(loop.trip) is int and loop.trip <= few for loop in roots.loops):
         with contextlib.suppress(ConcretizationError):

@@ -50,7 +50,7 @@ def outgrow(trace: Trace, held: Any) -> None:
         return
     parts: list = []
     for x in held:
-        site = x.site if isinstance(x, (DynamicList, packed_lists.PackedList)) else trace.born_at.get(id(x), (0, ()))[1]
+        site: Any = x.site if isinstance(x, (DynamicList, packed_lists.PackedList)) else trace.born_at.get(id(x), (0, ()))[1]
         if not isinstance(x, (list, packed_lists.ListValue)) or not packed_lists.written_within(site, born[1]):
             return
         parts += map(Entry.of, x) if type(x) is list else [x.entry if isinstance(x, DynamicList) else Entry.of(0.0)]
@@ -108,7 +108,7 @@ class _Changed(packed_lists.ListValue):
     """What outer and inner lists have in common."""
 
     __slots__ = ()
-    __hash__ = None
+    __hash__ = None        # type: ignore[assignment]
 
     if TYPE_CHECKING:
         def length(self) -> ScalarBox: ...
@@ -132,7 +132,7 @@ class _Changed(packed_lists.ListValue):
     def _refused(self, *_: Any) -> Any:
         _refuse("this operation on a list of lists of which run time chooses one", "write it as a loop over the items")
 
-    __str__ = __repr__ = __format__ = __lt__ = __le__ = __gt__ = __ge__ = _refused        # type: ignore
+    __str__ = __repr__ = __format__ = __lt__ = __le__ = __gt__ = __ge__ = _refused
     __mul__ = __rmul__ = __delitem__ = __deepcopy__ = _refused
 
     def _other(self, name: str) -> NoReturn:

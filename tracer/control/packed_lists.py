@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import numpy as np
 
@@ -244,7 +244,7 @@ def _packed(trace: Trace, held: list[float | ScalarBox], wider: Kind, site: tupl
         return None
     rows = creation.array(array_of(held))
     named = [x for x in held if type(x) is list and not written_within(trace.born_at.get(id(x), (x, ()))[1], site)]
-    trace.packed.update({id(x): (x, site) for x in named})
+    trace.packed.update({id(x): (x, site) for x in cast("list[list]", named)})
     return PackedList(boxes.array(tracing.current().builder.cast(rows.read(), joined.dtype)), joined, site, bool(named))
 
 

@@ -52,7 +52,7 @@ def said(x: Any) -> Any:
     return x
 
 
-def template(message: str | Text) -> tuple[str, tuple[Value, ...]]:
+def template(message: str | Text | ChosenText) -> tuple[str, tuple[Value, ...]]:
     """(template, values) of what may be a Text, a box or any object."""
     message = said(message)
     if isinstance(message, Text):

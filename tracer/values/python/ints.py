@@ -11,6 +11,7 @@ from ....ir.build import const
 from ....ir.core import Const, Value
 from ....ir.types import F64, I64, INDEX
 from ... import tracing
+from ...roots import roots_of
 from ..boxes import Box, ScalarBox
 
 FOLDED = 64                 # a loop of so many iterations, of constants alone, in which an int may outgrow 64 bits, is Python's
@@ -35,7 +36,7 @@ def _fold(*operands: Value) -> None:
     trace = tracing.current()
     if not any(v.type.dtype is I64 and trace.origin.get(v, (None, None))[1] is not None for v in operands):
         return
-    roots = [tracing.roots_of(trace, v) for v in operands]
+    roots = [roots_of(trace, v) for v in operands]
     loops = {loop for r in roots for loop in r.loops}
     if any(r.stop is not None or r.leaves or r.arrays for r in roots) or not all(type(loop.trip) is int for loop in loops):
         return
