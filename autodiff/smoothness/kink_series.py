@@ -202,9 +202,8 @@ class _Series:
         b, source = self.b, self.kinks.get(kink, kink)
         zero = b.const(0, kink.type.dtype)
         self.held[kink] = kink if source is not kink else b("select", b("eq", kink, zero), zero, kink)
-        square = smooth_power(b, source, 2)
-        assert square is not None, kink
-        self.squares[kink] = square.value
+        square = smooth_power(b, source, 2)                # None: of what lies too deep, of which no more is known than before
+        self.squares[kink] = b("mul", source, source) if square is None else square.value
 
     def _expansion(self, g: Value, kinks: list[Value]) -> Value:
         b, total = self.b, g

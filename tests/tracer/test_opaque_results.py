@@ -27,7 +27,7 @@ READ_LATER = [
     (lambda x: reversed([x, x]), "list_reverseiterator", "list"), (lambda x: iter((x, x)), "tuple_iterator", "list"),
     (lambda x: itertools.chain([x], [x]), "chain", "list"), (lambda x: {"a": x}.values(), "dict_values", "list"),
     (lambda x: {"a": x}.items(), "dict_items", "list"), (lambda x: reversed(range(int(x))), "backwards", "list"),
-    (lambda x: slice(int(x)), "slice", "numbers"), (lambda x: lambda y: x * y, "function", "numbers"),
+    (lambda x: lambda y: x * y, "function", "numbers"),
     (scaled, "function", "numbers"), (lambda x: functools.partial(np.multiply, x), "partial", "numbers"),
     (lambda x: Holder(x).value, "method", "numbers"), (lambda x: (1.0, [Holder(x).value]), "method", "numbers"),
     (lambda x: (lambda held: lambda y: held.x + y)(Holder(x)), "function", "numbers"),

@@ -28,7 +28,8 @@ NUMBERS = """
 
 # name -> (function, its arguments); "-" before a name: no slope to compare, as of a rank or a count
 CASES = {
-    **{f"linalg.{n}": (lambda a, n=n: getattr(sl, n)(a * 0.1), (S,)) for n in ["coshm", "cosm", "sinhm", "sinm", "tanm"]},
+    **{f"linalg.{n}": (lambda a, n=n: getattr(sl, n)(a * 0.1), (S,))
+       for n in ("coshm", "cosm", "sinhm", "sinm", "tanhm", "tanm")},
     "linalg.pinvh": (lambda a: sl.pinvh(a + a.T), (S,)),
     **{f"linalg.{n}": (lambda x, n=n: getattr(sl, n)(x), (X,)) for n in ("fiedler", "fiedler_companion")},
     "linalg.leslie": (lambda x, y: sl.leslie(x, y[1:]), (X, Y)),
