@@ -8,6 +8,7 @@ import enum
 import io
 import itertools
 import math
+import operator
 import random
 
 import numpy as np
@@ -184,3 +185,11 @@ def test_exceptions_hold_numpy_numbers():
             raising(a)
         assert caught.value.args == wanted.value.args
         assert [type(x) for x in caught.value.args] == [type(x) for x in wanted.value.args]
+
+
+def test_operator_index():
+    f = tg.jit(operator.index)
+    for x in (3, np.int8(-4), True):
+        assert f(x) == operator.index(x) and type(f(x)) is int
+    with pytest.raises(TypeError, match="'float' object cannot be interpreted as an integer"):
+        f(2.5)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import builtins
 import cmath
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -392,6 +393,15 @@ def _fold_truth(op: str, stop: bool) -> Callable:
     return run
 
 
+def _index(x: Any, /) -> Any:
+    """operator.index: a Python int of any integer."""
+    if not isinstance(x, ScalarBox):
+        return operator.index(x)
+    if x.dtype_ir.kind not in "biux":
+        raise TypeError(f"'{x.weak or f'numpy.{x.dtype_ir.np.name}'}' object cannot be interpreted as an integer")
+    return to_int(x)
+
+
 def _bool(x: Any = False, /) -> Any:
     """A container is true if it holds anything, whatever that is."""
     return bool(x) if isinstance(x, (tuple, list, dict, set, frozenset)) else to_bool(x)
@@ -423,4 +433,5 @@ BUILTINS.update({
     /: divmod(a, b),
     pow: _python_pow, any: _fold_truth("or", True), all: _fold_truth("and", False),
     int: _int, float: _number("float", to_float, "a string or a real number"), bool: _bool, complex: _as_complex,
+    operator.index: _index,
 })

@@ -32,8 +32,22 @@ def of_integers(n):
     s = 0
     for k in range(n):
         s += random.randint(1, 6) * random.randrange(k + 1) - random.randrange(2, 50, 3) + random.randrange(10, 0, -2)
-        s ^= random.getrandbits(k % 64)
+        s ^= random.getrandbits(33)
     return s
+
+
+def of_bits(n):
+    s = 0
+    for k in range(n):
+        s ^= random.getrandbits(4 * k)
+    return s
+
+
+def of_bounds_from_data(a):
+    order = list(range(a.shape[0]))
+    for k in range(a.shape[0] - 1, 0, -1):
+        order[k] = random.randrange(a[k]) + random.randint(-2, k) + random.randrange(k, a[k] + k + 1, 3)
+    return np.array(order)
 
 
 def of_sequences(a):
@@ -57,7 +71,8 @@ def seeded(seed):
 
 
 @pytest.mark.parametrize("f, arg", [
-    (pi, 700), (of_numbers, 60), (of_integers, 200), (of_sequences, np.arange(7.0)), (seeded, 3)],
+    (pi, 700), (of_numbers, 60), (of_integers, 200), (of_bits, 16), (of_bounds_from_data, np.arange(1, 30)),
+    (of_sequences, np.arange(7.0)), (seeded, 3)],
                          ids=lambda x: getattr(x, "__name__", ""))
 @pytest.mark.parametrize("way", ["compiled", "evaluated"])
 def test_the_numbers_and_the_state_are_pythons(f, arg, way):
