@@ -64,10 +64,10 @@ def for_(iterable: Any, body: Any, get: Callable | None, put: Callable | None, n
     try:
         with short_loops.counted(trace, loop):
             _roll(trace, loop, source, 0, body, get, put, names, stop, mutated)
-        for items in iteration.lists_in(source):
-            items.expect_same_length()
+        if any(items.changed() for items in iteration.lists_in(source)):
+            raise tracing.Restart((), [site])
     except (UnsupportedError, ConcretizationError):
-        if not iteration.lists_in(source):
+        if all(type(items) is iteration.Scanned for items in iteration.lists_in(source)):
             raise
         raise tracing.Restart((), [site]) from None          # as Python does it, one item after the other
     except NeedUnroll as signal:

@@ -1,0 +1,37 @@
+"""Loops over lists whose items the loop writes."""
+import numpy as np
+import pytest
+
+import tracegrad as tg
+
+
+def own(values):
+    total = 0.0
+    for v in values:
+        total += v
+        values[-1] = 1.0
+    return total, values
+
+
+def made(values):
+    doubled = [v * 2 for v in values]
+    total = 0.0
+    for k, v in enumerate(doubled):
+        total += v * k
+        doubled[-1] = 1.0
+    return total, doubled
+
+
+@pytest.mark.parametrize("f", [own, made])
+def test_a_loop_sees_what_it_has_written(f):
+    values = [0.5 + k for k in range(26)]
+    expected, found = f(list(values)), tg.jit(f)(list(values))
+    assert found == expected and type(found[0]) is float
+
+
+def test_pad_by_a_negative_width_of_run_time():
+    padded = tg.jit(lambda x, n: np.pad(x, n))
+    for n in (1, 2, 3, 4, 5):
+        np.testing.assert_array_equal(padded(np.arange(9.0), n), np.pad(np.arange(9.0), n))
+    with pytest.raises(ValueError, match="negative"):
+        padded(np.arange(9.0), -3)
