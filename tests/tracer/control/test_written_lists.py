@@ -35,3 +35,9 @@ def test_pad_by_a_negative_width_of_run_time():
         np.testing.assert_array_equal(padded(np.arange(9.0), n), np.pad(np.arange(9.0), n))
     with pytest.raises(ValueError, match="negative"):
         padded(np.arange(9.0), -3)
+
+
+def test_the_type_of_a_power_by_an_int_that_decides_a_shape():
+    f = tg.jit(lambda n: (2 ** -n, 2 ** n, np.zeros(n)))
+    for n in (1, 2, 3, 4, 5, 6):
+        assert f(n)[:2] == (2 ** -n, 2 ** n) and f(n)[2].shape == (n,)
