@@ -195,6 +195,12 @@ class Items(Source):
         found = self.rows.at(k)
         return ScalarBox(found.read(), getattr(self.held[0], "weak", None)) if type(found) is ScalarBox else found
 
+    def left(self, start: int) -> Iterator:
+        """The items from a position on, as Python goes through a list that may get longer or shorter meanwhile."""
+        while start < len(self.held):
+            yield self.held[start]
+            start += 1
+
     def changed(self) -> bool:
         """Whether the loop has written into the list, which its array doesn't show."""
         return len(self.held) != self.trip or any(now is not was for now, was in zip(self.held, self.first))

@@ -129,7 +129,8 @@ def _unroll(trace: Trace, source: Any, start: int, body: Callable, get: Callable
         trace.note("unrolled", f"{source.trip} iterations, for {reason}")
     outer, trace.unrolling = trace.unrolling, trace.unrolling * max(source.trip, 1)
     try:
-        _each((source.at(k) for k in range(start, source.trip)), body, get, put, names, stop)
+        items = source.left(start) if isinstance(source, iteration.Items) else (source.at(k) for k in range(start, source.trip))
+        _each(items, body, get, put, names, stop)
     finally:
         trace.unrolling = outer
 

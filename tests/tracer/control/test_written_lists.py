@@ -22,7 +22,16 @@ def made(values):
     return total, doubled
 
 
-@pytest.mark.parametrize("f", [own, made])
+def longer(values):
+    total = 0.0
+    for v in values:
+        if len(values) < 29:
+            values.append(v)
+        total += v
+    return total, values
+
+
+@pytest.mark.parametrize("f", [own, made, longer])
 def test_a_loop_sees_what_it_has_written(f):
     values = [0.5 + k for k in range(26)]
     expected, found = f(list(values)), tg.jit(f)(list(values))
