@@ -182,16 +182,28 @@ class Items(Source):
     """A long list or tuple of numbers of one type that only run time knows: an array to a rolled loop, itself to one that is
     written out."""
 
-    __slots__ = ("held", "rows")
+    __slots__ = ("first", "held", "rows")
 
-    def __init__(self, held: list | tuple):
-        self.held, self.trip, self.rows = held, len(held), Rows(boxes.HOOKS["array"](list(held)))
+    def __init__(self, held: list | tuple, rows: ArrayBox | None = None):
+        self.held, self.first, self.trip = held, list(held), len(held)
+        self.rows = Rows(boxes.HOOKS["array"](list(held)) if rows is None else rows)
 
     def at(self, k: Any) -> Any:
         self.expect_same_length()
         if isinstance(k, int):
             return self.held[k]
-        return ScalarBox(self.rows.at(k).read(), self.held[0].weak)
+        found = self.rows.at(k)
+        return ScalarBox(found.read(), getattr(self.held[0], "weak", None)) if type(found) is ScalarBox else found
+
+    def left(self, start: int) -> Iterator:
+        """The items from a position on, as Python goes through a list that may get longer or shorter meanwhile."""
+        while start < len(self.held):
+            yield self.held[start]
+            start += 1
+
+    def changed(self) -> bool:
+        """Whether the loop has written into the list, which its array doesn't show."""
+        return len(self.held) != self.trip or any(now is not was for now, was in zip(self.held, self.first))
 
     def expect_same_length(self) -> None:
         if len(self.held) != self.trip:
@@ -199,9 +211,15 @@ class Items(Source):
                                    "loop over a copy, `for x in list(items)`, or with `while`", tracing.locate())
 
 
+class Scanned(Items):
+    """A list that a rolled loop has made, of which there is an array already."""
+
+    __slots__ = ()
+
+
 def lists_in(source: Source) -> list[Items]:
     """The lists that a loop goes through, also behind enumerate(), zip(), reversed()."""
-    if type(source) is Items:
+    if isinstance(source, Items):
         return [source]
     inner = getattr(source, "inner", None)
     parts = getattr(source, "inners", () if inner is None else (inner,))
@@ -282,7 +300,7 @@ def source_of(x: Any) -> Source | None:
             list_scan_outputs.read(trace, x)
         rows = list_scan_outputs.rows_of(x)
         if rows is not None:
-            return Rows(rows)
+            return Scanned(x, rows) if len(x) == rows.dims[0] else Rows(rows)
     if type(x) in (list, tuple) and len(x) > sizes.traced_unrolled_total and tracing.active() is not None and _are_alike(x):
         return Items(x)
     own = SOURCES.get(type(x))

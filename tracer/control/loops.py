@@ -64,10 +64,10 @@ def for_(iterable: Any, body: Any, get: Callable | None, put: Callable | None, n
     try:
         with short_loops.counted(trace, loop):
             _roll(trace, loop, source, 0, body, get, put, names, stop, mutated)
-        for items in iteration.lists_in(source):
-            items.expect_same_length()
+        if any(items.changed() for items in iteration.lists_in(source)):
+            raise tracing.Restart((), [site])
     except (UnsupportedError, ConcretizationError):
-        if not iteration.lists_in(source):
+        if all(type(items) is iteration.Scanned for items in iteration.lists_in(source)):
             raise
         raise tracing.Restart((), [site]) from None          # as Python does it, one item after the other
     except NeedUnroll as signal:
@@ -129,7 +129,8 @@ def _unroll(trace: Trace, source: Any, start: int, body: Callable, get: Callable
         trace.note("unrolled", f"{source.trip} iterations, for {reason}")
     outer, trace.unrolling = trace.unrolling, trace.unrolling * max(source.trip, 1)
     try:
-        _each((source.at(k) for k in range(start, source.trip)), body, get, put, names, stop)
+        items = source.left(start) if isinstance(source, iteration.Items) else (source.at(k) for k in range(start, source.trip))
+        _each(items, body, get, put, names, stop)
     finally:
         trace.unrolling = outer
 

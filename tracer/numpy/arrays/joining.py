@@ -294,6 +294,10 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> A
     widths = _pairs(pad_width, rank)
     if any(type(w) is int and w < 0 for pair in widths for w in pair):
         fail(ShapeError, "index can't contain negative values")
+    for w in [w for pair in widths for w in pair if type(w) is not int]:             # else the parts would not fit the whole
+        build = tracing.current().builder
+        build.emit("check", build("ge", build.index(w), build.index(0)), error="ValueError",
+                   message="index can't contain negative values")
     if mode in ("constant", "empty"):
         return boxes.array(_padded(box, widths, _values(options.get("constant_values", 0), rank)))
     _expect_extendable(box.dims, widths)

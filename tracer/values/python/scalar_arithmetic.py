@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ....ir.analysis.lengths import depends
 from ....ir.build import Builder, const
 from ....ir.core import Block, Const, Value
 from ....ir.errors import DTypeError, UnsupportedError
@@ -238,6 +239,8 @@ def _int_power(a: Any, b: Any, known: bool, exponent: float) -> ScalarBox:
         ints.expect_fit("mul", x, x)
         return ScalarBox(builder("mul", x, x), "int")
     if not known:
+        if (unfixed := tracing.current().unfixed) and depends(y, unfixed):
+            raise tracing.NeedLengths("the type of a power depends on an int that decides a shape")
         _require(builder("ge", y, const(0, I64)), y, "DTypeError",
                  "an int to a negative power is a float: make the base a float")
     ints.expect_power(builder.cast(x, I64), y)
