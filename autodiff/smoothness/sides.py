@@ -107,12 +107,13 @@ class _Sides:
         return results
 
     def signed(self, b: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
-        """copysign(f(|x|), x): where f is 0 it is taken for one that is positive nearby."""
+        """copysign(f(|x|), x). Where f is 0 its sign nearby is that of its 0, which odd functions of |x| keep: that of
+        -log1p(|x|) is -0.0."""
         results = copy_op(b, op, mapping)
         for x, size in _signed_sizes(op):
             if x in self.sides and x in self.bent.get(size, _NONE):
-                (y,), zero = mapped((size,), mapping), b.const(0, size.type.dtype)
-                positive = b("select", b("lt", y, zero), b("neg", y), y)
+                (y,) = mapped((size,), mapping)
+                positive = b("select", b("signbit", y), b("neg", y), y)
                 return b.emit("surrogate", results[0], self._with_sign(b, x, size, {**mapping, size: positive}))
         return results
 

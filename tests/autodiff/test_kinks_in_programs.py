@@ -117,6 +117,7 @@ SIDES = {
     "softplus of a maximum":
         (lambda x: np.maximum(x, 0) + np.log1p(np.where(x >= 0, np.exp(-np.abs(x)), np.exp(x))), 0.5, 0.25),
     "tanh by a sign": (lambda x: np.sign(x) * tanh(x), 1, 0), "by copysign": (lambda x: np.copysign(tanh(x), x), 1, 0),
+    "a negative by copysign": (lambda x: np.copysign(-np.arctan(np.abs(x)), x), 1, 0),
     "erf": (lambda x: np.where(x < 0, -1, 1) * sp.erf(np.abs(x)), 2 / math.sqrt(math.pi), 0),
     "arcsinh": (lambda x: np.sign(x) * np.log(np.abs(x) + np.sqrt(x * x + 1)), 1, 0),
     "its gradient": (lambda x: tg.grad(logistic)(x), 0, -0.125),

@@ -91,17 +91,20 @@ def fill_diagonal(a: Any, val: Any, wrap: Any = False) -> None:
             fail(UnsupportedError, "np.fill_diagonal with wrap=True of lengths known only at run time",
                  "assign to a[i, i] for each block")
         at = np.arange(0, dims[0] * dims[1], dims[1] + 1)
-        a[at // dims[1], at % dims[1]] = val
+        a[at // dims[1], at % dims[1]] = _repeated(val, np.arange(len(at)))
         return
     if len(dims) > 2:
         for d in dims[1:]:
             shapes.require_equal(dims[0], d, "All dimensions of input must be of equal length")
     n = shapes.arith("min", dims[0], dims[1]) if len(dims) == 2 else dims[0]
     at = _range(boxes.count(n))
+    a[(at,) * len(dims)] = _repeated(val, at)
+
+
+def _repeated(val: Any, at: Any) -> ArrayBox:
+    """The elements of an array at some places, where it begins again after its last."""
     value = as_array(val)
-    if value.dims:
-        value = take(ravel(value), np.remainder(at, value.size))
-    a[(at,) * len(dims)] = value
+    return take(ravel(value), np.remainder(at, value.size)) if value.dims else value
 
 
 @implements(np.setdiff1d)

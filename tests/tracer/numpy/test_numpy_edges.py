@@ -250,6 +250,12 @@ def test_arguments_that_numpy_takes():
             np.fill_diagonal(a, 2.0, wrap=True)
             return a
         as_numpy(wrapped, np.zeros(shape))
+
+    def repeated(a, v):
+        np.fill_diagonal(a, v, wrap=True)
+        return a
+    for length in (2, 9):
+        as_numpy(repeated, np.zeros((7, 3)), np.arange(1.0, 1.0 + length))
     as_numpy(np.array_equal, 1, 1)
     as_numpy(np.array_equal, 1, 2.0)
     as_numpy(lambda x: np.ediff1d(x, to_end=0.5), np.array([1, 2, 4]))
