@@ -135,7 +135,8 @@ def _looped(traced: Traced, call: Call, axes: list[int | None], size: int, out_a
     added = itertools.count(len(f.results))
     outs = tuple(out if place is None or (out.result is None and not _is_number(out)) else
                  Out("array", next(added) if out.result is None else out.result) for out, place in zip(traced.outs, places))
-    return replace(traced, function=g, leaves=call.leaves, paths=call.paths, tree=call.tree, outs=outs)
+    leaves = tuple([now if now.kind == "static" else leaf for now, leaf in zip(traced.leaves, call.leaves)])    # ints may be
+    return replace(traced, function=g, leaves=leaves, paths=call.paths, tree=call.tree, outs=outs)
 
 
 def _is_number(out: Out) -> bool:

@@ -402,3 +402,15 @@ def test_refusals(name):
     call, text = REFUSALS[name]
     with pytest.raises(tg.TracegradError, match=f"(?s){text}"):
         call()
+
+
+def test_an_int_that_all_elements_share_may_decide_a_shape():
+    f = lambda x, n: np.zeros(n).sum() + (x[:n]**2).sum()               # noqa: E731
+    x = np.arange(18.0).reshape(2, 9)
+    mapped = tg.vmap(f, in_axes=(0, None))
+    for n in (2, 3, 4, 1, 5, 0, 2):
+        np.testing.assert_allclose(mapped(x, n), [f(row, n) for row in x])
+    np.testing.assert_allclose(tg.grad(lambda x, n: mapped(x, n).sum())(x, 3), np.where(np.arange(9) < 3, 2 * x, 0.0))
+    np.testing.assert_allclose(tg.vmap(tg.grad(f), in_axes=(0, None))(x, 3), np.where(np.arange(9) < 3, 2 * x, 0.0))
+    twice = tg.vmap(mapped, in_axes=(0, None))
+    np.testing.assert_allclose(twice(np.stack([x, x]), 4), [mapped(x, 4)] * 2)
