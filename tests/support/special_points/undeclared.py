@@ -18,6 +18,7 @@ REASONS = {
         math.isnan math.isinf math.isfinite math.isclose math.factorial math.comb math.perm math.gcd math.lcm
         math.isqrt gcd lcm iterable cmath.isnan cmath.isinf cmath.isfinite cmath.isclose
         math.ulp math.frexp math.floor math.ceil math.trunc builtins.len builtins.any builtins.all builtins.int builtins.bool
+        _operator.index
         op:check op:wrap op:print op:sign op:floor op:ceil op:trunc op:rint op:isnan op:isinf op:isfinite op:signbit op:not
         op:invert op:floordiv op:eq op:ne op:lt op:le op:gt op:ge op:and op:or op:xor op:shl op:shr op:nonzero op:searchsorted
         op:argreduce op:argsort op:dim op:iota op:empty op:stack_new op:lookup op:members op:replica""",
