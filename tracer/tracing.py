@@ -93,6 +93,7 @@ class Trace:
     freezing how many calls of `static` are under way, within which what is read is not noted
     leaf_of  parameter -> argument leaf, for Python ints, which can be made static
     unfixed  parameters: the Python ints that vary from call to call, and are no constants though they may decide shapes
+    items    item of a list that a rolled loop goes through -> that loop, in which the item has lost its identity
     origin   region parameter -> (its Loop, the value it starts from)
     unroll   sites of the loops to unroll
     outer    id(object) -> object, for what the function reaches through a global or free variable
@@ -139,6 +140,7 @@ class Trace:
         self.freezing, self.unrolling, self.epoch = 0, 1, stamp()
         self.leaf_of: dict[Value, int] = {}
         self.unfixed: set[Value] = set()
+        self.items: dict[Value, Loop | None] = {}
         self.origin: dict[Value, tuple[Loop, Value | None]] = {}
         self.unroll: set = set()
         self.outer: dict[int, object] = {}

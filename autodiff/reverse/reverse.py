@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ...ir.build import Builder, make_op
 from ...ir.clone import copy_block, dce, dims_of
-from ...ir.core import Block, Const, Function, Op, Value, subst_type
+from ...ir.core import Block, Function, Op, Value, subst_type
 from ...ir.errors import UnsupportedError, of_derivative
 from ...ir.opdef import OPS, Elementwise
 from ...ir.transforms.simplify import peephole
@@ -38,7 +38,7 @@ from ..residuals.later_versions import Settled
 from ..residuals.remat_maps import run_again
 from ..rules.fourier import TRANSPOSE
 from ..rules.jvp_rules import rule_of
-from ..rules.nonfinite_partials import Steep, forgotten, forgotten_pole, made_with, overflows, positive
+from ..rules.nonfinite_partials import Steep, forgotten, forgotten_pole, made_with, overflows
 from ..rules.partials import partial, product, to_operand
 from ..rules.spectral import SPECIAL
 from ..rules.transpose_rules import LINEAR_PART, SEVERAL, give, keep_mask
@@ -304,21 +304,17 @@ def _not_chosen(op: Op, v: Value) -> bool:
 
 
 def _div(frame: Frame, op: Op, ct: Value) -> None:
-    """out = x / y:  x_bar += out_bar / y,  y_bar -= (out_bar / y) out: one division serves both. Of a y above 0 nothing is
-    infinite, so that an out_bar of 0 needs no looking at."""
+    """out = x / y:  x_bar += out_bar / y,  y_bar -= (out_bar / y) out: one division serves both."""
     x, y = op.operands
     b, one = frame.b, frame.b.const(1, ct.type.dtype)
-    finite = (positive(y) and not frame.run.poles.may_be_no_number(y)
-              and ct not in frame.run.masked and ct not in frame.run.steep)
-    share = keep_mask(frame, ct, b("mul" if finite else "mulz", ct, b("div", one, frame.get(y))))
+    share = keep_mask(frame, ct, b("mulz", ct, b("div", one, frame.get(y))))
     if frame.active(x):
         give(frame, ct, x, share)
     if frame.active(y):
         if frame.run.poles.forgets(op, 1):
             part = _past_pole(frame, op, ct)
         else:
-            singular = not (finite and isinstance(x, Const))
-            part = product(b, share, frame.get(op.results[0]), singular, share in frame.run.steep)
+            part = product(b, share, frame.get(op.results[0]), True, share in frame.run.steep)
         if part is not None:
             part = keep_mask(frame, ct, to_operand(b, part, y.type))
             frame.add(y, keep_mask(frame, ct, b("neg", part)))

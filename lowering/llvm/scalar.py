@@ -20,12 +20,12 @@ import numpy as np
 
 from ...ir.errors import IRError
 from ...ir.opdef import OPS, Elementwise
-from ...ir.ops.root_powers import ROOT_POWERS
 from ...ir.ops.scalar_expansions import Loop, Node, rule_of
 from ...ir.types import BOOL, C64, C128, DTYPES, F16, F32, F64, I64, INDEX, DType
 from ..libraries import scipy_ufuncs
 from ..loopir.grammar import Imm, Let
 from ..math import library
+from ..math.root_powers import ROOT_POWERS
 
 if TYPE_CHECKING:
     from ...ir.ops.special.library import Routine

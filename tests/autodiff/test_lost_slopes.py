@@ -74,3 +74,12 @@ def test_divisors_that_are_above_0():
     assert rows[0].tolist() == [0.0, 0.0] and np.isnan(rows[1, 1]) and far == 0.0
     steep = tg.hessian(lambda v: np.sqrt(np.sum(v ** 2)) ** 2 / (v @ v + 1.0))(np.zeros(2))
     assert np.allclose(steep, 2.0 * np.eye(2))
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: 1.0 / x, lambda x: 1.0 / (1.0 + np.exp(-x)), lambda x: 1.0 / np.maximum(x, 1.0), lambda x: x / np.exp(x)])
+def test_a_division_that_nothing_depends_on_hands_back_no_nan(f):
+    x = np.array([2.0, np.nan, np.inf, -800.0])
+    with np.errstate(all="ignore"):
+        found = tg.grad(lambda x: f(x)[0])(x)
+    assert found[0] != 0.0 and not found[1:].any()

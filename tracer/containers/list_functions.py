@@ -126,7 +126,7 @@ def _method(name: str) -> Callable:
 
 
 def _count(held: list | tuple, item: Any) -> Any:
-    return calls.call(_PROGRAMS["count_of"], held, item)
+    return calls.call(_PROGRAMS["count"], held, item)
 
 
 def _index(held: list | tuple, item: Any, *bounds: Any) -> Any:
@@ -134,13 +134,14 @@ def _index(held: list | tuple, item: Any, *bounds: Any) -> Any:
     start, stop = [boxes.concrete(x, "a bound of index()") if isinstance(x, Box) else x for x in (*bounds, None, None)[:2]]
     first, last, _ = slice(start, stop).indices(len(held))
     missing = "tuple.index(x): x not in tuple" if type(held) is tuple else None
-    return calls.call(_PROGRAMS["index_of"], held[first:last], item, first, missing)
+    return calls.call(_PROGRAMS["index"], held[first:last], item, first, missing)
 
 
 calls.LOOKUPS.update(count=_count, index=_index)
 packed_lists.EQUAL[:] = _method("equal"), branches.not_
-for _name in ("pop", "insert", "index", "remove", "count", "reverse"):
+for _name in ("pop", "insert", "remove", "count", "reverse"):
     dynamic_lists.METHODS[_name] = _method(_name)
+dynamic_lists.METHODS["index"] = lambda held, item: calls.call(_PROGRAMS["index"], held, item, 0, None)
 dynamic_lists.METHODS["sort"] = sort
 calls.OF_LISTS[builtins.sorted] = sorted_
 for _f, _program in ((builtins.min, list_programs.least_by), (builtins.max, list_programs.greatest_by)):

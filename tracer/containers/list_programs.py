@@ -65,18 +65,8 @@ def insert(held: Any, position: Any, item: Any) -> None:
     held[start] = item
 
 
-def index(held: Any, item: Any) -> Any:
-    k = 0
-    while k < len(held):
-        if held[k] == item:
-            break
-        k += 1
-    else:
-        raise ValueError(f"{item} is not in list")
-    return k
-
-
-def index_of(items: Any, item: Any, first: int, missing: str | None) -> Any:
+def index(items: Any, item: Any, first: int, missing: str | None) -> Any:
+    """The position of the first equal item, counted from `first`; missing: what is said where there is none."""
     k = first
     for x in items:
         if x == item:
@@ -85,7 +75,7 @@ def index_of(items: Any, item: Any, first: int, missing: str | None) -> Any:
     raise ValueError(missing or f"{item} is not in list")
 
 
-def count_of(items: Any, item: Any) -> Any:
+def count(items: Any, item: Any) -> Any:
     found = 0
     for x in items:
         if x == item:
@@ -102,14 +92,6 @@ def remove(held: Any, item: Any) -> None:
     else:
         raise ValueError("list.remove(x): x not in list")
     pop(held, k)
-
-
-def count(held: Any, item: Any) -> Any:
-    found = 0
-    for k in range(len(held)):
-        if held[k] == item:
-            found += 1
-    return found
 
 
 def reverse(held: Any) -> None:

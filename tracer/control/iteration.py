@@ -192,8 +192,12 @@ class Items(Source):
         self.expect_same_length()
         if isinstance(k, int):
             return self.held[k]
-        found = self.rows.at(k)
-        return ScalarBox(found.read(), getattr(self.held[0], "weak", None)) if type(found) is ScalarBox else found
+        found, trace = self.rows.at(k), tracing.current()
+        if type(found) is not ScalarBox:
+            return found
+        value = found.read()
+        trace.items[value] = next((scope.loop for scope in reversed(trace.scopes) if scope.loop is not None), None)
+        return ScalarBox(value, getattr(self.held[0], "weak", None))
 
     def left(self, start: int) -> Iterator:
         """The items from a position on, as Python goes through a list that may get longer or shorter meanwhile."""
@@ -224,6 +228,15 @@ def lists_in(source: Source) -> list[Items]:
     inner = getattr(source, "inner", None)
     parts = getattr(source, "inners", () if inner is None else (inner,))
     return [items for part in parts for items in lists_in(part)]
+
+
+def expect_identity(*numbers: ScalarBox) -> None:
+    """Before numbers are asked whether they are the same object: items of a list are, once its loop is written out."""
+    trace = tracing.current()
+    for x in numbers:
+        loop = trace.items.get(x.read())
+        if loop is not None and loop.active:
+            raise tracing.NeedUnroll(loop, "the identity of an item")
 
 
 def _are_alike(held: list | tuple) -> bool:

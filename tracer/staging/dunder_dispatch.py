@@ -233,6 +233,8 @@ _ORDER = {"lt", "le", "gt", "ge", "eq", "ne"}
 def identical(a: Any, b: Any, wanted: bool = True) -> bool:
     """a is b, or with wanted=False a is not b"""
     chosen_texts.expect_no_identity(a, b)
+    if isinstance(a, ScalarBox) and isinstance(b, ScalarBox):
+        iteration.expect_identity(a, b)
     if not (isinstance(a, captured_values.ATOMS) or isinstance(b, captured_values.ATOMS)):
         return captured_values.same(a, b) is wanted
     return (a is b) is wanted

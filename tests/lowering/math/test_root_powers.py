@@ -2,8 +2,8 @@
 import mpmath
 import numpy as np
 import pytest
-from tracegrad.ir.ops.root_powers import ROOT_POWERS
 from tracegrad.lowering.math import library
+from tracegrad.lowering.math.root_powers import ROOT_POWERS
 
 import tracegrad as tg
 

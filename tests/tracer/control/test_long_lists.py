@@ -140,3 +140,19 @@ def test_a_known_list_stays_known():
     f = tg.jit(lambda x: sum(x[k] * n for k, n in enumerate([2, 3, 5] * 10) if names[n % 2] == "b"))
     x = np.arange(30.0)
     assert f(x) == f.py_func(x)
+
+
+def pairs_of_others(items):
+    count = 0
+    for x in items:
+        for y in items:
+            if x is not y:
+                count += 1
+    return count
+
+
+@pytest.mark.parametrize("n", LENGTHS[:3])
+def test_items_keep_their_identity(n):
+    items = [0.5 + k for k in range(n)]
+    assert tg.jit(pairs_of_others)(items) == n * (n - 1)
+    assert tg.jit(lambda held: [x is held[2] for x in held])(items) == [k == 2 for k in range(n)]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 
-from .scalar_expansions import A, N, Node, const, eq, narrow, select, wide
+from ...ir.ops.scalar_expansions import A, N, Node, const, eq, narrow, select, wide
 
 HALVES = (1, 3, 5, 7)               # twice the exponents, or less, that are made so
 _FMA = ("intrinsic", "fma")
