@@ -32,6 +32,7 @@ from .custom_calls import rule_of_call, write_out
 from .smoothness.equal_values import smooth
 from .smoothness.kink_products import STATED
 from .smoothness.kink_series import expanded
+from .smoothness.paired_kinks import paired
 from .smoothness.sides import sided
 
 
@@ -42,7 +43,7 @@ def prepare(f: Function, name: str) -> Function:
     where calls of regions have come in.
     """
     body = smooth(Function(name, copy_region(Builder(), smooth(f).body, {}, _OUTSIDE), f.loc)).body
-    body = sided(body)
+    body = sided(paired(body))
     expanded(body)
     made = Function(name, body, f.loc)
     if reshaped(made):

@@ -26,6 +26,7 @@ from .smoothness.equal_values import smooth
 from .smoothness.kink_products import STATED
 from .smoothness.kink_series import expanded
 from .smoothness.lost_slopes import chooses, has_pole, has_pole_of_power, is_fast
+from .smoothness.paired_kinks import paired
 from .smoothness.poles import Poles
 from .smoothness.sides import sided
 
@@ -76,7 +77,7 @@ class Forward:
         self.dots: dict[Value, Value] = {}
         self.steep, self.tall = Steep(), Steep(overflows)
         self.poles, self.powers = Steep(has_pole), Steep(has_pole_of_power)
-        body = sided(copy_region(Builder(), smooth(f).body, {}, STATED))
+        body = sided(paired(copy_region(Builder(), smooth(f).body, {}, STATED)))
         expanded(body)
         self.infinite = Poles(body, known)
         g = self.function = Function(f"{f.name}_jvp", body, f.loc, dict(f.attrs))

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,25 @@ def is_steep(op: Op) -> bool:
         y = op.operands[1]
         known = isinstance(y, Const) and not y.data.ndim and y.data.dtype.kind != "c" and (y.item >= 1 or y.item <= 0)
         return not known
+    if op.defn.name == "sloped":
+        return made_with(op.operands[2], _may_be_infinite, 2 * _DEPTH)
     return getattr(op.defn, "steep", False) or ("callee" in op.attrs and any(map(is_steep, op.attrs["callee"].body.walk())))
+
+
+def _may_be_infinite(op: Op) -> bool:
+    """Whether a slope that a program states may be infinite: the second of |x|^1.5 at 0."""
+    if op.defn.name in ("pow", "power_slope"):                 # the second is y x^(y - 1)
+        exponent, least_exponent = _known(op.operands[1]), float(op.defn.name == "power_slope")
+        return exponent is None or isinstance(exponent, complex) or exponent < least_exponent
+    return op.defn.name in ("log", "log2", "log10", "div") and not positive(op.operands[-1])
+
+
+def _known(v: Value) -> Any:
+    """The number that a value is, or the difference of two."""
+    if v.op is None or v.op.defn.name != "sub":
+        return number(v)
+    a, b = map(number, v.op.operands)
+    return None if a is None or b is None else a - b
 
 
 def positive(v: Value) -> bool:
@@ -88,7 +107,7 @@ def _least_power(op: Op, depth: int) -> float:
         return -math.inf
     a = _least_of_first(op, depth)
     if a < 0:
-        return -math.inf
+        return 0.0 if exponent % 2 == 0 else -math.inf
     return min(a, 1e100) ** min(exponent, 3.0) if a >= 1 else a ** exponent        # where it would overflow: less
 
 

@@ -24,9 +24,12 @@ from ...ir.analysis.patterns import number
 from ...ir.build import Builder, Expr, key_of
 from ...ir.clone import copy_op, mapped
 from ...ir.core import Op, Value
+from ..rules.nonfinite_partials import least
+from .bounded_choices import chosen, larger, stated
 from .even_functions import EVEN, ODD, even, odd_share
 from .joined_kinks import is_joined, square
 from .joined_kinks import parts as parts_of
+from .kink_lines import alike
 from .lost_slopes import with_lost
 
 _DEPTH = 5                     # levels of products that are looked at: at most 2**5 factors
@@ -260,7 +263,7 @@ def smooth_power(b: Builder, v: Value, exponent: Any) -> Expr | None:
 def smooth_product(b: Builder, product: Factors) -> Expr | None:
     """The product with the powers of its kinks in smooth form; None where no kink has a power high enough."""
     kinks, rest = _without_signs(product)
-    parts = []
+    parts = alike(b, kinks)
     for kink, exponent in list(kinks.items()):
         found = _power_of(b, kink, Fraction(exponent))
         if found is not None:
@@ -297,13 +300,21 @@ def _without_signs(product: Factors) -> tuple[dict, list[tuple]]:
         if kink.maker.defn.name != "sign":
             continue
         x = kink.maker.operands[0]
-        size = next((k for k in kinks if k.maker.defn.name == "abs" and k.maker.operands[0] is x), None)
+        size = next((k for k in kinks if _is_size(k, x)), None)
         if size is not None and (pairs := min(kinks[kink], kinks[size])):
             kinks[kink], kinks[size] = kinks[kink] - pairs, kinks[size] - pairs
             rest += [(x, False)] * pairs
         if any(not divides and _vanishes_with(v, x) for v, divides in rest):
             kinks[kink] %= 2
     return kinks, rest
+
+
+def _is_size(kink: Value, x: Value) -> bool:
+    """Whether a kink is |x|, or sqrt(x * x)."""
+    (y, *_), name = kink.maker.operands, kink.maker.defn.name
+    if name in ("sqrt", "root"):
+        return _is_product_with_itself(y) and y.maker.operands[0] is x
+    return name == "abs" and y is x
 
 
 def _vanishes_with(v: Value, x: Value, depth: int = _DEPTH) -> bool:
@@ -323,14 +334,6 @@ _NEVER_NEGATIVE = frozenset({"abs", "sqrt", "root", "norm_root", "hypot", "acos"
 _HIGHEST = 16                  # exponents of powers that are written as products
 
 
-def _stated(builder: Builder, results: tuple[Value, ...], smooth: Expr | None) -> tuple[Value, ...]:
-    """The results of an op, with the derivative of a smooth form where there is one."""
-    if smooth is None:
-        return results
-    (value,) = results
-    return builder.emit("surrogate", value, builder.broadcast(smooth.value, value.type.dims))
-
-
 def _squared_power(b: Builder, v: Value, c: Any) -> Expr | None:
     """(x**y)**c = x**(y c), of a y that is not known before the program runs."""
     if v.op is None or v.op.defn.name != "pow" or number(v.op.operands[1]) is not None or v.type.dtype.complex:
@@ -344,12 +347,12 @@ def _product(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Val
     a, b = mapped(op.operands, mapping)
     found = factors(builder, a) * factors(builder, b) if _has_kink(a) or _has_kink(b) else Factors({})
     if (both := _larger_times_smaller(builder, a, b)) is not None:
-        return _stated(builder, results, both)
+        return stated(builder, results, both)
     if (entropy := _times_logarithm(builder, a, b) or _times_logarithm(builder, b, a)) is not None:
-        return _stated(builder, results, entropy)
+        return stated(builder, results, entropy)
     if a is b and (square := _squared_power(builder, a, 2)) is not None:
-        return _stated(builder, results, square)
-    return _stated(builder, results, smooth_product(builder, found) if sum(found.kinks.values()) > 1 else None)
+        return stated(builder, results, square)
+    return stated(builder, results, smooth_product(builder, found) if sum(found.kinks.values()) > 1 else None)
 
 
 def _larger_times_smaller(b: Builder, u: Value, v: Value) -> Expr | None:
@@ -380,7 +383,7 @@ def _power(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value
     if c is None or isinstance(c, complex) or not 2 <= c <= _HIGHEST or c != int(c):
         return results
     known = _squared_power(builder, x, int(c))
-    return _stated(builder, results, smooth_power(builder, x, c) if known is None else known)
+    return stated(builder, results, smooth_power(builder, x, c) if known is None else known)
 
 
 def _inner(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
@@ -391,7 +394,7 @@ def _inner(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value
     if a is not b or op.attrs["contract"][1] != axes or len(axes) != len(a.type.dims) or not a.type.dtype.inexact:
         return results
     squares = smooth_power(builder, a, 2)
-    return results if squares is None else _stated(builder, results, builder.expr(builder.reduce(squares.value, "sum", axes)))
+    return results if squares is None else stated(builder, results, builder.expr(builder.reduce(squares.value, "sum", axes)))
 
 
 def _even_function(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
@@ -402,9 +405,9 @@ def _even_function(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tup
         return results
     if x.op is not None and x.op.defn.name in ("abs", "copysign") and not x.op.operands[0].type.dtype.complex:
         operands = *mapped(op.operands, mapping)[:-1], x.op.operands[0]
-        return _stated(builder, results, builder.expr(builder(op.defn, *operands)))
+        return stated(builder, results, builder.expr(builder(op.defn, *operands)))
     q = smooth_power(builder, x, 2) if op.defn.name in EVEN else None
-    return results if q is None else _stated(builder, results, even(op.defn.name, q))
+    return results if q is None else stated(builder, results, even(op.defn.name, q))
 
 
 _UNDONE = {"sin": "asin", "cos": "acos"}       # functions that undo one of infinite slope at the ends of its domain
@@ -416,7 +419,7 @@ def _undoing(rule: Callable | None) -> Callable:
         (x,) = mapped(op.operands, mapping)
         if x.op is None or x.op.defn.name != _UNDONE[op.defn.name] or x.type.dtype.complex:
             return copy_op(builder, op, mapping) if rule is None else rule(builder, op, mapping)
-        return _stated(builder, copy_op(builder, op, mapping), builder.expr(x.op.operands[0]))
+        return stated(builder, copy_op(builder, op, mapping), builder.expr(x.op.operands[0]))
     return state
 
 
@@ -427,15 +430,15 @@ def _hypot(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value
     if all(square is None for square, _ in squares):
         return results
     total, other = (x * x if square is None else square for square, x in squares)
-    return _stated(builder, results, (total + other).root())
+    return stated(builder, results, (total + other).root())
 
 
 def _modulus_of(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
-    """|r| = r of a root."""
+    """|r| = r of a root, and of a square."""
     results = copy_op(builder, op, mapping)
     (x,) = mapped(op.operands, mapping)
     root = x.op is not None and x.op.defn.name in _NEVER_NEGATIVE and not x.type.dtype.complex
-    return _stated(builder, results, builder.expr(x)) if root else results
+    return stated(builder, results, builder.expr(x)) if root or least(x) == 0 else results
 
 
 def _signed(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
@@ -444,7 +447,7 @@ def _signed(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Valu
     size, x = mapped(op.operands, mapping)
     if not is_root(size) or size.maker.defn.name not in _NEVER_NEGATIVE | {"pow"}:
         return results
-    return _stated(builder, results, smooth_product(builder, factors(builder, size) * Factors({builder("sign", x): 1})))
+    return stated(builder, results, smooth_product(builder, factors(builder, size) * Factors({builder("sign", x): 1})))
 
 
 def _is_product_with_itself(v: Value) -> bool:
@@ -463,12 +466,13 @@ def _root_of_power(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tup
         for square, y in ((x, others[0]), (others[0], x)) if name == "mul" else ():
             if _is_product_with_itself(square) and square.maker.operands[0] is y:
                 x, cube = y, True
-        return _stated(builder, results, builder.expr(x)) if cube else results
+        return stated(builder, results, builder.expr(x)) if cube else results
     found = _is_product_with_itself(power) and _is_product_with_itself(x)
-    return _stated(builder, results, builder.expr(x)) if found else results
+    return stated(builder, results, builder.expr(x)) if found else results
 
 
 STATED = with_lost({"mul": _product, "hypot": _hypot, "copysign": _signed, "abs": _modulus_of, "pow": _power, "dot": _inner,
+          "max": larger, "select": chosen,
           **dict.fromkeys(("sqrt", "root", "cbrt"), _root_of_power),
           **dict.fromkeys(("cosh", "j0", "bessel_i"), _even_function),
           "sin": _undoing(None), "cos": _undoing(_even_function)}, copy_op)

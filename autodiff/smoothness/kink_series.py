@@ -21,7 +21,7 @@ import math
 from dataclasses import dataclass
 
 from ...ir.analysis.patterns import number
-from ...ir.build import Builder
+from ...ir.build import Builder, Expr
 from ...ir.clone import mapped
 from ...ir.core import Block, Const, Op, Value
 from ...ir.types import StackType
@@ -201,8 +201,13 @@ class _Series:
     def _hold(self, kink: Value) -> None:
         b, source = self.b, self.kinks.get(kink, kink)
         zero = b.const(0, kink.type.dtype)
-        self.held[kink] = kink if source is not kink else b("select", b("eq", kink, zero), zero, kink)
-        square = smooth_power(b, source, 2)                # None: of what lies too deep, of which no more is known than before
+        at = b("eq", kink, zero)
+        self.held[kink] = kink if source is not kink else b("select", at, zero, kink)
+        if (x := _under_modulus(source)) is not None:
+            x = b("select", at, x, zero)                       # 0 everywhere: the slope of x² counts where x is 0 alone
+            square: Expr | None = b.expr(x) * b.expr(x)
+        else:
+            square = smooth_power(b, source, 2)            # None: of what lies too deep, of which no more is known than before
         self.squares[kink] = b("mul", source, source) if square is None else square.value
 
     def _expansion(self, g: Value, kinks: list[Value]) -> Value:
@@ -254,6 +259,14 @@ def _together(op: Op, known: list[_Made | None], parts: list[_Made]) -> _Made:
         name in _POLES and zeros[_POLES[name]] and not _is_high_power(op))
     return _Made(kinks, several or any(m.cancels for m in parts), at_zero, depth, choice, pole,
                  signed=any(m.signed for m in parts))
+
+
+def _under_modulus(kink: Value) -> Value | None:
+    """The x of |x|, unless its square is not smooth itself."""
+    if kink.op is None or kink.op.defn.name not in ("abs", "copysign"):
+        return None
+    x = kink.op.operands[0]
+    return None if x.type.dtype.complex or x.type.dims != kink.type.dims or has_root(x) else x
 
 
 def _is_of_roots(v: Value) -> bool:

@@ -3,6 +3,8 @@
     z = exp(-|x|);  s = where(x >= 0, 1, z) / (1 + z)            the logistic function, whose slope at 0 is 1/4
     s = sign(x) log1p(|x|)                                        whose slope at 0 is 1
 
+    y = where(x > 0, |x|, -|x|)                                   whose slope at 0 is 1
+
 At 0 the choice has the slope of the side that was taken, and |x| by itself the mean of both, which together are the slope of
 nothing. So where a comparison of x with 0 chooses, or sign(x) multiplies what is made of |x|, |x| is taken from the same side:
 
@@ -26,6 +28,13 @@ _MIRRORED = {"ge": "le", "le": "ge", "gt": "lt", "lt": "gt"}
 # sums of what they are given: how many of their operands may be kinks
 _STRAIGHT = {"add": 2, "sub": 2, "neg": 1, "cast": 1, "mul": 2, "div": 1, "select": 3, "surrogate": 2, "sloped": 2}
 _NONE: frozenset[Value] = frozenset()
+
+
+def bends(op: Op, moving: list[int]) -> bool:
+    """Whether an op makes more than a sum of the operands of these numbers."""
+    name = op.defn.name
+    return op.defn.__class__ is Elementwise and (
+        moving[-1] >= _STRAIGHT.get(name, 0) or (name == "mul" and len(moving) > 1))
 
 
 def sided(body: Block) -> Block:
@@ -54,6 +63,8 @@ class _Sides:
         for op in ops:
             if len(op.results) == 1 and not op.regions:
                 self._follow(op, kinks)
+        for op in ops:
+            self._chosen_kinks(op)
         every = _NONE.union(*self.bent.values())
         self.sides = {x: self.asked.get(x, True) for x in (*self.asked, *self.signs) if x in every}
 
@@ -69,13 +80,11 @@ class _Sides:
         (v,), name = op.results, op.defn.name
         operands = op.operands[1:] if name == "surrogate" else op.operands
         made, bent = (_NONE.union(*[known.get(y, _NONE) for y in operands]) for known in (self.made, self.bent))
-        for x, size in _signed_sizes(op):
+        for x, size, _ in _signed_sizes(op):
             if x in kinks and x in self.bent.get(size, _NONE):
                 self.signs.add(x)
-        if made and op.defn.__class__ is Elementwise:
-            moving = [k for k, y in enumerate(op.operands) if y in self.made]
-            if moving[-1] >= _STRAIGHT.get(name, 0) or (name == "mul" and len(moving) > 1):
-                made, bent = _NONE, bent | made
+        if made and bends(op, [k for k, y in enumerate(op.operands) if y in self.made]):
+            made, bent = _NONE, bent | made
         x = _kink_of(op) if name != "select" else _chosen_by(op)
         if x is not None:
             made |= {x}
@@ -83,6 +92,14 @@ class _Sides:
             self.made[v] = made
         if bent:
             self.bent[v] = bent
+
+    def _chosen_kinks(self, op: Op) -> None:
+        """where(x > 0, |x|, -|x|): a kink that its own side chooses."""
+        if op.defn.name not in ("select", "if") or (x := _chosen_by(op)) not in self.asked:
+            return
+        branches = [[v] for v in op.operands[1:]] if op.defn.name == "select" else [region.yields for region in op.regions]
+        if any(x in self.made.get(v, _NONE) for branch in branches for v in branch):
+            self.bent[op.results[0]] = self.bent.get(op.results[0], _NONE) | {x}
 
     # --- rules of the copy
 
@@ -101,16 +118,17 @@ class _Sides:
     def product(self, b: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         """sign(x) f(|x|)."""
         results = copy_op(b, op, mapping)
-        for x, size in _signed_sizes(op):
+        for x, size, c in _signed_sizes(op):
             if x in self.sides and x in self.bent.get(size, _NONE):
-                return b.emit("surrogate", results[0], self._with_sign(b, x, size, mapping))
+                value = self._with_sign(b, x, size, mapping)
+                return b.emit("surrogate", results[0], value if c == 1 else b("mul", value, b.const(c, value.type.dtype)))
         return results
 
     def signed(self, b: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         """copysign(f(|x|), x). Where f is 0 its sign nearby is that of its 0, which odd functions of |x| keep: that of
         -log1p(|x|) is -0.0."""
         results = copy_op(b, op, mapping)
-        for x, size in _signed_sizes(op):
+        for x, size, _ in _signed_sizes(op):
             if x in self.sides and x in self.bent.get(size, _NONE):
                 (y,) = mapped((size,), mapping)
                 positive = b("select", b("signbit", y), b("neg", y), y)
@@ -162,11 +180,23 @@ def _kink_of(op: Op) -> Value | None:
     return None
 
 
-def _signed_sizes(op: Op) -> list[tuple[Value, Value]]:
-    """(x, g) of sign(x) g and copysign(g, x)."""
+def _signed_sizes(op: Op) -> list[tuple[Value, Value, float]]:
+    """(x, g, c) of c sign(x) g and copysign(g, x)."""
     if op.defn.name == "copysign":
-        return [(op.operands[1], op.operands[0])] if _is_written(op) else []
+        return [(op.operands[1], op.operands[0], 1.0)] if _is_written(op) else []
     if op.defn.name != "mul" or not _is_written(op):
         return []
-    return [(s.op.operands[0], g) for s, g in (op.operands, op.operands[::-1])
-            if s.op is not None and s.op.defn.name == "sign" and s.type.dims == g.type.dims]
+    signs = [(_under_sign(s), g) for s, g in (op.operands, op.operands[::-1]) if s.type.dims == g.type.dims]
+    return [(found[0], g, found[1]) for found, g in signs if found is not None]
+
+
+def _under_sign(v: Value) -> tuple[Value, float] | None:
+    """(x, c) of c sign(x)."""
+    c = 1.0
+    while v.op is not None and v.op.defn.name in ("neg", "mul"):
+        numbers = [-1.0] if v.op.defn.name == "neg" else [number(y) for y in v.op.operands]
+        at = next((k for k, y in enumerate(numbers) if isinstance(y, float)), None)
+        if at is None:
+            return None
+        c, v = c * numbers[at], v.op.operands[1 - at if len(numbers) > 1 else 0]
+    return (v.op.operands[0], c) if v.op is not None and v.op.defn.name == "sign" else None

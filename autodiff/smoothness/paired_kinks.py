@@ -1,0 +1,118 @@
+"""Kinks of several kinds at one place: max(x, y), min(x, y) and |x - y|, as functions of one of them.
+
+    %m = max %x, 0.0;  %a = abs %x        →   %a = abs %x;  %m = surrogate (max %x, 0.0), (mul (add %x, %a), 0.5)
+
+max(x, y) and min(x, y) are (x + y ± |x - y|) / 2. Where they cancel with each other or with |x - y| in functions that bend, as
+in max(x, y) + log1p(exp(-|x - y|)), the series of kink_series.py is one in all of them, so it has to see them as one kink.
+|y - x| and |-x| have the bits of |x - y| and |x|, and are the same kink.
+"""
+from __future__ import annotations
+
+from ...ir.analysis.patterns import number
+from ...ir.build import Builder, key_of
+from ...ir.clone import copy_op, copy_region, mapped
+from ...ir.core import Block, Op, Value
+from .sides import bends
+
+_CHOICES = {"max": "add", "min": "sub"}        # the sign of |x - y|
+_NONE: frozenset[frozenset] = frozenset()
+
+
+def paired(body: Block) -> Block:
+    """A program with such kinks stated by one; the program itself where there are none."""
+    found = _Pairs(body)
+    if not found.pairs:
+        return body
+    return copy_region(Builder(), body, {}, {**dict.fromkeys(_CHOICES, found.choice), "abs": found.modulus})
+
+
+class _Pairs:
+    """pairs: (block, place) of kinks of more than one kind or order of operands, where a function bends."""
+
+    def __init__(self, body: Block):
+        self.pairs: set[tuple[Block, frozenset]] = set()
+        self.places: dict[Op, tuple[Block, frozenset]] = {}
+        self.sizes: dict[tuple[Block, frozenset], Value] = {}              # in the copy: |x - y|
+        self._collect(body)
+        seen: dict[tuple[Block, frozenset], set] = {}
+        for op, place in self.places.items():
+            seen.setdefault(place, set()).add((op.defn.name, *map(key_of, op.operands)))
+        several = {place for place, forms in seen.items() if len(forms) > 1}
+        if several:
+            self.pairs = several & self._bent(body, several)
+
+    def _collect(self, block: Block) -> None:
+        for op in block.ops:
+            for region in op.regions:
+                self._collect(region)
+            if (key := _place(op)) is not None:
+                self.places[op] = block, key
+
+    def _bent(self, body: Block, several: set) -> set:
+        """The places of which functions bend."""
+        made: dict[Value, frozenset] = {}
+        found: set = set()
+        for op in body.walk():
+            if op.regions or len(op.results) != 1:
+                continue
+            of = _NONE.union(*[made.get(v, _NONE) for v in op.operands])
+            if of and bends(op, [k for k, v in enumerate(op.operands) if v in made]):
+                found |= of
+                continue
+            place = self.places.get(op)
+            if place in several:
+                of |= {place}
+            if of:
+                made[op.results[0]] = of
+        return found
+
+    # --- rules of the copy
+
+    def _size(self, b: Builder, op: Op, mapping: dict[Value, Value]) -> Value:
+        """|x - y|, once in a block."""
+        place = self.places[op]
+        if place not in self.sizes:
+            x, y = mapped(op.operands, mapping)
+            self.sizes[place] = b("abs", x if number(y) == 0 else y if number(x) == 0 else b("sub", x, y))
+        return self.sizes[place]
+
+    def modulus(self, b: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
+        place = self.places.get(op)
+        if place is None or place not in self.pairs:
+            return copy_op(b, op, mapping)
+        if place not in self.sizes:
+            (self.sizes[place],) = copy_op(b, op, mapping)
+        return (self.sizes[place],)
+
+    def choice(self, b: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
+        results = copy_op(b, op, mapping)
+        if self.places.get(op) not in self.pairs:
+            return results
+        x, y = mapped(op.operands, mapping)
+        twice = b(_CHOICES[op.defn.name], b("add", x, y), self._size(b, op, mapping))
+        return b.emit("surrogate", results[0], b("mul", twice, b.const(0.5, twice.type.dtype)))
+
+
+def _place(op: Op) -> frozenset | None:
+    """x and y of max(x, y), min(x, y) and |x - y|, of real arrays of the same dimensions."""
+    name, (x, *others) = op.defn.name, op.operands or (None,)
+    if name not in ("abs", *_CHOICES) or x is None or not x.type.dtype.inexact or x.type.dtype.complex:
+        return None
+    dims = op.results[0].type.dims
+    y = others[0] if others else None
+    if y is not None and number(y) != 0:
+        x, y = (y, x) if number(x) == 0 else (x, y)
+    if y is not None and number(y) != 0:
+        return frozenset((key_of(x), key_of(y))) if x.type.dims == y.type.dims == dims and not _opposite(x, y) else None
+    if x.type.dims != dims:
+        return None
+    while x.op is not None and x.op.defn.name == "neg":
+        (x,) = x.op.operands
+    if x.op is not None and x.op.defn.name == "sub" and x.op.operands[0].type.dims == x.op.operands[1].type.dims:
+        return frozenset(map(key_of, x.op.operands))
+    return frozenset((key_of(x), 0))
+
+
+def _opposite(x: Value, y: Value) -> bool:
+    """Whether max(x, y) is |x|."""
+    return any(v.op is not None and v.op.defn.name == "neg" and v.op.operands[0] is w for v, w in ((x, y), (y, x)))
