@@ -311,7 +311,9 @@ def _is_sum_of_squares(v: Value, depth: int = 6) -> bool:
         return bool((operands[0].data > 0).all()) and _is_sum_of_squares(operands[1], depth - 1)
     if name == "add":
         return all(_is_sum_of_squares(x, depth - 1) for x in operands)
-    inner = name in MOVES or name == "surrogate" or (name == "reduce" and op.attrs["kind"] == "sum")
+    if name == "surrogate":
+        return any(_is_sum_of_squares(x, depth - 1) for x in operands)
+    inner = name in MOVES or (name == "reduce" and op.attrs["kind"] == "sum")
     return inner and _is_sum_of_squares(operands[0], depth - 1)
 
 

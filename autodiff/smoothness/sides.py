@@ -16,7 +16,7 @@ as a penalty does, keeps the mean: asked for are functions that bend.
 from __future__ import annotations
 
 from ...ir.analysis.patterns import number
-from ...ir.build import Builder
+from ...ir.build import Builder, key_of
 from ...ir.clone import copy_op, copy_region, mapped
 from ...ir.core import Block, Op, Value
 from ...ir.errors import SlopeFrame
@@ -59,6 +59,8 @@ class _Sides:
         kinks = {x for op in ops if (x := _kink_of(op)) is not None}
         if not kinks:
             return
+        # the ends of x = a - b, of which a comparison of a and b asks the side
+        self.between = {tuple(map(key_of, x.op.operands)): x for x in kinks if x.op is not None and x.op.defn.name == "sub"}
         self._choices(ops, kinks)
         for op in ops:
             if len(op.results) == 1 and not op.regions:
@@ -72,9 +74,26 @@ class _Sides:
         """Comparisons by which numbers are chosen."""
         conditions = {op.operands[0] for op in ops if op.defn.name in ("select", "if", "cast") and _is_written(op)}
         for op in ops:
-            found = _asked(op)
+            found = self._asked(op)
             if found is not None and found[0] in kinks and op.results[0] in conditions:
                 self.asked.setdefault(*found)
+
+    def _asked(self, op: Op) -> tuple[Value, bool] | None:
+        """The x that an op compares with 0, or the ends of x = a - b with each other; and whether 0 counts as positive."""
+        name = op.defn.name
+        if name not in _ASKS:
+            return None
+        if (found := _asked(op)) is not None:
+            return found
+        a, b = map(key_of, op.operands)
+        if (a, b) in self.between:
+            return self.between[a, b], _ASKS[name]
+        return (self.between[b, a], _ASKS[_MIRRORED[name]]) if (b, a) in self.between else None
+
+    def _chosen_by(self, op: Op) -> Value | None:
+        cond = op.operands[0].op
+        found = None if cond is None else self._asked(cond)
+        return None if found is None else found[0]
 
     def _follow(self, op: Op, kinks: set[Value]) -> None:
         (v,), name = op.results, op.defn.name
@@ -85,7 +104,7 @@ class _Sides:
                 self.signs.add(x)
         if made and bends(op, [k for k, y in enumerate(op.operands) if y in self.made]):
             made, bent = _NONE, bent | made
-        x = _kink_of(op) if name != "select" else _chosen_by(op)
+        x = _kink_of(op) if name != "select" else self._chosen_by(op)
         if x is not None:
             made |= {x}
         if made:
@@ -95,7 +114,7 @@ class _Sides:
 
     def _chosen_kinks(self, op: Op) -> None:
         """where(x > 0, |x|, -|x|): a kink that its own side chooses."""
-        if op.defn.name not in ("select", "if") or (x := _chosen_by(op)) not in self.asked:
+        if op.defn.name not in ("select", "if") or (x := self._chosen_by(op)) not in self.asked:
             return
         branches = [[v] for v in op.operands[1:]] if op.defn.name == "select" else [region.yields for region in op.regions]
         if any(x in self.made.get(v, _NONE) for branch in branches for v in branch):
@@ -160,12 +179,6 @@ def _asked(op: Op) -> tuple[Value, bool] | None:
         return None
     x, k = found
     return x, _ASKS[_MIRRORED[name] if k else name]
-
-
-def _chosen_by(op: Op) -> Value | None:
-    cond = op.operands[0].op
-    found = None if cond is None else _asked(cond)
-    return None if found is None else found[0]
 
 
 def _kink_of(op: Op) -> Value | None:

@@ -273,20 +273,30 @@ def trace(b: Builder, flow: Flow, kind: str) -> Value | None:
     _with_vectors(b, frame)
     n = b.cast(_real(b, _with_lacking(b, frame, mixing(b, frame, core), bend)), core.type.dtype)
     like = square_of(b, frame)
-    if kind == "prod":
-        none = b.const(np.nan, core.type.dtype)
-        safe = b("select", b("eq", core, b.const(0, core.type.dtype)), none, core)
-        n = b("div", n, rows(b, safe, n))
-    eye = b("eq", positions(b, like, -2), positions(b, like, -1))
+    eye, none = b("eq", positions(b, like, -2), positions(b, like, -1)), b.const(0, n.type.dtype)
     last = frame.lead, frame.lead + 1
-    traced = b.reduce(b("select", eye, n, b.const(0, n.type.dtype)), "sum", last)
     if kind == "sum":
-        return b("add", plain, traced)
+        return b("add", plain, b.reduce(b("select", eye, n, none), "sum", last))
     pairs = _couple(b, frame, _quotients(b, frame, *[b.cast(x, frame.w.type.dtype) for x in (core, slope)]))
     square = b.cast(_real(b, b("mul", pairs, b("conj", pairs) if pairs.type.dtype.complex else pairs)), core.type.dtype)
-    square = b("div", square, b("mul", rows(b, safe, square), columns(b, safe, square)))
-    half = b("mul", b.reduce(square, "sum", last), b.const(0.5, core.type.dtype))
-    return b("add", plain, b("mul", plain, b("sub", traced, half)))
+    alone, both = _other_products(b, core, frame.lead, square)
+    traced = b.reduce(b("select", eye, b("mul", n, alone), none), "sum", last)
+    half = b("mul", b.reduce(b("mul", square, both), "sum", last), b.const(0.5, core.type.dtype))
+    return b("add", plain, b("sub", traced, half))
+
+
+def _other_products(b: Builder, core: Value, lead: int, like: Value) -> tuple[Value, Value]:
+    """The product of all values but the one of a row, and of all but those of a row and a column: 0 while another is 0."""
+    zero = b.const(0, core.type.dtype)
+    none = b("eq", core, zero)
+    count = b.cast(none, core.type.dtype)
+    safe = b("select", none, b.const(1, core.type.dtype), core)
+    product, zeros = (b.reduce(x, kind, (lead,)) for x, kind in ((safe, "prod"), (count, "sum")))
+    ends = [(place(b, safe, like), place(b, count, like)) for place in (rows, columns)]
+    product, zeros = (b.broadcast(b.reshape(x, (*x.type.dims, 1, 1)), like.type.dims) for x in (product, zeros))
+    alone, both = b("div", product, ends[0][0]), b("div", product, b("mul", ends[0][0], ends[1][0]))
+    left = b("eq", ends[0][1], zeros), b("eq", b("add", ends[0][1], ends[1][1]), zeros)
+    return b("select", left[0], alone, zero), b("select", left[1], both, zero)
 
 
 def _with_lacking(b: Builder, frame: Frame, n: Value, bend: Value | None) -> Value:

@@ -227,6 +227,17 @@ def test_second_derivatives(f, name):
     np.testing.assert_allclose(tg.jvp(lambda a: tg.jvp(f, (a,), (e,))[1], (a,), (e,))[1], want, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.sweep(28)
+@pytest.mark.parametrize("a", [np.zeros((2, 2)), np.diag([0.0, 0.0, 2.0]), np.diag([1.0, 1.0, 0.0])], ids=range(3))
+def test_second_derivatives_of_a_product_with_zeros(a):
+    """The determinant, as the product of eigenvalues of which several are 0."""
+    f, g = (lambda a: np.prod(np.linalg.eigvalsh((a + a.T) / 2))), (lambda a: np.linalg.det((a + a.T) / 2))
+    np.testing.assert_allclose(tg.hessian(f)(a), tg.hessian(g)(a), atol=1e-13)
+    e = hermitian(FACTOR).real[:len(a), :len(a)]
+    along = lambda h: tg.jvp(lambda a: tg.jvp(h, (a,), (e,))[1], (a,), (e,))[1]       # noqa: E731
+    np.testing.assert_allclose(along(f), along(g), atol=1e-12)
+
+
 def test_second_derivatives_of_what_stands_alone():
     """The largest eigenvalue and its projection, beside two equal ones."""
     a, e = MATRICES["turned"], hermitian(FACTOR) / 4
