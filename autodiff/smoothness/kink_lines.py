@@ -10,7 +10,7 @@ from typing import Any
 
 from ...ir.analysis.patterns import number
 from ...ir.build import Builder, Expr, key_of
-from ...ir.core import Op, Value
+from ...ir.core import Value
 
 
 def alike(b: Builder, kinks: dict[Value, int]) -> list[Expr]:
@@ -33,16 +33,20 @@ def _line(kink: Value) -> tuple[Any, Value, float] | None:
         return None
     (x,), c = op.operands, 1.0
     v = x
-    while v.op is not None and (v.op.defn.name == "neg" or (v.op.defn.name == "mul" and _coefficient(v.op) is not None)):
-        c, v = (c, v.op.operands[0]) if v.op.defn.name == "neg" else (c * _coefficient(v.op)[1], _coefficient(v.op)[0])
+    while (found := _multiple(v)) is not None:
+        v, c = found[0], c * found[1]
     if v.op is not None and v.op.defn.name == "sub":
         return frozenset(map(key_of, v.op.operands)), x, c
     return key_of(v), x, c
 
 
-def _coefficient(op: Op) -> tuple[Value, float] | None:
+def _multiple(v: Value) -> tuple[Value, float] | None:
     """(x, c) of c x."""
-    for x, other in itertools.permutations(op.operands):
+    if v.op is None or v.op.defn.name not in ("neg", "mul"):
+        return None
+    if v.op.defn.name == "neg":
+        return v.op.operands[0], -1.0
+    for x, other in itertools.permutations(v.op.operands):
         c = number(other)
         if isinstance(c, float) and c and math.isfinite(c):
             return x, c
