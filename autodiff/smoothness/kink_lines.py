@@ -33,14 +33,14 @@ def _line(kink: Value) -> tuple[Any, Value, float] | None:
         return None
     (x,), c = op.operands, 1.0
     v = x
-    while (found := _multiple(v)) is not None:
+    while (found := multiple(v)) is not None:
         v, c = found[0], c * found[1]
     if v.op is not None and v.op.defn.name == "sub":
         return frozenset(map(key_of, v.op.operands)), x, c
     return key_of(v), x, c
 
 
-def _multiple(v: Value) -> tuple[Value, float] | None:
+def multiple(v: Value) -> tuple[Value, float] | None:
     """(x, c) of c x."""
     if v.op is None or v.op.defn.name not in ("neg", "mul"):
         return None

@@ -21,6 +21,7 @@ from ...ir.clone import copy_op, copy_region, mapped
 from ...ir.core import Block, Op, Value
 from ...ir.errors import SlopeFrame
 from ...ir.opdef import Elementwise
+from .kink_lines import multiple
 
 # comparisons of x with 0, to whether 0 counts as a positive number there; and with the operands exchanged
 _ASKS = {"ge": True, "lt": True, "gt": False, "le": False}
@@ -207,9 +208,8 @@ def _under_sign(v: Value) -> tuple[Value, float] | None:
     """(x, c) of c sign(x)."""
     c = 1.0
     while v.op is not None and v.op.defn.name in ("neg", "mul"):
-        numbers = [-1.0] if v.op.defn.name == "neg" else [number(y) for y in v.op.operands]
-        at = next((k for k, y in enumerate(numbers) if isinstance(y, float)), None)
-        if at is None:
+        found = multiple(v)
+        if found is None:
             return None
-        c, v = c * numbers[at], v.op.operands[1 - at if len(numbers) > 1 else 0]
+        v, c = found[0], c * found[1]
     return (v.op.operands[0], c) if v.op is not None and v.op.defn.name == "sign" else None
