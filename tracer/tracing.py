@@ -103,7 +103,7 @@ class Trace:
     clock    what identities are told apart by (regions/identity.py); None: arrays have none
     ended    [(stamp, stamp)] of the regions that have ended, outermost only, in order
     kin      id(root) -> roots that may be the same array, under another name, of what the trace cannot tell apart
-    growing  id(list) -> (list, loop), for the lists that the loops being traced append to (regions/list_scan_outputs.py)
+    growing  id(list) -> (list, loop, entries), for the lists that the loops being traced append to (regions/list_scan_outputs.py)
     grown    id(list) -> growing.Grown, for the lists that a rolled loop has made
     packages top-level packages of the functions that were given to be traced
     short    lengths known at run time that are 0 or 1, as that of x[k:k + 1]

@@ -94,12 +94,12 @@ class Cell:
 def grow(trace: Trace, held: list | deque, name: str, args: tuple[float | ScalarBox, ...]) -> None:
     """Told that list.<name>(*args) would give a list a length of run time: trace again with it a pile, if it can be."""
     epoch = trace.born_at.get(id(held))
-    found = _entry_after(held, name, args) if type(held) in (list, deque) else None
+    found = entry_after(held, name, args) if type(held) in (list, deque) else None
     if found is not None and epoch is not None and epoch[0] is held and trace.lists.get(epoch[1]) is not packed_lists.NEITHER:
         raise tracing.Restart(lists={epoch[1]: found})
 
 
-def _entry_after(held: Iterable[ScalarBox], name: str, args: tuple) -> Entry | None:
+def entry_after(held: Iterable[ScalarBox], name: str, args: tuple) -> Entry | None:
     more: Any = args[name == "insert"] if args and name not in ("pop", "popleft", "remove") else ()
     parts = [Entry.of(x) for x in held]
     if name in ("append", "appendleft", "insert"):
@@ -281,9 +281,9 @@ class DynamicList(packed_lists.ListValue):
         seen = self.seen is not None and self.seen[0] is self.stacks[0]._value
         if seen or isinstance(key, slice) or tracing.current().scopes[-1].kind == "function":
             return self.settled()[key]
-        return self._at(key)
+        return self.at(key)
 
-    def _at(self, key: Any) -> Any:
+    def at(self, key: Any) -> Any:
         """An entry where it lies: zero takes its place, and is exchanged for it again."""
         self._expect_unwritten()
         depth, values = self._depth(key), []
