@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .. import tracing
+from .. import pytrees, tracing
 from ..calling import calls
 from ..control import branches, iteration, loops, packed_lists
 from ..tracing import Trace
@@ -125,6 +125,9 @@ class DynamicDeque(packed_lists.ListValue):
     def settled(self) -> packed_lists.ListValue:
         return listed(self.entry, self.columns())
 
+    def returned(self) -> Returned:
+        return Returned(self.settled(), self.maxlen)
+
     def packed(self) -> Any:
         return self.settled().packed()
 
@@ -158,6 +161,15 @@ class DynamicDeque(packed_lists.ListValue):
         raise AttributeError(f"'deque' object has no attribute '{name}'")
 
 
+class Returned:
+    """What a deque of run-time length holds, on its way to the caller, for whom it is one."""
+
+    __slots__ = ("items", "maxlen")
+
+    def __init__(self, items: packed_lists.ListValue, maxlen: int | None):
+        self.items, self.maxlen = items, maxlen
+
+
 def deque(iterable: Iterable = (), maxlen: int | None = None) -> collections.deque | DynamicDeque:
     """collections.deque: how many it holds is part of the program, unless that has turned out to be known only at run time."""
     if isinstance(maxlen, Box):
@@ -180,3 +192,5 @@ def _piled(trace: Trace, iterable: Iterable, entry: Entry, site: tuple, maxlen: 
 calls.BUILTINS[collections.deque] = deque
 calls.STAND_INS.update([DynamicList, DynamicDeque])
 iteration.SOURCES[DynamicDeque] = DynamicListItems
+pytrees.learn(Returned, pytrees.Kind("deque", lambda x: ((x.items,), x.maxlen),
+                                     lambda maxlen, made: collections.deque(*made, maxlen), lambda meta, n: [""]))

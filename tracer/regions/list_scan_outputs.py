@@ -48,7 +48,7 @@ class Row(ScalarBox):
         return self.rows.type.dtype
 
 
-# told(trace, list, "extend", entries) before a loop is unrolled as it reads a list that it appends to (containers/long_growth.py)
+# told(trace, list, "extend", entries) before a loop is unrolled as it reads a list that it appends to (long_growth.py)
 LENGTHENED: list = []
 
 
@@ -253,8 +253,8 @@ def stacked_rows(x: Any, axis: int = 0) -> ArrayBox | None:
 
 
 def opened(trace: Trace, scope: Scope, known: Iterable) -> None:
-    """Begin an iteration in which lists may grow; `known` are those of which that is known,
-    with what another iteration appended."""
+    """Begin an iteration in which lists may grow; `known` are those of which that is known, with what another iteration
+    appended."""
     scope.grown = {}
     for held, added in known:
         trace.growing[id(held)] = held, scope.loop, added

@@ -14,10 +14,11 @@ class Learned:
     unroll      loops to be unrolled, with the marks of control/short_loops.py
     lists       place of the source -> the form of the lists that are made there
     known       arrays from outside whose elements are part of the program; None: all
+    tried       places of which the form of lists is an attempt
     identities  whether arrays are told apart at run time
     """
 
-    __slots__ = ("_before", "_tried", "identities", "known", "lists", "statics", "unroll")
+    __slots__ = ("_before", "identities", "known", "lists", "statics", "tried", "unroll")
 
     def __init__(self) -> None:
         self.statics: set[int] = set()
@@ -25,8 +26,8 @@ class Learned:
         self.lists: dict = {}
         self.known: set | None = set()
         self.identities = False
-        self._tried: set = set()                             # places whose lists have another form as an attempt …
-        self._before: tuple | None = None                    # … and what was known before the first of these
+        self.tried: set = set()
+        self._before: tuple | None = None                    # what was known before the first of these
 
     def add(self, signal: Restart) -> bool:
         """Learn from a run; False where that is nothing new."""
@@ -35,7 +36,7 @@ class Learned:
             return False
         if signal.attempt:
             self._before = self._before or self._state()
-            self._tried |= set(signal.lists)
+            self.tried |= set(signal.lists)
         self.identities |= signal.identities
         self.statics |= signal.leaves
         self.unroll |= signal.loops
@@ -51,6 +52,6 @@ class Learned:
         if self._before is None:
             return short_loops.taken_back(self.unroll)
         self.statics, self.unroll, self.lists, self.known, self.identities = self._before
-        self.lists |= dict.fromkeys(self._tried, packed_lists.NEITHER)
-        self._tried, self._before = set(), None
+        self.lists |= dict.fromkeys(self.tried, packed_lists.NEITHER)
+        self.tried, self._before = set(), None
         return True

@@ -132,8 +132,8 @@ def trace_call(function: Callable, call: Call, *, writes: bool = True, private: 
     begun = len(tracing.gathered())
     for _ in range(RESTARTS):
         del tracing.gathered()[begun:]               # by a run that was given up
-        run = _Run(function, call, learned.statics, learned.unroll, writes, packed=learned.lists, private=private,
-                   known=learned.known, identities=learned.identities, follows=follows)
+        run = _Run(function, call, learned.statics, learned.unroll, writes, packed=learned.lists, tried=learned.tried,
+                   private=private, known=learned.known, identities=learned.identities, follows=follows)
         try:
             return cleanly(run.run, function)
         except Restart as signal:
@@ -187,8 +187,8 @@ class _Run:
     """One run of the function."""
 
     def __init__(self, function: Callable, call: Call, statics: set[int], unroll: set, writes: bool, outer: Trace | None = None,
-                 packed: dict | None = None, private: bool = False, known: AbstractSet | None = frozenset(),
-                 identities: bool = False, follows: bool = False):
+                 packed: dict | None = None, tried: AbstractSet = frozenset(), private: bool = False,
+                 known: AbstractSet | None = frozenset(), identities: bool = False, follows: bool = False):
         self.callable, self.call, self.writes, self.private = function, call, writes, private
         self.objects_seen: list = []             # the trace's copies of the call's objects, and what they hold at first
         self.before: list[dict[str, Any]] = []
@@ -211,6 +211,7 @@ class _Run:
             self.trace.clock = identity.Clock() if identities else None
         self.trace.unroll |= unroll
         self.trace.lists = self.trace.lists if packed is None else packed
+        self.trace.tried |= tried
         self.trace.spoil, self.trace.propagate = region_tracing.spoil_kin, identity.propagate
         self.trace.packages |= {(getattr(plain, "__module__", None) or "").split(".")[0]} - {__package__.split(".")[0]}
 
