@@ -193,4 +193,4 @@ calls.BUILTINS[collections.deque] = deque
 calls.STAND_INS.update([DynamicList, DynamicDeque])
 iteration.SOURCES[DynamicDeque] = DynamicListItems
 pytrees.learn(Returned, pytrees.Kind("deque", lambda x: ((x.items,), x.maxlen),
-                                     lambda maxlen, made: collections.deque(*made, maxlen), lambda meta, n: [""]))
+                                     lambda maxlen, made: collections.deque(made[0], maxlen), lambda meta, n: [""]))

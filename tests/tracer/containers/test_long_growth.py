@@ -94,7 +94,10 @@ def shapes_of_it(x):
 def of_two_types(x):
     out = []
     for i in range(N):
-        out.append(i if i % 2 else x * i)
+        if i % 2:
+            out.append(i)
+        else:
+            out.append(x * i)
     return out
 
 
