@@ -328,12 +328,11 @@ def change_length(trace: Trace, owner: Any, name: str, args: Sequence[slice | Ar
     try:
         ownership.expect_own(trace, owner, what)
         if name in ("extend", "+=") and any(isinstance(x, packed_lists.ListValue) and x.unbounded for x in args):
-            raise UnsupportedError(f"{what} of a list whose length is known only at run time", "make arrays of them",
-                                   tracing.locate())
+            raise UnsupportedError(f"{what} of a list of run-time length", "make arrays of them", tracing.locate())
     except (tracing.NeedUnroll, tracing.Restart) as signal:
-        if not getattr(signal, "leaves", ()) or ownership.counter_decides(trace, owner):
-            for told in LENGTHENED:
-                told(trace, owner, name, args)
+        unrolls = not getattr(signal, "leaves", ()) or ownership.counter_decides(trace, owner)
+        for told in list_scan_outputs.LENGTHENED if unrolls else ():
+            told(trace, owner, name, args)
         raise
     except UnsupportedError:
         for told in OUTGROWN:
@@ -348,8 +347,6 @@ SLOTS: dict[str, Callable] = {}
 OF_OBJECTS: dict[str, Callable] = {}
 # told(trace, container, name, args) before a change of its length is refused (containers/dynamic_lists.py)
 OUTGROWN: list = []
-# told(trace, container, name, args) before loops are unrolled for a change of its length (containers/long_growth.py)
-LENGTHENED: list = []
 # name -> handler(list, args, kwargs), true where it has done what the method does (containers/list_sort.py)
 LIST_METHODS: dict = {}
 # name -> what a method of lists and tuples is of items that only run time knows (containers/list_functions.py)

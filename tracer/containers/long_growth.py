@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from ...ir.thresholds import sizes
 from .. import pytrees, tracing
-from ..calling import calls
 from ..regions import list_scan_outputs
 from .dynamic_lists import Entry, entries_after
 
@@ -54,5 +53,4 @@ def _is_long(trace: Trace, held: Any) -> bool:
     return bool(trips) and copies > (sizes.traced_unrolled if piled else sizes.traced_lists)
 
 
-calls.LENGTHENED.append(attempt)
 list_scan_outputs.LENGTHENED.append(attempt)

@@ -48,7 +48,7 @@ class Row(ScalarBox):
         return self.rows.type.dtype
 
 
-# told(trace, list, "extend", entries) before a loop is unrolled as it reads a list that it appends to (long_growth.py)
+# told(trace, container, name, args) before loops are unrolled as name(*args) changes its length (containers/long_growth.py)
 LENGTHENED: list = []
 
 
