@@ -149,6 +149,13 @@ def live(held: Any) -> Any:
         k += 1
 
 
+def live_backwards(held: Any) -> Any:
+    k = len(held) - 1
+    while 0 <= k < len(held):
+        yield held[k]
+        k -= 1
+
+
 def equal(a: Any, b: Any) -> Any:
     if len(a) != len(b):
         return False

@@ -187,6 +187,45 @@ def _is_plain(x: Any) -> bool:
     return True
 
 
+def shared_among(objects: tuple) -> tuple[tuple[int, int], ...]:
+    """(number, earlier number) of the objects and containers of a call that come again."""
+    if len(objects) < 2 or len({id(x) for x in objects}) == len(objects):
+        return ()
+    first: dict[int, int] = {}
+    return tuple([(k, earlier) for k, x in enumerate(objects) if (earlier := first.setdefault(id(x), k)) != k])
+
+
+def put_together(structure: pytrees.TreeDef, held: list, shared: tuple[tuple[int, int], ...]) -> tuple[tuple, dict]:
+    """The arguments of a call of this structure: of objects that are one, there is one. Their leaves in `held`, too."""
+    if not shared:
+        return structure.unflatten(held)
+    again, made, starts = dict(shared), [], []
+    at = 0
+
+    def build(part: pytrees.TreeDef) -> Any:
+        nonlocal at
+        start = at
+        if part.kind is None:
+            at += 1
+            return held[start]
+        number = len(made) if part.kind in HOLDERS else None
+        if number is not None:
+            made.append(None)
+            starts.append(start)
+        found = part.kind.join(part.meta, [build(child) for child in part.children])
+        if number is None:
+            return found
+        if number in again:
+            first = again[number]
+            found, held[start:at] = made[first], held[starts[first]:starts[first] + at - start]
+        made[number] = found
+        return found
+
+    positional, keyword = structure.children
+    return (tuple([build(child) for child in positional.children]),
+            dict(zip(keyword.meta[0], [build(child) for child in keyword.children])))
+
+
 HOLDERS = (pytrees.OBJECT, pytrees.DATACLASS, pytrees.DICT, pytrees.DEFAULT, pytrees.ORDERED, pytrees.LIST)
 
 
@@ -225,23 +264,19 @@ def assigned(trace: Trace, held: list, before: list[dict[Any, Any]], originals: 
     """What has changed in the trace's copies of the objects and containers."""
     found: dict[tuple[int, Any], Any] = {}
     for number, (x, old) in enumerate(zip(held, before)):
+        if any(x is y for y in held[:number]):
+            continue
         now = contents(x)
         if gone := [key for key in old if key not in now]:
             raise UnsupportedError(f"taking {gone[0]!r} out of an argument cannot be compiled: its caller would not see it",
                                    "assign None to it, or work on a copy, and return that", tracing.locate())
         found |= {(number, key): value for key, value in now.items() if key not in old or value is not old[key]}
     for number in {number for number, _ in found}:
-        _expect_alone(trace, originals, number)
+        if id(originals[number]) in trace.outside:
+            raise UnsupportedError(
+                f"a {type(originals[number]).__name__} that is an argument is assigned to, and can also be reached in another "
+                "way", "reach it through one argument only", tracing.locate())
     return Assigned(tuple(found), tuple(found.values()))
-
-
-def _expect_alone(trace: Trace, originals: tuple, number: int) -> None:
-    """Raises where what is assigned to can be reached in another way, which would have to show the change."""
-    x = originals[number]
-    if id(x) in trace.outside or sum(x is y for y in originals) > 1:
-        raise UnsupportedError(
-            f"a {type(x).__name__} that is an argument is assigned to, and can also be reached in another way",
-            "reach it through one argument only", tracing.locate())
 
 
 def restore(held: list, before: list[dict[Any, Any]]) -> None:

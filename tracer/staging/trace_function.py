@@ -90,6 +90,7 @@ class Traced:
     held      arrays from outside of the arguments, and what is needed to find them again
     assigned  (number of an object of the call, attribute) of the values that come after what the function returns, in a pair
               with it: the caller's objects get them
+    by_identity  whether another program is needed where other ones of the objects and containers are one and the same
     """
 
     function: Function
@@ -106,11 +107,12 @@ class Traced:
     layout_dependent: tuple[int, ...] = ()
     held: Captured = field(default_factory=Captured)
     assigned: tuple[tuple[int, str], ...] = ()
+    by_identity: bool = False
 
     @property
     def refers_to_objects(self) -> bool:
         """Whether the call's objects have a part in what is returned: then Python puts them there."""
-        return bool(self.assigned) or any(type(out.value) is Reference for out in self.outs if out.kind == "static")
+        return self.by_identity or bool(self.assigned) or any(type(out.value) is Reference for out in self.outs if out.kind == "static")
 
 
 # --- tracing ----------------------------------------------------------------------------------------------------------
@@ -278,7 +280,7 @@ class _Run:
     def execute(self) -> tuple[Box | tuple, tuple[tuple, dict], list]:
         """(what the function returned, its arguments as it saw them, the boxes of the parameters)."""
         self.held = held = self.arguments()
-        args, kwargs = self.call.tree.unflatten(held)
+        args, kwargs = argument_objects.put_together(self.call.tree, held, self.call.shared)
         for x in self.objects():
             captured_values.start(self.trace, x)
         if self.call.hides and self.outer is None and self.writes and not self.private:
@@ -287,6 +289,7 @@ class _Run:
         parts = zip((*args, *kwargs.values()), [part for side in self.call.tree.children for part in side.children])
         self.objects_seen = [x for pair in parts for x in argument_objects.objects_of(*pair)]
         self.before = [argument_objects.contents(x) for x in self.objects_seen]
+        self.trace.given |= {id(x) for x in self.objects_seen}
         for container in (*pytrees.containers((args, kwargs), self.open_own), *self.objects_seen):
             self.trace.note_fresh(container)
         return _evaluate(self.callable, args, kwargs), (args, kwargs), held
@@ -379,7 +382,7 @@ class _Run:
         return Traced(self.function, self.call.tree, self.leaves, self.call.paths, out_tree, tuple(outs), writes,
                       tuple(sorted(k for k in self.statics if self.call.leaves[k].kind != "static")), (),
                       tuple(self.trace.notes), mutated, self.laid(held if held else self.held, mutated),
-                      self.outside(bool(writes)), changes.places)
+                      self.outside(bool(writes)), changes.places, bool(self.call.shared) or self.trace.told_apart)
 
     def laid(self, held: list, mutated: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(k for k in self.dynamic if id(held[k]) in self.trace.layout_read

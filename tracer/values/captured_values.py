@@ -234,6 +234,8 @@ def same(a: Any, b: Any) -> bool:
     """a is b"""
     compared(a, b)
     trace = tracing.active()
+    if trace is not None and a is not b and id(a) in trace.given and id(b) in trace.given:
+        trace.told_apart = True
     if trace is not None and isinstance(a, _CONTAINERS) and type(a) is type(b):
         for reading in filter(None, (trace.outside.get(id(a)), trace.outside.get(id(b)))):
             reading.exact = True
