@@ -10,14 +10,11 @@ the old one either, nobody can tell whether the name is bound to the new one or 
 """
 from __future__ import annotations
 
-import sys
-import types
 from typing import TYPE_CHECKING, Any
 
 from .. import pytrees, tracing
 from ..control import packed_lists, rolled_loops
-from ..regions import leaf_types
-from ..values import captured_values
+from . import holders
 from .dynamic_dicts import DynamicDict
 from .dynamic_lists import DynamicList, Entries, Entry
 from .hash_tables import FORMS, HashTable, merged
@@ -37,11 +34,11 @@ def settle(loop: RolledLoop) -> None:
     for k, (head, final) in enumerate(zip(loop.heads, finals)):
         if final is head or not isinstance(final, (list, packed_lists.Settling)) or not _is_new(final, loop.epoch):
             continue
-        if sum(_leads_to(x, final, set()) for x in finals) > 1:
+        if sum(holders.leads_to(x, final, set()) for x in finals) > 1:
             continue
         if type(head) is list or type(head) in FORMS:
             _expect_run_time(head, final)
-        elif isinstance(head, (DynamicList, HashTable)) and not _is_held(head) and _taken_over(head, final):
+        elif isinstance(head, (DynamicList, HashTable)) and not holders.is_held(head) and _taken_over(head, final):
             finals[k], moved = head, True
     if moved:
         loop.put(tuple(finals))
@@ -126,50 +123,6 @@ def _moved(head: DynamicList, final: DynamicList) -> None:
     head.total.set(final.total._value)
     head.top = head.seen = None
     head.write_guard += final.write_guard
-
-
-# --- who holds a container --------------------------------------------------------------------------------------------
-
-def _is_held(x: Any) -> bool:
-    """Whether a variable of the running functions leads to a container."""
-    frame: Any = sys._getframe(1)
-    while frame is not None:
-        code = frame.f_code
-        if id(code) in tracing.PLACES:
-            held = frame.f_locals
-            if any(_leads_to(held.get(name), x, set()) for name in (*code.co_varnames, *code.co_cellvars)):
-                return True
-        frame = frame.f_back
-    return False
-
-
-def _leads_to(held: Any, x: Any, seen: set[int]) -> bool:
-    if held is x:
-        return True
-    if id(held) in seen:
-        return False
-    seen.add(id(held))
-    if type(held) is leaf_types.MaybeUndefined:
-        return _leads_to(held.held, x, seen)
-    if isinstance(held, types.FunctionType):
-        cells = [c.cell_contents for c in held.__closure__ or () if _is_set(c)]
-        return any(_leads_to(part, x, seen) for part in (*cells, *(held.__defaults__ or ())))
-    if isinstance(held, types.MethodType):
-        return _leads_to(held.__self__, x, seen)
-    if isinstance(held, (list, tuple, dict)):
-        parts = list(held.values()) if isinstance(held, dict) else held
-    elif captured_values.users(type(held)):
-        parts = list(pytrees.attributes(held).values())
-    else:
-        return False
-    return any(_leads_to(part, x, seen) for part in parts)
-
-
-def _is_set(cell: types.CellType) -> bool:
-    try:
-        return cell.cell_contents is not None
-    except ValueError:
-        return False
 
 
 rolled_loops.AT_END.append(settle)
