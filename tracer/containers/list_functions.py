@@ -126,7 +126,8 @@ def _method(name: str) -> Callable:
 
 
 def _count(held: list | tuple, item: Any) -> Any:
-    return calls.call(_PROGRAMS["count"], held, item)
+    same = sum(x is item for x in held)                    # an item counts as equal to itself, also a NaN
+    return calls.call(_PROGRAMS["count"], [x for x in held if x is not item], item) + same
 
 
 def _index(held: list | tuple, item: Any, *bounds: Any) -> Any:
@@ -134,6 +135,9 @@ def _index(held: list | tuple, item: Any, *bounds: Any) -> Any:
     start, stop = [boxes.concrete(x, "a bound of index()") if isinstance(x, Box) else x for x in (*bounds, None, None)[:2]]
     first, last, _ = slice(start, stop).indices(len(held))
     missing = "tuple.index(x): x not in tuple" if type(held) is tuple else None
+    own = next((k for k in range(first, last) if held[k] is item), None)
+    if own is not None:
+        return calls.call(_PROGRAMS["index_before"], held[first:own], item, first, own)
     return calls.call(_PROGRAMS["index"], held[first:last], item, first, missing)
 
 
@@ -144,5 +148,6 @@ for _name in ("pop", "insert", "remove", "count", "reverse"):
 dynamic_lists.METHODS["index"] = lambda held, item: calls.call(_PROGRAMS["index"], held, item, 0, None)
 dynamic_lists.METHODS["sort"] = sort
 calls.OF_LISTS[builtins.sorted] = sorted_
+calls.OF_LISTS[bool] = lambda held: branches.boxed(branches.truth(held))
 for _f, _program in ((builtins.min, list_programs.least_by), (builtins.max, list_programs.greatest_by)):
     calls.OF_LISTS[_f] = _extreme(_f, _program)

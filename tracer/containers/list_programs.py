@@ -75,6 +75,16 @@ def index(items: Any, item: Any, first: int, missing: str | None) -> Any:
     raise ValueError(missing or f"{item} is not in list")
 
 
+def index_before(items: Any, item: Any, first: int, last: int) -> Any:
+    """The same of items before one that is the very item, at position `last`."""
+    k = first
+    for x in items:
+        if x == item:
+            return k
+        k += 1
+    return last
+
+
 def count(items: Any, item: Any) -> Any:
     found = 0
     for x in items:

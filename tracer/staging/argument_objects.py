@@ -321,8 +321,8 @@ def _referred(x: Any, structure: pytrees.TreeDef, originals: tuple, made: list) 
     kind = structure.kind
     if kind is None:
         return (made if x.made else originals)[x.number] if type(x) is Reference else x
-    if kind is pytrees.NONE:
-        return x
+    if kind is pytrees.NONE or (kind is not pytrees.OBJECT and pytrees.kind_of(x) is not kind):
+        return x                                      # of the latter the call has made something else: a text, a dict, a list
     if kind in HOLDERS:
         made.append(x)
     before, meta = kind.split(x)

@@ -23,7 +23,7 @@ from ..sequences import sparse
 from ..syntax import source
 from ..values import captured_arrays, captured_values, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
-from ..values.python import chosen_texts
+from ..values.python import chosen_texts, percent_texts
 from .argument_objects import Hidden, show_all
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ def operate(name: str, a: float | Box, b: Array | Box) -> Any:
         if x is not a or y is not b:
             return operate(name, x, y)
         return captured_arrays.made(function(a, b), a, b)
+    if name == "mod" and first is str and percent_texts.holds_traced(b):
+        return percent_texts.percent(a, b)
     if first in _HOLDERS or second in _HOLDERS:
         captured_values.whole(a, b, deep=captured_values.ALL)
     if (first in _NATIVE and second in _NATIVE) or tracing.active() is None:

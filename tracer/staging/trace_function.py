@@ -355,7 +355,7 @@ class _Run:
             real_or_complex.decided(returned)
         if changes.places:
             returned = leaf_types.value(returned), changes.values
-        returned = packed_lists.settled(array_choice.settled(leaf_types.value(returned)))
+        returned = packed_lists.settled(array_choice.settled(format_strings.settled(leaf_types.value(returned))))
         self.met = argument_objects.Met(self.objects_seen if self.originals else [], self.open_made)
         leaves, out_tree = pytrees.flatten(returned, self.open_made, self.met if self.originals else None)
         if changes.places:
@@ -422,8 +422,6 @@ class _Run:
                 return Out("arg", None, mine[id(x)])
             raise UnsupportedError("a generator of random numbers that compiled code makes cannot be returned by it",
                                    "make it before the call, and pass it in", tracing.locate())
-        if isinstance(x, format_strings.Text):
-            str(x)                                     # refuses
         if isinstance(x, (generators.Generator, types.GeneratorType)):
             raise UnsupportedError("a generator cannot be returned: its pauses have no place in a compiled function",
                                    "return its values: `return list(...)`", where(self.callable))

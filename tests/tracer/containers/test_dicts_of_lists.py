@@ -84,7 +84,7 @@ def from_known_keys(edges):
 
 
 @pytest.mark.parametrize("f, x", [(found_or_made, X), (visited, EDGES), *(
-    pytest.param(f, x, marks=pytest.mark.sweep) for f, x in ((grouped, X), (joined, X), (changed, X), (from_known_keys, EDGES)))])
+    pytest.param(f, x, marks=pytest.mark.sweep(6, days=True)) for f, x in ((grouped, X), (joined, X), (changed, X), (from_known_keys, EDGES)))])
 def test_as_python(f, x):
     found, expected = tg.jit(f)(x), f(x)
     assert found == expected
