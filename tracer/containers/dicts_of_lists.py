@@ -9,7 +9,7 @@ stored again keeps its number, and is the same list.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from .. import pytrees, tracing
@@ -123,7 +123,7 @@ class Listing(packed_lists.Settling):
 
     def __getattr__(self, name: str) -> Any:
         if hasattr(list, name) and not name.startswith("__"):
-            refuse(f"list.{name}, of a list of the values of a dict whose keys are known only at run time", "write a loop over it")
+            refuse(f"list.{name}, of a list of the values of a dict whose keys are known only at run time", "write a loop")
         raise AttributeError(f"'list' object has no attribute '{name}'")
 
     def settled(self) -> Any:
@@ -208,8 +208,8 @@ def _made(facts: Facts, site: tuple, default: Any = None) -> DynamicDict:
 
 
 MADE[False] = _made
-_number_of: Callable = lambda x: ((x.row,), _One(x.held))
-leaf_types.PLAIN[Row] = pytrees.Kind("list", _number_of, lambda meta, parts: Row(meta.held, parts[0]), lambda meta, n: [""])
+leaf_types.PLAIN[Row] = pytrees.Kind("list", lambda x: ((x.row,), _One(x.held)), lambda meta, parts: Row(meta.held, parts[0]),
+                                     lambda meta, n: [""])
 pytrees.learn(Returned, pytrees.Kind("dict", lambda x: ((x.table, x.rows), x.paired), _join, lambda meta, n: [""] * n))
 calls.STAND_INS.add(Listing)
 calls.SPREAD[Listing] = called

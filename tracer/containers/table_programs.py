@@ -130,7 +130,10 @@ def number_or(held: Any, key: Any, default: Any) -> Any:
 
 
 def order_by(items: Any, key: Any, reverse: Any) -> Any:
-    return sorted([k for k in range(len(items))], key=lambda k: key(items[k]), reverse=reverse)
+    positions = []
+    for k in range(len(items)):
+        positions.append(k)
+    return sorted(positions, key=lambda k: key(items[k]), reverse=reverse)
 
 
 def in_order(items: Any, order: Any) -> Any:

@@ -27,7 +27,7 @@ from ...ir.errors import TracegradError, UnsupportedError
 from .. import pytrees, tracing
 from ..values import captured_values
 from ..values.boxes import Box
-from . import signature
+from . import list_arguments, signature
 
 if TYPE_CHECKING:
     from ..tracing import Trace
@@ -260,14 +260,20 @@ def contents(x: Any) -> dict[Any, Any]:
     return dict(x) if isinstance(x, dict) else dict(enumerate(x)) if isinstance(x, list) else pytrees.attributes(x)
 
 
-def assigned(trace: Trace, held: list, before: list[dict[Any, Any]], originals: tuple) -> Assigned:
-    """What has changed in the trace's copies of the objects and containers."""
-    found: dict[tuple[int, Any], Any] = {}
+def assigned(trace: Trace, held: list, before: list[dict[Any, Any]], originals: tuple,
+             lists: Sequence[list_arguments.StandIn] | None = None) -> Assigned:
+    """What has changed in the trace's copies of the objects and containers, and in the lists that stand for some of them.
+    lists: None where items cannot be taken out, as the objects are those of an enclosing trace."""
+    found: dict[tuple[int, Any], Any] = {(x.number, list_arguments.ALL): x.contents() for x in lists or () if x.changed}
     for number, (x, old) in enumerate(zip(held, before)):
         if any(x is y for y in held[:number]):
             continue
         now = contents(x)
-        if gone := [key for key in old if key not in now]:
+        gone = [key for key in old if key not in now]
+        if gone and lists is not None and isinstance(x, (list, dict)):
+            found[number, list_arguments.ALL] = dict(x) if isinstance(x, dict) else list(x)
+            continue
+        if gone:
             raise UnsupportedError(f"taking {gone[0]!r} out of an argument cannot be compiled: its caller would not see it",
                                    "assign None to it, or work on a copy, and return that", tracing.locate())
         found |= {(number, key): value for key, value in now.items() if key not in old or value is not old[key]}
@@ -297,8 +303,8 @@ def restore(held: list, before: list[dict[Any, Any]]) -> None:
 class Met:
     """Which objects and containers were met in what a program returns, and how to refer to them where they come again."""
 
-    def __init__(self, own: list, opened: Callable[[Any], pytrees.Kind | None]):
-        self.own = {id(x): number for number, x in enumerate(own)}
+    def __init__(self, own: list, opened: Callable[[Any], pytrees.Kind | None], lists: Sequence[list_arguments.StandIn] = ()):
+        self.own = {id(x): number for number, x in enumerate(own)} | {id(x.held): x.number for x in lists}
         self.made: dict[int, int] = {}
         self.opened = opened
 
@@ -336,7 +342,9 @@ def _referred(x: Any, structure: pytrees.TreeDef, originals: tuple, made: list) 
 
 
 def _assign(x: Any, key: Any, value: Any) -> None:
-    if isinstance(x, list) and key == len(x):
+    if key == list_arguments.ALL and isinstance(x, (list, dict)) and type(value) in (list, dict):
+        list_arguments.fill(x, value)
+    elif isinstance(x, list) and key == len(x):
         x.append(value)
     elif isinstance(x, (dict, list)):
         x[key] = value

@@ -41,7 +41,7 @@ from ..values import captured_values, optional_values, promotion, random_generat
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.captured_arrays import Captured, reached
 from ..values.python import format_strings
-from . import argument_objects, opaque_results, runtime, signature
+from . import argument_objects, list_arguments, opaque_results, runtime, signature
 from .argument_objects import Assigned, Reference
 from .arguments import Call, flatten_call, where
 from .signature import Leaf
@@ -112,7 +112,8 @@ class Traced:
     @property
     def refers_to_objects(self) -> bool:
         """Whether the call's objects have a part in what is returned: then Python puts them there."""
-        return self.by_identity or bool(self.assigned) or any(type(out.value) is Reference for out in self.outs if out.kind == "static")
+        return (self.by_identity or bool(self.assigned)
+                or any(type(out.value) is Reference for out in self.outs if out.kind == "static"))
 
 
 # --- tracing ----------------------------------------------------------------------------------------------------------
@@ -203,6 +204,7 @@ class _Run:
         self.callable, self.call, self.writes, self.private = function, call, writes, private
         self.objects_seen: list = []             # the trace's copies of the call's objects, and what they hold at first
         self.before: list[dict[str, Any]] = []
+        self.lists: list[list_arguments.StandIn] = []
         # the objects themselves, where the caller is to see what is assigned to them
         self.originals = call.objects if writes and not private and outer is None else ()
         self.follows, self.followed = follows, call.objects if follows else self.originals
@@ -292,7 +294,10 @@ class _Run:
         self.trace.given |= {id(x) for x in self.objects_seen}
         for container in (*pytrees.containers((args, kwargs), self.open_own), *self.objects_seen):
             self.trace.note_fresh(container)
-        return _evaluate(self.callable, args, kwargs), (args, kwargs), held
+        given = args, kwargs
+        if self.outer is None and not self.call.shared:
+            args, kwargs, self.lists = list_arguments.replaced(self.trace, args, kwargs, self.objects_seen)
+        return _evaluate(self.callable, args, kwargs), given, held
 
     def open_own(self, x: Any) -> pytrees.Kind | None:
         return pytrees.OBJECT if any(x is y for y in self.objects_seen) else None
@@ -348,15 +353,17 @@ class _Run:
                held: list[int | Box]) -> Traced:
         changes = Assigned()
         if self.followed and held:
-            changes = argument_objects.assigned(self.trace, self.objects_seen, self.before, self.followed)
+            changes = argument_objects.assigned(self.trace, self.objects_seen, self.before, self.followed,
+                                                self.lists if self.outer is None else None)
         captured_values.returned(returned)
         if self.private:
             returned = optional_values.present(returned)
             real_or_complex.decided(returned)
         if changes.places:
             returned = leaf_types.value(returned), changes.values
-        returned = packed_lists.settled(array_choice.settled(format_strings.settled(leaf_types.value(returned))))
-        self.met = argument_objects.Met(self.objects_seen if self.originals else [], self.open_made)
+        self.met = argument_objects.Met(self.objects_seen if self.originals else [], self.open_made,
+                                        self.lists if self.originals else ())
+        returned = packed_lists.settled(array_choice.settled(format_strings.settled(leaf_types.value(returned))), self.met.own)
         leaves, out_tree = pytrees.flatten(returned, self.open_made, self.met if self.originals else None)
         if changes.places:
             argument_objects.restore(self.objects_seen, self.before)

@@ -83,8 +83,11 @@ def from_known_keys(edges):
     return near, [len(x) for x in near.values()]
 
 
-@pytest.mark.parametrize("f, x", [(found_or_made, X), (visited, EDGES), *(
-    pytest.param(f, x, marks=pytest.mark.sweep(6, days=True)) for f, x in ((grouped, X), (joined, X), (changed, X), (from_known_keys, EDGES)))])
+LONG = [pytest.param(f, x, marks=pytest.mark.sweep(6, days=True)) for f, x in (
+    (grouped, X), (joined, X), (changed, X), (from_known_keys, EDGES))]
+
+
+@pytest.mark.parametrize("f, x", [(found_or_made, X), (visited, EDGES), *LONG])
 def test_as_python(f, x):
     found, expected = tg.jit(f)(x), f(x)
     assert found == expected

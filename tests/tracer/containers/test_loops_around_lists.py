@@ -1,4 +1,4 @@
-"""Loops over enumerate(), zip() or reversed() of lists that their bodies change; objects and containers that are passed twice."""
+"""Loops over enumerate(), zip() or reversed() of lists that their bodies change; containers that are passed twice."""
 from __future__ import annotations
 
 import copy

@@ -1,4 +1,4 @@
-# ruff: noqa: UP031
+# ruff: noqa: UP031, UP032
 """Texts with numbers of run time in them that are returned; lists that are asked whether they are empty; items by identity."""
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ def test_an_item_is_found_by_identity(v):
 
 def percents(a, n, x):
     return ["%d items %.2f" % (n, a), "%5s|%-8s|%s" % (n, a, a), "%r %r" % (a, n), "%08.3f|%+d|% d|%e|%g" % (a, n, n, a, a),
-            "100%% %s" % a, "%(k)s=%(v)5.1f" % {"k": "a", "v": a}, "%d %s %s" % (a, "q", x[0] > 1), "%G|%-10d|%010d" % (x[0], n, n)]
+            "100%% %s" % a, "%(k)s=%(v)5.1f" % {"k": "a", "v": a}, "%d %s %s" % (a, "q", x[0] > 1),
+            "%G|%-10d|%010d" % (x[0], n, n)]
 
 
 def test_percent():

@@ -82,7 +82,8 @@ def _part(found: re.Match, x: Any) -> Any:
             x = ScalarBox(boxes.to_value(boxes.lift(x)), x.weak)
             x = ScalarBox(tracing.current().builder.cast(x.read(), I64), "int")
         return x, "", align + sign + ("#" if "#" in flags else "") + zeros + width + ("d" if kind in "diu" else kind)
-    return x, "", align + sign + ("#" if "#" in flags else "") + zeros + width + f".{6 if precision is None else precision or 0}{kind}"
+    digits = 6 if precision is None else precision or 0
+    return x, "", align + sign + ("#" if "#" in flags else "") + zeros + width + f".{digits}{kind}"
 
 
 def _refuse(what: str) -> NoReturn:
