@@ -516,12 +516,18 @@ def says(x):
             "np.zeros(x)",
         ),
         (lambda x: x.astype("g"), (X,), tg.DTypeError, "dtype float128 cannot be compiled", 'x.astype("g")'),
-        (says, (1.0,), tg.ConcretizationError, "a text with traced values in it is known only at run time", 'len(f"{x} is it")'),
+        (
+            says,
+            (1.0,),
+            tg.ConcretizationError,
+            "a text with traced values in it is known only at run time",
+            'len(f"{x} is it")',
+        ),
         (
             lambda x: "%*d" % (5, x),  # noqa: UP031
             (1,),
             tg.UnsupportedError,
-            "a width or precision of `*`",
+            "a width or precision of `*` in `pattern % values`, of values that are known only at run time",
             '"%*d" % (5, x)',
         ),
         (
