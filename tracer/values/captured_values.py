@@ -354,7 +354,7 @@ def _reading(trace: Trace, value: Any, path: tuple) -> Reading:
 
 def _inside(trace: Trace, value: Any) -> bool:
     """Whether the traced program made the object."""
-    return isinstance(value, Box) or (not isinstance(value, ATOMS) and trace.maker(value) >= 0)
+    return isinstance(value, Box) or (not isinstance(value, ATOMS) and (id(value) in trace.shared or trace.maker(value) >= 0))
 
 
 # --- inputs ----------------------------------------------------------------------------------------------------------
