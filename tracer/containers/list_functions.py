@@ -8,15 +8,17 @@ from __future__ import annotations
 import bisect
 import builtins
 import heapq
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ...ir.errors import UnsupportedError
+from ...ir.errors import ConcretizationError, UnsupportedError
 from .. import pytrees, tracing
 from ..calling import calls
-from ..control import branches, packed_lists
+from ..control import branches, iteration, packed_lists
+from ..regions import leaf_types
 from ..syntax import source
 from ..values import boxes
 from ..values.boxes import FUNCTIONS, Box
@@ -121,6 +123,51 @@ def _message(f: Callable) -> str:
         return str(error)
 
 
+def repeated(held: list, count: Box) -> Any:
+    """held * count: a list of run-time length where only run time knows the count. One number again and again is packed."""
+    try:
+        return packed_lists.made(held * count)
+    except ConcretizationError:
+        if count.dims or count.dtype_ir.kind not in "iux":
+            raise
+    trace, site = tracing.current(), packed_lists.place()
+    known, kind = trace.lists.get(site), packed_lists.element_kind(held) if held else None
+    if len(held) == 1 and kind is not None and not kind.dims and (site not in trace.lists or isinstance(known, leaf_types.Kind)):
+        kind = leaf_types.join(kind, known) if known else kind
+        if kind is not None:
+            value = boxes.ScalarBox(leaf_types.emit(held[0], kind))
+            box = FUNCTIONS[np.full](calls.call(max, count, 0), value)
+            return packed_lists.PackedList(boxes.array(box.read()), kind, site)
+    entry = known if isinstance(known, dynamic_lists.Entry) else dynamic_lists.Entry.of(held[0]) if held else None
+    if entry is None:
+        raise UnsupportedError("a list of other things than numbers is repeated as often as only run time knows",
+                               "write a comprehension, `[… for _ in range(n)]`", tracing.locate())
+    made = dynamic_lists.DynamicList(entry, site)
+    calls.call(_PROGRAMS["repeat"], made, held, count)
+    return made
+
+
+def _chosen(f: Any, program: str) -> Callable:
+    """filter, takewhile or dropwhile: Python's, or where only run time knows what is taken a generator."""
+    plain = calls.BUILTINS.get(f)
+
+    def run(function: Any, items: Any) -> Any:
+        if tracing.active() is None:
+            return f(function, items)
+        if iteration.source_of(items) is not None or type(items) in iteration.DRIVEN or any(
+                isinstance(x, Box) for x in (items if isinstance(items, (list, tuple)) else ())):
+            return calls.call(_PROGRAMS[program], function, items)
+        return plain(function, items) if plain else calls.as_it_stands(f, (function, items), {})
+    return run
+
+
+def _mapped(function: Any, *items: Any) -> Any:
+    """map: over a generator one of its own."""
+    if tracing.active() is not None and len(items) == 1 and type(items[0]) in iteration.DRIVEN:
+        return calls.call(_PROGRAMS["mapped"], function, items[0])
+    return calls.map_(function, *items)
+
+
 def _method(name: str) -> Callable:
     return lambda held, *args: calls.call(_PROGRAMS[name], held, *args)
 
@@ -141,6 +188,14 @@ def _index(held: list | tuple, item: Any, *bounds: Any) -> Any:
     return calls.call(_PROGRAMS["index"], held[first:last], item, first, missing)
 
 
+def _tolist(plain: Callable) -> Callable:
+    """The method of arrays, whose list may turn out to be of another form."""
+    return lambda x: packed_lists.made(plain(x))
+
+
+boxes.METHODS["tolist"] = _tolist(boxes.METHODS["tolist"])
+calls.BUILTINS.update({map: _mapped, filter: _chosen(filter, "filtered"), itertools.takewhile: _chosen(itertools.takewhile, "while_true"),
+                       itertools.dropwhile: _chosen(itertools.dropwhile, "after_true")})
 calls.LOOKUPS.update(count=_count, index=_index)
 packed_lists.EQUAL[:] = _method("equal"), branches.not_
 for _name in ("pop", "insert", "remove", "count", "reverse"):

@@ -136,6 +136,38 @@ def pop_row(held: Any, row: Any) -> Any:
     return held.pool[held.starts[row] + count - 1]
 
 
+def repeat(made: Any, held: Any, times: Any) -> None:
+    for _ in range(times):
+        for x in held:
+            made.append(x)
+
+
+def mapped(function: Any, items: Any) -> Any:
+    for x in items:
+        yield function(x)
+
+
+def filtered(function: Any, items: Any) -> Any:
+    for x in items:
+        if x if function is None else function(x):
+            yield x
+
+
+def while_true(function: Any, items: Any) -> Any:
+    for x in items:
+        if not function(x):
+            break
+        yield x
+
+
+def after_true(function: Any, items: Any) -> Any:
+    begun = False
+    for x in items:
+        if begun or not function(x):
+            begun = True
+            yield x
+
+
 def items_of(held: Any) -> Any:
     return [held[k] for k in range(len(held))]
 

@@ -37,7 +37,7 @@ def settle(loop: RolledLoop) -> None:
         if sum(holders.leads_to(x, final, set()) for x in finals) > 1:
             continue
         if type(head) is list or type(head) in FORMS:
-            _expect_run_time(head, final)
+            _expect_run_time(loop.before[k], final)
         elif isinstance(head, (DynamicList, HashTable)) and not holders.is_held(head) and _taken_over(head, final):
             finals[k], moved = head, True
     if moved:

@@ -199,8 +199,9 @@ def put_together(structure: pytrees.TreeDef, held: list, shared: tuple[tuple[int
     """The arguments of a call of this structure: of objects that are one, there is one. Their leaves in `held`, too."""
     if not shared:
         return structure.unflatten(held)
-    again, made, starts = dict(shared), [], []
-    at = 0
+    again, at = dict(shared), 0
+    made: list[Any] = []
+    starts: list[int] = []
 
     def build(part: pytrees.TreeDef) -> Any:
         nonlocal at

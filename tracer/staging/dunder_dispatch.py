@@ -17,6 +17,7 @@ import numpy as np
 
 from .. import tracing
 from ..calling import calls
+from ..containers import list_functions
 from ..control import branches, iteration, packed_lists
 from ..regions import region_tracing
 from ..sequences import sparse
@@ -63,6 +64,8 @@ def operate(name: str, a: float | Box, b: Array | Box) -> Any:
         if x is not a or y is not b:
             return operate(name, x, y)
         return captured_arrays.made(function(a, b), a, b)
+    if name == "mul" and list in (first, second) and ScalarBox in (first, second):
+        return list_functions.repeated(*((a, b) if first is list else (b, a)))
     if name == "mod" and first is str and percent_texts.holds_traced(b):
         return percent_texts.percent(a, b)
     if first in _HOLDERS or second in _HOLDERS:

@@ -83,9 +83,9 @@ def _reachable(args: tuple, kwargs: dict) -> set[int]:
     return found
 
 
-def fill(x: list | dict, items: list | dict) -> None:
+def fill(x: Any, items: Any) -> None:
     """Give a list or dict of the caller other items; a list in a list that is still there keeps its identity."""
-    if isinstance(x, dict) or isinstance(items, dict):
+    if isinstance(x, dict):
         x.clear()
         x.update(items)
         return
