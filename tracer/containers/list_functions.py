@@ -132,7 +132,8 @@ def repeated(held: list, count: Box) -> Any:
             raise
     trace, site = tracing.current(), packed_lists.place()
     known, kind = trace.lists.get(site), packed_lists.element_kind(held) if held else None
-    if len(held) == 1 and kind is not None and not kind.dims and (site not in trace.lists or isinstance(known, leaf_types.Kind)):
+    packed = site not in trace.lists or isinstance(known, leaf_types.Kind)
+    if len(held) == 1 and kind is not None and not kind.dims and packed:
         kind = leaf_types.join(kind, known) if known else kind
         if kind is not None:
             value = boxes.ScalarBox(leaf_types.emit(held[0], kind))
@@ -194,8 +195,9 @@ def _tolist(plain: Callable) -> Callable:
 
 
 boxes.METHODS["tolist"] = _tolist(boxes.METHODS["tolist"])
-calls.BUILTINS.update({map: _mapped, filter: _chosen(filter, "filtered"), itertools.takewhile: _chosen(itertools.takewhile, "while_true"),
-                       itertools.dropwhile: _chosen(itertools.dropwhile, "after_true")})
+calls.BUILTINS.update({
+    map: _mapped, filter: _chosen(filter, "filtered"), itertools.takewhile: _chosen(itertools.takewhile, "while_true"),
+    itertools.dropwhile: _chosen(itertools.dropwhile, "after_true")})
 calls.LOOKUPS.update(count=_count, index=_index)
 packed_lists.EQUAL[:] = _method("equal"), branches.not_
 for _name in ("pop", "insert", "remove", "count", "reverse"):

@@ -1,4 +1,4 @@
-"""filter, map over it, takewhile, dropwhile, comprehensions with several `for`, and lists repeated as often as run time knows."""
+"""filter, takewhile, dropwhile, comprehensions with several `for`, and lists repeated as often as run time knows."""
 from __future__ import annotations
 
 import itertools
@@ -13,7 +13,7 @@ K = np.array([3, 0, 2, 3, 1, 0])
 
 
 def chosen(x):
-    return list(filter(lambda v: v > 0, x)), sum(map(lambda v: v * v, filter(None, x)))
+    return list(filter(lambda v: v > 0, x)), sum(map(lambda v: v * v, filter(None, x)))  # noqa: C417
 
 
 def ends(x):
