@@ -20,7 +20,7 @@ from ..values.boxes import ScalarBox
 from . import dynamic_dicts, holders
 from . import table_programs as programs
 from .dynamic_dicts import MADE, DynamicDict, TableItems
-from .dynamic_lists import DynamicListItems, Entry
+from .dynamic_lists import Entry
 from .hash_tables import Facts, refuse
 from .nested_lists import Inner, NestedList, Row
 
@@ -137,8 +137,8 @@ class Items(iteration.Source):
 
     def __init__(self, held: Listing):
         self.held, numbers = held, held.numbers
-        source = DynamicListItems(numbers) if not isinstance(numbers, packed_lists.PackedList) else iteration.source_of(numbers)
-        self.trip = 0 if type(numbers) is list and not numbers else source.trip
+        source: Any = iteration.source_of(numbers) if isinstance(numbers, packed_lists.ListValue) else None
+        self.trip = len(numbers) if source is None else source.trip
 
     def at(self, k: Any) -> Any:
         return self.held[k if isinstance(k, int) else ScalarBox(k, "int")]

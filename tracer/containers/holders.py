@@ -7,8 +7,11 @@ import types
 from typing import Any
 
 from .. import pytrees, tracing
+from ..calling import calls
+from ..control import iteration
 from ..regions import leaf_types
 from ..values import captured_values
+from .dynamic_dicts import View
 
 _OWN = os.path.dirname(os.path.dirname(__file__)) + os.sep          # where programs like list_programs.py are
 
@@ -42,7 +45,7 @@ def leads_to(held: Any, x: Any, seen: set[int]) -> bool:
         return leads_to(held.__self__, x, seen)
     if isinstance(held, (list, tuple, dict)):
         parts = list(held.values()) if isinstance(held, dict) else held
-    elif captured_values.users(type(held)):
+    elif captured_values.users(type(held)) or type(held) in (View, *calls.GENERATORS) or isinstance(held, iteration.Source):
         parts = list(pytrees.attributes(held).values())
     else:
         return False

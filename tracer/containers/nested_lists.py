@@ -150,7 +150,7 @@ class NestedList(_Changed):
 
     __slots__ = ("counts", "entry", "pool", "rooms", "site", "starts")
 
-    def __init__(self, entry: Entry | None, site: tuple[int, ...]):
+    def __init__(self, entry: Entry | None, site: tuple):
         assert _COUNT is not None
         self.entry, self.site = entry, site
         self.starts, self.counts, self.rooms = (Column(_COUNT, site, "count") for _ in range(3))

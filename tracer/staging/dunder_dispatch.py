@@ -66,7 +66,7 @@ def operate(name: str, a: float | Box, b: Array | Box) -> Any:
         return captured_arrays.made(function(a, b), a, b)
     if name == "mul" and list in (first, second) and ScalarBox in (first, second):
         return list_functions.repeated(*((a, b) if first is list else (b, a)))
-    if name == "mod" and first is str and percent_texts.holds_traced(b):
+    if name == "mod" and isinstance(a, str) and percent_texts.holds_traced(b):
         return percent_texts.percent(a, b)
     if first in _HOLDERS or second in _HOLDERS:
         captured_values.whole(a, b, deep=captured_values.ALL)

@@ -134,3 +134,15 @@ def test_derivative_through_dicts_of_each_step():
     step = 1e-6 * np.eye(3)
     slope = [(chances(w + s, g) - chances(w - s, g)) / 2e-6 for s in step]
     np.testing.assert_allclose(tg.grad(chances)(w, g), slope, atol=1e-6)
+
+
+def seen_later(a, n):
+    live = {int(v): int(v) for v in a}
+    keys, doubled = live.keys(), (2 * v for v in live)
+    for _ in range(n):
+        live = {v + 1: v for v in live}
+    return sorted(keys), sum(doubled), sorted(live)
+
+
+def test_views_and_generators_hold_the_first_one():
+    assert tg.jit(seen_later)(X[:3], 2) == seen_later(X[:3], 2)
