@@ -147,6 +147,9 @@ class Trace:
         self.outer: dict[int, object] = {}
         self.shared: dict[int, object] = {}
         self.packed: dict[int, tuple[list, tuple]] = {}
+        # the addresses of the objects and containers of the call, and whether it was asked if two of them are one and the same
+        self.given: set[int] = set()
+        self.told_apart = False
         self.may_alias: dict[int, tuple[Any, list]] = {}
         self.growing: dict[int, tuple] = {}
         self.grown: dict[int, Grown] = {}

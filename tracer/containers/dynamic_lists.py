@@ -459,10 +459,10 @@ def _join(meta: Any, children: Any) -> Any:
 class DynamicListItems(iteration.Source):
     """A pile, or what it held, as what a loop runs over."""
 
-    __slots__ = ("held",)
+    __slots__ = ("held", "origin")
 
     def __init__(self, held: Any):
-        self.held = held.settled()
+        self.held, self.origin = held.settled(), held
         self.trip = self.held.boxes[0].dims[0] if type(self.held) is Entries else self.held.box.dims[0]
 
     def at(self, k: Any) -> Any:

@@ -75,6 +75,16 @@ def index(items: Any, item: Any, first: int, missing: str | None) -> Any:
     raise ValueError(missing or f"{item} is not in list")
 
 
+def index_before(items: Any, item: Any, first: int, last: int) -> Any:
+    """The same of items before one that is the very item, at position `last`."""
+    k = first
+    for x in items:
+        if x == item:
+            return k
+        k += 1
+    return last
+
+
 def count(items: Any, item: Any) -> Any:
     found = 0
     for x in items:
@@ -177,6 +187,38 @@ def pop_row(held: Any, row: Any) -> Any:
     return held.pool[held.starts[row] + count - 1]
 
 
+def repeat(made: Any, held: Any, times: Any) -> None:
+    for _ in range(times):
+        for x in held:
+            made.append(x)
+
+
+def mapped(function: Any, items: Any) -> Any:
+    for x in items:
+        yield function(x)
+
+
+def filtered(function: Any, items: Any) -> Any:
+    for x in items:
+        if x if function is None else function(x):
+            yield x
+
+
+def while_true(function: Any, items: Any) -> Any:
+    for x in items:
+        if not function(x):
+            break
+        yield x
+
+
+def after_true(function: Any, items: Any) -> Any:
+    begun = False
+    for x in items:
+        if begun or not function(x):
+            begun = True
+            yield x
+
+
 def items_of(held: Any) -> Any:
     return [held[k] for k in range(len(held))]
 
@@ -198,6 +240,13 @@ def live(held: Any) -> Any:
     while k < len(held):
         yield held[k]
         k += 1
+
+
+def live_backwards(held: Any) -> Any:
+    k = len(held) - 1
+    while 0 <= k < len(held):
+        yield held[k]
+        k -= 1
 
 
 def equal(a: Any, b: Any) -> Any:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..regions.loop_carry import Carry
 
 LONG = 64                     # a longer one whose arrays change their lengths carries the lengths
+AT_END: list[Callable] = []   # told(loop), of the end of an iteration (containers/rebinding.py)
 ROUNDS = 12                   # a plan that is still changing after so many iterations never settles
 
 
@@ -146,7 +147,10 @@ class RolledLoop:
             if grows:
                 list_scan_outputs.opened(self.trace, self.trace.scopes[-1], self.growing.values())
             self.enter(params)
-            return self.body(*items())
+            returned = self.body(*items())
+            for told in AT_END:
+                told(self)
+            return returned
 
         return escapes.run(self.trace, Scope(block, "loop", self.loop), iteration_, self.get, self.put, self.before,
                            names=self.labels)
