@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.linalg import LinAlgError
 
-from ...primitives import lu_factors, solve_triangle
+from ...primitives import lu_factors, solve_triangle, stopped
 from .matrices import circulant, toeplitz
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _lower_upper(a: Any) -> tuple[Any, Any, Any]:
     one the rows that pivots choose, which are those of the matrix with columns of zeros, and L = P A U^-1 below them."""
     m, n = a.shape
     if m > n:
-        order = lu_factors(np.concatenate((a, np.zeros((m, m - n), a.dtype)), axis=1))[1]
+        order = lu_factors(stopped(np.concatenate((a, np.zeros((m, m - n), a.dtype)), axis=1)))[1]
         rows = a[order]
         lower, upper, inner = _lower_upper(rows[:n])
         below = np.swapaxes(solve_triangular(upper, np.swapaxes(rows[n:], 0, 1), 1, False, check_finite=False), 0, 1)
