@@ -63,7 +63,7 @@ def apart(op: str, dtype: DType) -> Node | None:
 
 
 def _has_loop(tree: Node) -> bool:
-    todo, seen = [tree], set()
+    todo, seen = [tree], set[int]()
     while todo:
         node = todo.pop()
         if node.op == "after":
@@ -149,7 +149,7 @@ class Scalars:
         found = ROOT_POWERS.get(s.args[1].value)
         return found and library.function("pow", "f64", self.out.module.widths) and found[args[0][1] is F32]
 
-    def called(self, op: str, tree: Node, args: list[tuple[str, DType]]) -> tuple[str, DType]:
+    def called(self, op: str, tree: Node, args: Any) -> Any:
         """A call of the module's own function for an op, which is written at the first use."""
         dtype = args[-1][1]
         kind, name = TYPE[dtype.name], f"apart_{op}_{dtype.name}"

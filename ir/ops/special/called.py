@@ -89,7 +89,8 @@ _operators()
 @cache
 def recipe(name: str, dtype: DType) -> Node:
     """The formula of an op that is declared `apart` as a tree for operands of a dtype."""
-    defn, made = cast(Elementwise, OPS[name]), {}
+    defn = cast(Elementwise, OPS[name])
+    made: dict[tuple, Node] = {}
     formula = cast(Callable, defn.formula)
     return formula(*(Steps(Node("arg", (k,)), dtype, made) for k in range(defn.arity))).node
 
