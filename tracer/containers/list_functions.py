@@ -137,6 +137,35 @@ def _index(held: list | tuple, item: Any, *bounds: Any) -> Any:
     return calls.call(_PROGRAMS["index"], held[first:last], item, first, missing)
 
 
+# --- functions of all items -----------------------------------------------------------------------------------------------
+
+def _stack(held: Any, axis: int = 0) -> Any:
+    return FUNCTIONS[np.moveaxis](held.array(), 0, axis)
+
+
+def _concatenate(held: Any, axis: int = 0) -> Any:
+    """The entries one after another: their rows, where they are joined along the first axis."""
+    rows = held.array()
+    if axis != 0 or len(rows.dims) < 2:
+        dynamic_lists._refuse("concatenate of a list of run-time length", "use np.stack, or store into an array")
+    return FUNCTIONS[np.reshape](rows, (-1, *map(boxes.count, rows.dims[2:])))
+
+
+def _vstack(held: Any) -> Any:
+    rows = held.array()
+    return _concatenate(held) if len(rows.dims) > 2 else rows if len(rows.dims) == 2 else rows[:, None]
+
+
+def _hstack(held: Any) -> Any:
+    return held.array() if len(held.array().dims) == 1 else _concatenate(held)
+
+
+def _length(held: Any) -> int | boxes.ScalarBox:
+    return held.length() if hasattr(type(held), "length") else boxes.count(dynamic_lists.DynamicListItems(held).trip)
+
+
+calls.OF_LISTS.update({np.stack: _stack, np.concatenate: _concatenate, np.vstack: _vstack, np.hstack: _hstack,
+                       builtins.len: _length, list: lambda held: held.settled()})
 calls.LOOKUPS.update(count=_count, index=_index)
 packed_lists.EQUAL[:] = _method("equal"), branches.not_
 for _name in ("pop", "insert", "remove", "count", "reverse"):

@@ -49,7 +49,8 @@ EQUAL: list[Callable] = []       # a == b of lists, and `not` (containers/list_f
 
 
 class Settling:
-    """What stands for a container of Python that has another form: settled() is one that does not change, for the caller."""
+    """What stands for a container of Python that has another form: settled() is one that does not change, returned() what the
+    caller gets."""
 
     __slots__ = ()
     stands_for: Any = list                                # its type to the program
@@ -57,6 +58,9 @@ class Settling:
     if TYPE_CHECKING:
         def settled(self) -> Any: ...
         def __setitem__(self, key: Any, value: Any) -> None: ...
+
+    def returned(self) -> Any:
+        return self.settled()
 
 
 class ListValue(Settling):
@@ -314,7 +318,7 @@ def pack(trace: Trace, held: Any) -> None:
 def settled(x: Any) -> Any:
     """What a function returns, in which lists are as they are now."""
     if any(isinstance(leaf, Settling) for leaf in pytrees.leaves_of(x)):
-        return pytrees.map(lambda leaf: leaf.settled() if isinstance(leaf, Settling) else leaf, x)
+        return pytrees.map(lambda leaf: leaf.returned() if isinstance(leaf, Settling) else leaf, x)
     return x
 
 

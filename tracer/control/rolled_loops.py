@@ -63,7 +63,7 @@ class RolledLoop:
         self.roots: dict = {}                       # id -> box
         self.poisoned: dict = {}                      # id -> (box, reason)
         self.pairs: set = set()                     # positions in `carried` of what may hold the same array
-        self.growing: dict = {}                     # id -> list that an iteration appends to
+        self.growing: dict = {}                     # id -> (list that an iteration appends to, what)
         self.heads: tuple = ()                      # what the names hold when an iteration begins
         self.entered: dict = {}                     # id -> the parameter of each root, in the region at hand …
         self.ended: dict = {}                       # … and in the body that settled
@@ -174,9 +174,9 @@ class RolledLoop:
             return False
         moving = [c for c in self.names if c.moves]
         changed = self.pair_up([*outcome.names, *(outcome.items[mark][2] for mark in self.items)])
-        for key, (held, *_) in outcome.grown.items():
+        for key, (held, added, *_) in outcome.grown.items():
             changed |= key not in self.growing
-            self.growing[key] = held
+            self.growing[key] = held, added
         for carry, final in zip(self.names, outcome.names):
             changed |= carry.absorb(final)
         if not all(c.moves for c in moving):                  # it was the same array all the time, and no other name of it

@@ -32,7 +32,7 @@ from ...ir.types import I64, INDEX, Array
 from .. import pytrees, tracing
 from ..calling import calls
 from ..containers import array_choice
-from ..control import packed_lists, short_loops
+from ..control import packed_lists
 from ..regions import failed_writes, identity, leaf_types, region_tracing
 from ..sequences import generators, real_or_complex
 from ..syntax import source
@@ -44,6 +44,7 @@ from ..values.python import format_strings
 from . import argument_objects, opaque_results, runtime, signature
 from .argument_objects import Assigned, Reference
 from .arguments import Call, flatten_call, where
+from .restarts import Learned
 from .signature import Leaf
 from .users_errors import cleanly
 
@@ -126,40 +127,30 @@ def trace_call(function: Callable, call: Call, *, writes: bool = True, private: 
 
     private: the arguments are the function's own, as for a derivative, and it may put others into their containers;
     follows: what it assigns to them is reported then, too."""
-    statics: set[int] = set()
-    unroll: set = set()
-    packed: dict = {}
-    known: set | None = set()
+    learned = Learned()
     failed: Exception | None = None
-    identities = False
     begun = len(tracing.gathered())
     for _ in range(RESTARTS):
         del tracing.gathered()[begun:]               # by a run that was given up
-        run = _Run(function, call, statics, unroll, writes, packed=packed, private=private, known=known,
-                   identities=identities, follows=follows)
+        run = _Run(function, call, learned.statics, learned.unroll, writes, packed=learned.lists, tried=learned.tried,
+                   private=private, known=learned.known, identities=learned.identities, follows=follows)
         try:
             return cleanly(run.run, function)
         except Restart as signal:
             if signal.otherwise is not None and any(not call.values or call.values[k] is None for k in signal.leaves):
                 signal = Restart((), [signal.otherwise])
-            if (signal.leaves <= statics and signal.loops <= unroll and signal.lists.items() <= packed.items()
-                    and (known is None or signal.arrays <= known) and signal.identities <= identities):
+            if not learned.add(signal):
                 break
             place = tracing.user_loc(signal.__traceback__)
-            identities |= signal.identities
-            statics |= signal.leaves
-            unroll |= signal.loops
-            packed |= signal.lists
-            known = known if known is None else known | signal.arrays
             _expect_values(call, signal.leaves)
         except Exception as error:
-            if short_loops.taken_back(unroll):
-                continue                           # perhaps it can be compiled with short loops written out
+            if learned.taken_back():
+                continue                           # perhaps it can be compiled with loops written out
             if failed is not None:
                 raise failed from failed.__cause__
             if not (run.trace.live or run.trace.inputs):
                 raise
-            failed, known = error, None            # perhaps it can be compiled where the elements of arrays are known
+            failed, learned.known = error, None    # perhaps it can be compiled where the elements of arrays are known
     raise ConcretizationError("a value that must be known when the function is compiled is not, although its arguments were "
                               "made static", "make the call outside of the compiled function and pass its result in", place)
 
@@ -196,8 +187,8 @@ class _Run:
     """One run of the function."""
 
     def __init__(self, function: Callable, call: Call, statics: set[int], unroll: set, writes: bool, outer: Trace | None = None,
-                 packed: dict | None = None, private: bool = False, known: AbstractSet | None = frozenset(),
-                 identities: bool = False, follows: bool = False):
+                 packed: dict | None = None, tried: AbstractSet = frozenset(), private: bool = False,
+                 known: AbstractSet | None = frozenset(), identities: bool = False, follows: bool = False):
         self.callable, self.call, self.writes, self.private = function, call, writes, private
         self.objects_seen: list = []             # the trace's copies of the call's objects, and what they hold at first
         self.before: list[dict[str, Any]] = []
@@ -220,6 +211,7 @@ class _Run:
             self.trace.clock = identity.Clock() if identities else None
         self.trace.unroll |= unroll
         self.trace.lists = self.trace.lists if packed is None else packed
+        self.trace.tried |= tried
         self.trace.spoil, self.trace.propagate = region_tracing.spoil_kin, identity.propagate
         self.trace.packages |= {(getattr(plain, "__module__", None) or "").split(".")[0]} - {__package__.split(".")[0]}
 
