@@ -16,6 +16,7 @@ from typing import NamedTuple
 from ..ir.build import Builder
 from ..ir.clone import copy_block, dims_of, free_values, mapped
 from ..ir.core import Block, Const, Function, Op, Value, subst_type
+from ..ir.types import INDEX_SCALAR
 
 
 class Parts(NamedTuple):
@@ -48,7 +49,9 @@ def _residuals(first: Block, second: Block, flows: Sequence[Value]) -> tuple[lis
             return
         for d in dims_of(v.type):
             visit(d)
-        if v.op is not None and (v.op.defn.name == "iota" or (v.op.defn.view and not v.op.defn.reads)):
+        again_is_cheap = v.op is not None and (v.op.defn.name == "iota" or (v.op.defn.view and not v.op.defn.reads))
+        if again_is_cheap and v.type != INDEX_SCALAR:             # which may be a length in the types of other residuals
+            assert v.op is not None
             for operand in v.op.operands:
                 visit(operand)
             again[v.op] = None

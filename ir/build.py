@@ -250,6 +250,10 @@ class Expr:
         like = yes if isinstance(yes, Expr) else cast("Expr", no)
         return Expr(self.builder, self.builder("select", self.value, like._lift(yes), like._lift(no)))
 
+    def number(self, value: complex) -> Expr:
+        """A constant of this dtype."""
+        return Expr(self.builder, const(value, self.value.type.dtype))
+
     def cast(self, dtype: DType) -> Expr:
         return Expr(self.builder, self.builder.cast(self.value, dtype))
 

@@ -114,6 +114,7 @@ class Elementwise(OpDef):
     steep     a partial is infinite at a finite point of the domain, where the value is finite
     overflows  the value can be infinite where the operands are finite and moderate
     lanewise  its machine code is as good on vectors as on one number; what is not is computed where it is needed only
+    apart     its formula is long: where a program has it often it is one function, which is called (ops/special/called.py)
     """
 
     numpy: Callable | None = None
@@ -130,6 +131,7 @@ class Elementwise(OpDef):
     steep: bool = False
     overflows: bool = False
     lanewise: bool = True
+    apart: bool = False
 
     @property
     def widens(self) -> bool:

@@ -26,6 +26,7 @@ TABLE: dict[str, tuple[int, int, int]] = {
     "inlined": (24, 0, MANY),               # ops of a callee that is inlined at every call; a larger one only where called once
     "writes_back": (16, 0, 256),            # writes that a read looks past …
     "ops_back": (64, 0, 4096),              # … and ops that it looks back
+    "formulas": (400, 0, MANY),             # steps of long formulas (of gamma and its kin) that are written out at each use
     # derivatives
     "kept_elements": (16, 0, MANY),         # elements up to which an array counts like a scalar
     "redone": (30, 0, 60),                  # ops in a row that are done again; what the first of them starts from is kept

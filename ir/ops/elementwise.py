@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..build import Expr, const
+from ..build import Expr
 from ..core import Block, Const, Op, Value
 from ..opdef import ALL, COMPLEXES, FLOATS, INEXACT, INTS, NUMBERS, REALS, Elementwise
 from ..types import BOOL, C64, C128, F32, I64, INDEX, U64, Array, Dim, DType, Type
@@ -110,7 +110,7 @@ def declare(name: str, numpy: Callable, arity: int = 1,
 
 def like(x: Expr, value: float) -> Expr:
     """A constant of x's dtype."""
-    return Expr(x.builder, const(value, x.dtype))
+    return x.number(value)
 
 
 # --- linear and bilinear: autodiff/rules/transpose_rules.py has their transposes --------------------------------------

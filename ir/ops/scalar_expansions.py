@@ -21,7 +21,7 @@
             |  Node("arg", (k,))     the op's operand k
             |  Node("const", (v,))   a Python number, in the real dtype of the first argument beside it that is no constant
                                      (`select`'s condition aside), else of the op's last operand (an integer modulo
-                                     2^bits); "bits" is the width of that dtype
+                                     2^bits); "bits" is the width of that dtype. Node("const", (v, name, …)): in that dtype
             |  Node("after", (loop, k))   the last value of a loop's variable k
             |  Node("var", (k,))     inside a loop: the current value of its variable k
     Loop   ::= Loop(inits, cond, steps)   while cond: all variables take their next values; one bool Node, one Node a variable.

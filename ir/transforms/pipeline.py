@@ -25,6 +25,7 @@ from ..analysis.patterns import number, same
 from ..build import Builder
 from ..clone import copy_block, copy_region, has_effect, inline, mapped, new_params, replace, sweep
 from ..core import Block, Function, Op, Value
+from ..ops.special.called import called
 from ..text.printer import everything
 from ..thresholds import sizes
 from ..types import Type
@@ -111,11 +112,12 @@ class _Simplifier:
         self.root = root
         self.done: dict[Function, Function] = {}
         self.calls: Counter | None = None
+        self.peephole = expanding(called(op for f in everything(root) for op in f.body.walk()))
         self.custom = {"if": self.if_, "for": self.for_, "while": self.while_, "map": self.map_, "call": self.call}
 
     def function(self, f: Function) -> Function:
         if f not in self.done:
-            body = copy_region(Builder(peephole=expanding), f.body, {}, self.custom)
+            body = copy_region(Builder(peephole=self.peephole), f.body, {}, self.custom)
             self.done[f] = Function(f.name, body, f.loc, dict(f.attrs))
         return self.done[f]
 

@@ -5,6 +5,7 @@ other ops; each step is nearer to the normal form (constants right, fewer ops), 
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from ..analysis.patterns import Operands, made_by, number, same, scalar_in, spread
@@ -39,12 +40,16 @@ def peephole(builder: Builder, defn: OpDef, operands: Operands, attrs: dict) -> 
     return None
 
 
-def expanding(builder: Builder, defn: OpDef, operands: Operands, attrs: dict) -> tuple[Value, ...] | None:
-    """`peephole`, where ops that have a formula instead of a recipe give way to it: the last step before lowering."""
-    found = peephole(builder, defn, operands, attrs)
-    if found is not None or defn.__class__ is not Elementwise or defn.formula is None:
-        return found
-    return (builder.broadcast(defn.formula(*map(builder.expr, operands)).value, _dims(operands)),)
+def expanding(kept: frozenset[str]) -> Callable:
+    """`peephole`, where ops that have a formula instead of a recipe give way to it, the last step before lowering; those of
+    the names in `kept` stay."""
+    def rewrite(builder: Builder, defn: OpDef, operands: Operands, attrs: dict) -> tuple[Value, ...] | None:
+        found = peephole(builder, defn, operands, attrs)
+        if found is not None or defn.__class__ is not Elementwise or defn.formula is None or defn.name in kept:
+            return found
+        return (builder.broadcast(defn.formula(*map(builder.expr, operands)).value, _dims(operands)),)
+
+    return rewrite
 
 
 def _dims(operands: Operands) -> tuple[Dim, ...]:

@@ -12,6 +12,7 @@ Site -1 means that memory ran out. Registers: bool is i1 (i8 in memory), index i
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...ir.errors import IRError
@@ -354,6 +355,10 @@ class Emitter(Writer):
         blas.emit(self, s)
 
     # --- the whole ----------------------------------------------------------------------------------------------------
+
+    def beside(self) -> Emitter:
+        """A writer for another function of this module."""
+        return Emitter(replace(self.kernel, params=[], body=[], notes=[], loops=[]), self.fastmath, self.module)
 
     def text(self) -> str:
         """The module of a kernel."""

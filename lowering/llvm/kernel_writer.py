@@ -44,8 +44,9 @@ class Module:
     metadata: list[str] = field(default_factory=list)
     globals: list[str] = field(default_factory=list)
     constants: list[str] = field(default_factory=list)
-    functions: list[str] = field(default_factory=list)              # those of parallel loops
+    functions: list[str] = field(default_factory=list)              # of parallel loops, and of ops that are called
     groups: dict[str, str] = field(default_factory=dict)
+    apart: set[str] = field(default_factory=set)                    # of ops that are functions: their names
     hints: dict[str, int] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))        # !0 is the module's, see native/engine.py
     loops: Iterator[int] = field(default_factory=count)

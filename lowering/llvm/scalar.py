@@ -21,6 +21,7 @@ import numpy as np
 from ...ir.errors import IRError
 from ...ir.opdef import OPS, Elementwise
 from ...ir.ops.scalar_expansions import Loop, Node, rule_of
+from ...ir.ops.special.called import is_apart, recipe
 from ...ir.types import BOOL, C64, C128, DTYPES, F16, F32, F64, I64, INDEX, DType
 from ..libraries import scipy_ufuncs
 from ..loopir.grammar import Imm, Let
@@ -47,6 +48,30 @@ def rule(op: str, kind: str) -> Node | tuple[str, ...]:
         with suppress(KeyError):
             return rule_of(defn.recipe, kind)
     raise IRError(f"loop IR: {op} has no recipe for dtypes of kind {kind!r}")
+
+
+@cache
+def apart(op: str, dtype: DType) -> Node | None:
+    """The tree of an op that is a function of its own: a long formula that is used often, or one with a loop in it, of which
+    no vectors are made."""
+    if dtype.kind != "f" or dtype is F16:
+        return None
+    if is_apart(op):
+        return recipe(op, dtype)
+    tree = rule(op, "f")
+    return tree if isinstance(tree, Node) and _has_loop(tree) else None
+
+
+def _has_loop(tree: Node) -> bool:
+    todo, seen = [tree], set[int]()
+    while todo:
+        node = todo.pop()
+        if node.op == "after":
+            return True
+        if id(node) not in seen:
+            seen.add(id(node))
+            todo += [a for a in node.args if isinstance(a, Node)]
+    return False
 
 
 def letters(dtype: DType) -> str:
@@ -107,6 +132,8 @@ class Scalars:
         return self.line(f"bitcast i32 {found} to float", F32)
 
     def _made(self, s: Let, args: Any, target: DType) -> str | tuple[str, ...]:
+        if (tree := apart(s.op, args[-1][1])) is not None:
+            return self.called(s.op, tree, args)[0]
         top = self._root_power(s, args) or rule(s.op, args[-1][1].kind)
         self.hint = self.out.unpredictable(s.args[0]) if s.op == "select" else ""
         if isinstance(top, tuple):
@@ -121,6 +148,20 @@ class Scalars:
             return None
         found = ROOT_POWERS.get(s.args[1].value)
         return found and library.function("pow", "f64", self.out.module.widths) and found[args[0][1] is F32]
+
+    def called(self, op: str, tree: Node, args: Any) -> Any:
+        """A call of the module's own function for an op, which is written at the first use."""
+        dtype = args[-1][1]
+        kind, name = TYPE[dtype.name], f"apart_{op}_{dtype.name}"
+        if name not in self.out.module.apart:
+            self.out.module.apart.add(name)
+            out = self.out.beside()
+            value = _Tree(out.scalars, [(f"%a{k}", dtype) for k in range(len(args))], dtype).make(tree)[0]
+            params = ", ".join(f"{kind} %a{k}" for k in range(len(args)))
+            self.out.module.functions.append("\n".join([
+                f"define internal {kind} @{name}({params}) noinline {_PURE} {{", "entry:", *out.entry, "  br label %body",
+                "body:", *out.lines, f"  ret {kind} {value}", "}"]))
+        return self.line(f"call {kind} @{name}({', '.join(f'{kind} {a[0]}' for a in args)})", dtype)
 
     def line(self, text: str, dtype: DType) -> tuple[str, DType]:
         """Give the value that `text` computes a register."""
@@ -323,7 +364,7 @@ class _Tree:
         if op == "arg":
             return self.args[node.args[0]]
         if op == "const":
-            return self._const(node, self.args[-1][1].real)
+            return self._const(node, self.args[-1][1].real if len(node.args) == 1 else DTYPES[node.args[1]])
         if op == "var":
             return self.variables[node.args[0]]
         if op == "after":
@@ -335,7 +376,7 @@ class _Tree:
 
     def _operands(self, op: Any, nodes: tuple[Node, ...]) -> list[tuple[str | tuple, DType]]:
         """The values of a node's arguments; constants take the dtype of the first that is none."""
-        values = [None if n.op == "const" else self.make(n) for n in nodes]
+        values = [None if n.op == "const" and len(n.args) == 1 else self.make(n) for n in nodes]
         typed = values[1:] if op in ("select", ("select",)) else values
         like = next((v[1].real for v in typed if v is not None), self.args[-1][1].real)
         return [self._const(n, like) if v is None else v for n, v in zip(nodes, values, strict=True)]
@@ -348,6 +389,8 @@ class _Tree:
 
     def _apply(self, op: str | tuple[str, ...], args: list[tuple[str | tuple, DType]]) -> Any:
         if isinstance(op, str):
+            if (tree := apart(op, args[-1][1])) is not None:
+                return self.scalars.called(op, tree, args)
             inner = rule(op, args[-1][1].kind)
             if isinstance(inner, Node):
                 return _Tree(self.scalars, args, self.target).make(inner)

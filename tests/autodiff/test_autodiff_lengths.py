@@ -167,3 +167,17 @@ def test_a_loop_in_a_branch_gives_an_array_another_length():
     gradient = tg.grad(program)
     np.testing.assert_allclose(gradient(x, 1.0), [0, 0, 0, 48.0])
     np.testing.assert_allclose(gradient(x, -1.0), 8 * x)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_a_length_that_a_view_gives(n):
+    """Of one element, how many there are is the mask itself under another shape: the pullback takes it as a length."""
+    def program(x):
+        out, mask = np.full(x.shape, np.nan), x > 2
+        chosen = np.extract(mask, x)
+        np.place(out, mask, chosen / (chosen - 2.0))
+        return out
+
+    x = np.array([6.0, 7.0])[:n]
+    _, pull = tg.vjp(program, x)
+    np.testing.assert_allclose(pull(np.ones(n))[0], -2 / (x - 2) ** 2)

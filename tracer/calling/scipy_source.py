@@ -13,7 +13,7 @@ from typing import Any
 from ...ir.errors import UnsupportedError
 from .. import pytrees
 from ..scipy.programs import cosines, sampled
-from ..scipy.programs.filters import convolutions, filter_design, neighbourhoods, peaks, planes, resampled
+from ..scipy.programs.filters import convolutions, filter_design, neighbourhoods, peaks, planes, polyphase, resampled
 from ..scipy.programs.interpolate import choice as interpolation
 from ..scipy.programs.linalg import control, factorisations, matrices, over_numpy
 from ..scipy.programs.stats import density_estimates, methods, multivariate
@@ -33,7 +33,8 @@ def _programs(module: ModuleType) -> dict:
 
 
 PROGRAMS = {"linalg": _programs(over_numpy) | _programs(matrices) | _programs(control)
-            | _programs(factorisations), "signal": convolutions.SIGNAL | peaks.PEAKS | filter_design.DESIGNS | planes.PLANES,
+            | _programs(factorisations), "signal": convolutions.SIGNAL | peaks.PEAKS | filter_design.DESIGNS | planes.PLANES
+            | polyphase.POLYPHASE,
             "ndimage": convolutions.IMAGE | resampled.RESAMPLED | neighbourhoods.NEIGHBOURHOODS, "integrate": sampled.INTEGRATE,
             "spatial": sampled.DISTANCE, "fft": sampled.FFT | _programs(cosines)}
 # (package, function) -> finds the program, which the face has
@@ -174,7 +175,13 @@ def _distribution(f: Any, owner: Any) -> Callable | None:
     if program is None:
         borrowed = scipy_borrowed.method(f, name)
         return _refusing(f, name) if borrowed is None else borrowed
-    return dispatch.passing(f, lambda *xs, **more: calls.call(program, *xs, *args, **kwargs, **more))
+
+    def run(*xs: Any, **more: Any) -> Any:
+        if dist is not owner:
+            xs, more = methods.before_parameters(f.__name__, xs, more)
+        return calls.call(program, *xs, *args, **kwargs, **more)
+
+    return dispatch.passing(f, run)
 
 
 methods.FROZEN["multivariate_normal_gen"] = multivariate.METHODS

@@ -147,12 +147,12 @@ def _beta_slope(a: Expr, b: Expr, out: Expr) -> Any:
 RIGHT = (0.3, 4.0)
 
 declare("gamma", Special("gamma"), formula=_gamma, partials=(_gamma_slope,), singular=(0,),
-        domain=(RIGHT,))
+        domain=(RIGHT,), apart=True)
 declare("rgamma", Special("rgamma"), formula=_reciprocal_gamma,
-        partials=(_rgamma_slope,), singular=(0,), domain=((-2.5, 3.0),))
+        partials=(_rgamma_slope,), singular=(0,), domain=((-2.5, 3.0),), apart=True)
 declare("gammasgn", Special("gammasgn"), formula=_sign)
-declare("betaln", Special("betaln"), 2, formula=_log_beta, singular=(0, 1), domain=(RIGHT, RIGHT),
+declare("betaln", Special("betaln"), 2, formula=_log_beta, singular=(0, 1), domain=(RIGHT, RIGHT), apart=True,
         partials=(lambda a, b, out: _log_beta_slope(a, b), lambda a, b, out: _log_beta_slope(b, a)))
-declare("beta", Special("beta"), 2, singular=(0, 1), domain=(RIGHT, RIGHT),
+declare("beta", Special("beta"), 2, singular=(0, 1), domain=(RIGHT, RIGHT), apart=True,
         formula=lambda a, b: _parity(a) * _parity(b) * _parity(a + b) * a.betaln(b).exp(),
         partials=(_beta_slope, lambda a, b, out: _beta_slope(b, a, out)))

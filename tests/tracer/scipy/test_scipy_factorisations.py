@@ -21,6 +21,13 @@ CASES = {
     "rq r": (lambda a: (sl.rq(a, mode="r"),), (WIDE,)),
     "cholesky_banded": (lambda a: (sl.cholesky_banded(a), sl.eigvals_banded(a)), (UPPER,)),
     "cholesky_banded lower": (lambda a: (sl.cholesky_banded(a, lower=True), sl.eigvals_banded(a, lower=True)), (LOWER,)),
+    "lu": (lambda a: sl.lu(a), (TALL, WIDE, Z[:, :2])), "lu permuted": (lambda a: sl.lu(a, permute_l=True), (TALL,)),
+    "lu positions": (lambda a: sl.lu(a, p_indices=True)[1:] + (sl.lu(a, p_indices=True)[0],), (WIDE, TALL)),
+    "signm": (lambda a: (sl.signm(a),), (A + A.T + np.diag([3.0, -4, 2, -2]), A + 3 * np.eye(4), Z)),
+    "tridiagonal": (lambda a: (sl.eigvalsh_tridiagonal(a[0], a[1, :3]), sl.eigh_tridiagonal(a[0], a[1, :3])[0],
+                               sl.eigvalsh_tridiagonal(a[0], a[1, :3], select="i", select_range=(1, 2))), (A,)),
+    "eig_banded": (lambda a: (sl.eig_banded(a, eigvals_only=True), sl.eig_banded(a)[0]), (UPPER,)),
+    "powers": (lambda a: (sl.fractional_matrix_power(a, 3), sl.fractional_matrix_power(a, -1)), (A,)),
     "cho_solve_banded": (lambda a: (sl.cho_solve_banded((sl.cholesky_banded(a), False), np.arange(5.0)),), (UPPER,)),
     "cho_solve_banded lower": (lambda a: (sl.cho_solve_banded((a, True), np.arange(5.0)),), (LOWER,)),
 }
@@ -44,3 +51,16 @@ def test_tests_of_structure():
     for a in (A, A + A.T, A + A.T + 1e-6 * np.triu(A), Z + np.conj(Z.T), np.diag(np.ones(3), 1)):
         right = sl.issymmetric(a), sl.ishermitian(a), sl.issymmetric(a, rtol=1e-3), sl.bandwidth(np.triu(a, -1))
         assert f(a) == right
+
+
+def test_what_least_squares_and_norms_return():
+    b = np.arange(5.0)
+    found, right = tg.jit(sl.lstsq)(TALL, b), sl.lstsq(TALL, b)
+    for mine, its in zip(found, right):
+        np.testing.assert_allclose(mine, its, rtol=1e-10)
+        assert np.shape(mine) == np.shape(its)
+    assert np.isnan(tg.jit(sl.lstsq)(TALL * [1, 0, 1], b)[1])
+    for order in (1, np.inf):
+        assert type(tg.jit(lambda a, order=order: sl.norm(a, order))(A)) is float
+    with pytest.raises(ValueError, match="one more element"):
+        tg.jit(sl.eigh_tridiagonal)(b, b)

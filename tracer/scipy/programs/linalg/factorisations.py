@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .over_numpy import _adjoint, _ready, _square, cholesky, solve_banded
+from .over_numpy import _adjoint, _doubled, _ready, _square, cholesky, expm, logm, solve_banded
 
 
 def _reflection(x: Any, first: Any) -> Any:
@@ -157,3 +157,61 @@ def eigvals_banded(a_band: Any, lower: bool = False, overwrite_a_band: bool = Fa
     if select not in ("a", "all", 0):
         raise NotImplementedError("eigvals_banded with select= cannot be compiled: pick from all eigenvalues")
     return np.linalg.eigvalsh(_from_band(_ready(a_band, check_finite), lower))
+
+
+def eig_banded(a_band: Any, lower: bool = False, eigvals_only: bool = False, overwrite_a_band: bool = False,
+               select: str = "a", select_range: Any = None, max_ev: int = 0, check_finite: bool = True) -> Any:
+    if select not in ("a", "all", 0):
+        raise NotImplementedError("eig_banded with select= cannot be compiled: pick from all eigenvalues")
+    full = _from_band(_ready(a_band, check_finite), lower)
+    return np.linalg.eigvalsh(full) if eigvals_only else np.linalg.eigh(full)
+
+
+def eigh_tridiagonal(d: Any, e: Any, eigvals_only: bool = False, select: str = "a", select_range: Any = None,
+                     check_finite: bool = True, tol: float = 0.0, lapack_driver: str = "auto") -> Any:
+    """Of the matrix as a whole, whose eigenvectors are defined up to their signs."""
+    d, e = _ready(d, check_finite, 1), _ready(e, check_finite, 1)
+    if d.ndim != 1 or e.ndim != 1:
+        raise ValueError("expected a 1-D array")
+    if d.shape[0] != e.shape[0] + 1:
+        raise ValueError(f"d ({d.shape[0]}) must have one more element than e ({e.shape[0]})")
+    if np.iscomplexobj(d) or np.iscomplexobj(e):
+        raise TypeError("Only real arrays currently supported")
+    if select not in ("a", "all", 0, "i", "index", 2):
+        raise NotImplementedError("eigh_tridiagonal with select='v' cannot be compiled: pick from all eigenvalues")
+    full = np.diag(d) + np.diag(e, 1) + np.diag(e, -1)
+    part = slice(None) if select in ("a", "all", 0) else slice(select_range[0], select_range[1] + 1)
+    if eigvals_only:
+        return np.linalg.eigvalsh(full)[part]
+    w, v = np.linalg.eigh(full)
+    return w[part], v[:, part]
+
+
+def eigvalsh_tridiagonal(d: Any, e: Any, select: str = "a", select_range: Any = None, check_finite: bool = True,
+                         tol: float = 0.0, lapack_driver: str = "auto") -> Any:
+    return eigh_tridiagonal(d, e, True, select, select_range, check_finite, tol, lapack_driver)
+
+
+def signm(A: Any, disp: Any = None) -> Any:
+    """Newton's iteration X <- (X + X^-1) / 2 (Higham, Functions of Matrices, 5.3), scaled by the size of X while that
+    is far from its limit. It converges quadratically, and its derivatives with it: the program itself is differentiated."""
+    x = _doubled(_square(_ready(A)))
+    steps, last, close = 0, False, False
+    while not last and steps < 100:
+        inverse = np.linalg.inv(x)
+        scale = np.sqrt(np.linalg.norm(inverse) / np.linalg.norm(x))
+        scale = np.where(np.abs(scale - 1.0) > 0.01, scale, 1.0)
+        following = (x * scale + inverse / scale) / 2
+        last = close                                       # one more step, for the derivatives
+        close = np.linalg.norm(following - x) <= 1e-10 * np.linalg.norm(following)
+        x = following
+        steps += 1
+    return x
+
+
+def fractional_matrix_power(A: Any, t: Any) -> Any:
+    """A^t = exp(t log A), for A without eigenvalues on the negative real axis."""
+    a = _square(_ready(A))
+    if isinstance(t, (int, float)) and t == int(t):
+        return np.linalg.matrix_power(a, int(t))
+    return expm(t * logm(a))

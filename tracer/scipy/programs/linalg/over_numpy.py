@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.linalg import LinAlgError
 
-from ...primitives import lu_factors, solve_triangle
+from ...primitives import lu_factors, solve_triangle, stopped
 from .matrices import circulant, toeplitz
 
 if TYPE_CHECKING:
@@ -89,7 +89,10 @@ def det(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
 
 def norm(a: Any, ord: Any = None, axis: int | None = None, keepdims: bool = False, check_finite: bool = True) -> Any:
     found = np.linalg.norm(_ready(a, check_finite, 0), ord, axis, keepdims)
-    whole = axis is None and np.ndim(a) == 1 and ord in (None, 2) and not keepdims          # BLAS's nrm2, a Python float
+    whole = axis is None and np.ndim(a) == 1 and ord in (None, 2) and not keepdims          # BLAS's nrm2, in double
+    large = np.ndim(a) == 2 and min(np.shape(a)) > 1 and ord in (1, np.inf) and axis is None and not keepdims
+    if large and np.issubdtype(np.asarray(a).dtype, np.inexact):                         # LAPACK's lange, a Python float
+        return float(found)
     return np.float64(found) if whole else found
 
 
@@ -162,23 +165,42 @@ def lu_solve(lu_and_piv: Any, b: Any, trans: int = 0, overwrite_b: bool = False,
     return y[np.argsort(order)]
 
 
+def _lower_upper(a: Any) -> tuple[Any, Any, Any]:
+    """(lower, upper, the order of rows). Of a wide matrix the square part on the left is factored, and U = L^-1 P A; of a tall
+    one the rows that pivots choose, which are those of the matrix with columns of zeros, and L = P A U^-1 below them."""
+    m, n = a.shape
+    if m > n:
+        order = lu_factors(stopped(np.concatenate((a, np.zeros((m, m - n), a.dtype)), axis=1)))[1]
+        rows = a[order]
+        lower, upper, inner = _lower_upper(rows[:n])
+        below = np.swapaxes(solve_triangular(upper, np.swapaxes(rows[n:], 0, 1), 1, False, check_finite=False), 0, 1)
+        return np.concatenate((lower, below), axis=0), upper, np.concatenate((order[:n][inner], order[n:]))
+    factors, order = lu_factors(a[:, :m])
+    lower, upper = np.tril(factors, -1) + np.eye(m, dtype=a.dtype), np.triu(factors)
+    if n > m:
+        upper = np.concatenate((upper, solve_triangular(lower, a[order][:, m:], 0, True, True)), axis=1)
+    return lower, upper, order
+
+
 def lu(a: Any, permute_l: bool = False, overwrite_a: bool = False, check_finite: bool = True, p_indices: bool = False) -> Any:
     a = _ready(a, check_finite)
-    if a.ndim > 2 or a.shape[0] != a.shape[1]:
-        raise NotImplementedError("scipy.linalg.lu of matrices that are not square, or stacked, cannot be compiled")
-    factors, order = lu_factors(a)
+    if a.ndim > 2:
+        raise NotImplementedError("scipy.linalg.lu of stacked matrices cannot be compiled: write a loop")
+    lower, upper, order = _lower_upper(a)
     n = a.shape[0]
-    lower, upper = np.tril(factors, -1) + np.eye(n, dtype=a.dtype), np.triu(factors)
     back = np.argsort(order)                          # a = lower[back] upper
     if permute_l:
         return lower[back], upper
-    return (back if p_indices else np.eye(n, dtype=np.real(a).dtype)[back]), lower, upper
+    return (back.astype(np.int32) if p_indices else np.eye(n, dtype=np.real(a).dtype)[back]), lower, upper
 
 
 def lstsq(a: Array, b: Array, cond: Any = None, overwrite_a: bool = False, overwrite_b: bool = False,
           check_finite: bool = True, lapack_driver: Any = None) -> tuple[Array, Array, Array, Array]:
+    """The residue of a single right side is a number, NaN where the matrix has no full rank and SciPy gives an empty array."""
     a, b = _ready(a, check_finite), _ready(b, check_finite, 1)
     x, rest, rank, s = np.linalg.lstsq(a, b, np.finfo(a.dtype).eps if cond is None else cond)
+    if b.ndim == 1 and a.shape[0] > a.shape[1]:
+        rest = np.where(rank == a.shape[1], np.sum(rest), np.nan)[()]
     return x, rest, int(rank), s
 
 

@@ -45,18 +45,15 @@ def _log_of(f: Callable) -> Any:
     return log_of
 
 
-def _mean_of(dist: Any) -> Any:
-    def mean(*shapes: Any) -> Any:
-        return np.asarray(dist._stats(*shapes)[0]).astype(np.float64)
+def _stat_of(dist: Any, k: int, name: str) -> Any:
+    """Mean, variance, skewness or kurtosis by SciPy's `_stats`, which leaves some of them to the general class."""
+    def stat(*shapes: Any) -> Any:
+        found = dist._stats(*shapes, moments="mvsk")[k] if dist._stats_has_moments else dist._stats(*shapes)[k]
+        if found is None:
+            raise NotImplementedError(f"the {name} of scipy.stats.{dist.name}, which SciPy integrates, cannot be compiled")
+        return np.asarray(found).astype(np.float64)
 
-    return _flat(mean)
-
-
-def _var_of(dist: Any) -> Any:
-    def var(*shapes: Any) -> Any:
-        return np.asarray(dist._stats(*shapes)[1]).astype(np.float64)
-
-    return _flat(var)
+    return _flat(stat)
 
 
 def _moments_of(dist: Any) -> Any:
@@ -86,7 +83,8 @@ class Borrowed:
             if hasattr(self, name) and not hasattr(self, "log" + name):
                 setattr(self, "log" + name, _log_of(getattr(self, name)))
         if _own(dist, "_stats"):
-            self.mean, self.var = _mean_of(dist), _var_of(dist)
+            self.mean, self.var, self.skewness, self.kurtosis = (
+                _stat_of(dist, k, name) for k, name in enumerate(("mean", "variance", "skewness", "kurtosis")))
         elif _own(dist, "_munp"):
             self.mean, self.var = _moments_of(dist)
         self.takes_steps = _own(dist, "_cdf") and not hasattr(family, "cdf")        # SciPy's methods take what lies between

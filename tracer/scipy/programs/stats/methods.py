@@ -117,6 +117,21 @@ def _raw_moment(family: Any, order: Any, *args: Any, **kwargs: Any) -> Any:
     return first if order == 1 else _moment(family, "var", *args, **kwargs) + first * first
 
 
+def _stats(family: Any, *args: Any, moments: str = "mv", **kwargs: Any) -> Any:
+    """Mean, variance, skewness and kurtosis, those of the letters that `moments` has."""
+    found = []
+    if "m" in moments:
+        found.append(_moment(family, "mean", *args, **kwargs))
+    if "v" in moments:
+        found.append(_moment(family, "var", *args, **kwargs))
+    for letter, name in (("s", "skewness"), ("k", "kurtosis")):
+        if letter in moments:
+            shapes, loc, scale = _parsed(family, args, kwargs)
+            value = getattr(family, name)(*shapes) + loc * 0.0
+            found.append(np.where(family.valid(*shapes) & (scale > 0), value, np.nan)[()])
+    return found[0] if len(found) == 1 else tuple(found)
+
+
 def _median(family: Any, *args: Any, **kwargs: Any) -> Any:
     return _quantile(family, "ppf", 0.5, *args, **kwargs)
 
@@ -151,7 +166,7 @@ _METHODS = {
     **{name: (_quantile, (name,), "ppf") for name in ("ppf", "isf")}, "mean": (_moment, ("mean",), "mean"),
     "var": (_moment, ("var",), "var"), "std": (_moment, ("std",), "var"), "entropy": (_moment, ("entropy",), "entropy"),
     "moment": (_raw_moment, (), "var"), "rvs": (_rvs, (), "rvs"), "median": (_median, (), "ppf"),
-    "interval": (_interval, (), "ppf"),
+    "interval": (_interval, (), "ppf"), "stats": (_stats, (), "var"),
 }
 
 
@@ -213,11 +228,22 @@ class Frozen:
         if found is None:
             fail(UnsupportedError, f"scipy.stats.{type(self.dist).__name__.removesuffix('_gen')}.{name} cannot be compiled",
                  "call it before the compiled function and pass the result in")
-        return functools.partial(_late, found, self.args, self.kwds)
+        return functools.partial(_late, found, name, self.args, self.kwds)
 
 
-def _late(found: Bound, args: tuple[float | Array, ...], kwds: dict[str, Array], *xs: np.ndarray | Array) -> Array:
-    return found(*xs, *args, **kwds)
+_FIRST = {"interval": "confidence", "moment": "order", "ppf": "q", "isf": "q", "pmf": "k", "logpmf": "k"}
+
+
+def before_parameters(name: str, xs: tuple, more: dict) -> tuple[tuple, dict]:
+    """What a method of a frozen distribution is given: its first argument by its place, as parameters follow it."""
+    first = _FIRST.get(name, "x")
+    return ((more[first],), {k: v for k, v in more.items() if k != first}) if not xs and first in more else (xs, more)
+
+
+def _late(found: Bound, name: str, args: tuple[float | Array, ...], kwds: dict[str, Array], *xs: np.ndarray | Array,
+          **more: Any) -> Array:
+    xs, more = before_parameters(name, xs, more)
+    return found(*xs, *args, **kwds, **more)
 
 
 def frozen(name: str) -> type | None:
