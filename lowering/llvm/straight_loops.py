@@ -5,8 +5,8 @@ element is then one instruction more than in the loop as it was. Its cost model 
 bodies that are long as inner loops are written out in them, whose code becomes many times as long. So such loops stay as they
 are unless the arithmetic pays for it.
 
-A sum waits four cycles for each addition. Several sums side by side, as LLVM makes them, hide that in short bodies. In long ones
-there is other work meanwhile, and they only cost code: the body so many times, and again for what is left.
+A sum waits four cycles for each addition. Several sums side by side, as LLVM makes them, hide that in short bodies; in long
+ones there is other work meanwhile, and they only cost code: the body so many times, and again for what is left.
 """
 from __future__ import annotations
 
