@@ -63,6 +63,9 @@ TABLE: dict[str, tuple[int, int, int]] = {
     "unrolled_inner": (16, 0, 64),          # … and of its inner loops, under a longer one
     "llvm_unrolled": (128, 0, 1024),        # lines that a loop may have when unrolled
     "llvm_short": (32, 0, MANY),            # iterations up to which a loop is unrolled after it has been vectorised
+    "llvm_short_lines": (2048, 0, 8192),     # … and the lines that it may have when unrolled
+    "llvm_apart": (24, 0, MANY),            # lines from which vectors of elements that lie apart have to pay
+    "llvm_wide": (24, 0, MANY),             # lines a step of a sum from which vectors are taken one at a time
     "llvm_branches": (60, 0, MANY),         # lines up to which an innermost loop with branches is unrolled by four
     "llvm_hard": (2000, 0, MANY),           # lines of a module up to which LLVM also makes copies of loops (O3 instead of O2)
     "probes": (2, 0, MANY),                 # loads, each at the place that the last gave, from which four chains run at once

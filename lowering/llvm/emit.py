@@ -56,6 +56,7 @@ from .polls import WORK, Polls
 from .scalar import Scalars
 from .stacks import Stacks
 from .storage import ALIGN, MEMORY
+from .straight_loops import is_straight
 from .unpredictable import BitTests
 
 if TYPE_CHECKING:
@@ -173,7 +174,8 @@ class Emitter(Writer):
         if length:
             self.chunks(self.index(s.trip), length, write, inside, group)
         else:
-            self.loop(self.index(s.trip), write, s.unroll, inside, group, greatest(s.trip) < sizes.lanes)
+            self.loop(self.index(s.trip), write, s.unroll, inside, group, greatest(s.trip) < sizes.lanes,
+                      s if is_straight(s) else None)
         self.serial, self.group = outside
 
     def chunks(self, trip: str, length: int, write: Callable, serial: bool, group: int | None) -> None:

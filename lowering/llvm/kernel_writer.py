@@ -13,9 +13,10 @@ from itertools import count
 
 from ...ir.errors import IRError
 from ...ir.thresholds import sizes
-from ..loopir.grammar import At, Atom, Buffer, Kernel, Scalar
+from ..loopir.grammar import At, Atom, Buffer, For, Kernel, Scalar
 from ..math import library
 from ..native.threads import STOPPED
+from . import straight_loops
 from .scalar import literal
 from .storage import ALIGN, MEMORY, Storage
 
@@ -285,11 +286,12 @@ class Writer:
     # --- loops --------------------------------------------------------------------------------------------------------
 
     def loop(self, trip: str, write: Callable, unroll: bool = False, serial: bool = False, group: int | None = None,
-             short: bool = False) -> None:
+             short: bool = False, straight: For | None = None) -> None:
         """A counted loop: `write(index register)` writes its body. `trip` is an i64 operand.
 
         `unroll`: whatever its length. `serial`: it cannot become vectors. `group`: of accesses that no two iterations share.
-        `short`: its length is known at run time only, but is less than that of a vector.
+        `short`: its length is known at run time only, but is less than that of a vector. `straight`: what it was, where its
+        body has neither loops nor branches.
         """
         body, done = self.label(), self.label()
         if trip.isdigit():
@@ -313,7 +315,16 @@ class Writer:
         written = len(self.lines) - at
         branchy = serial or any(line.endswith(":") for line in self.lines[at:])
         by_four = self.innermost and written <= sizes.llvm_branches and branchy
-        hint, times = self._latch(trip, written + self.weight, unroll, by_four, serial, group, short)
+        hints, times = self._copies(trip, written + self.weight, unroll, by_four, serial)
+        if short and not trip.isdigit():
+            hints.append(_NO_VECTORS)
+        elif self.calls and times == 1:
+            hints.append(_NO_INTERLEAVING)
+        elif self.probing and self.innermost and not serial:
+            hints.append(_FOUR_CHAINS)
+        elif straight and not serial and times == 1:
+            hints += _as_vectors(straight, self.lines[at:])
+        hint = self._latch(hints, group)
         self.innermost = False
         self.weight = outside + (written + self.weight) * times - written
         self.lines[at] = f"  {index} = phi i64 [0, %{before}], [{following}, %{self.block}]"
@@ -321,29 +332,30 @@ class Writer:
                        f"  br i1 {more}, label %{body}, label %{done}{hint}"]
         self.start(done)
 
-    def _latch(self, trip: str, weight: int, full: bool, by_four: bool, serial: bool,
-               group: int | None, short: bool) -> tuple[str, int]:
-        """The metadata of a loop's latch, and how many times its body will stand in the code."""
-        hints, times = [], 1
+    def _copies(self, trip: str, weight: int, full: bool, by_four: bool, serial: bool) -> tuple[list[str], int]:
+        """Hints about copies of a body of so many lines, and how many times it will stand in the code."""
         if trip.isdigit():
             if full or ((serial or int(trip) < sizes.lanes) and int(trip) * weight <= sizes.llvm_unrolled):
-                hints, times = [_UNROLL], int(trip)
-            elif int(trip) <= sizes.llvm_short:
-                hints = [_UNROLL_VECTOR]
-        if by_four and not hints:
-            hints = [_UNROLL_BY_FOUR, _NOT_IF_VECTOR]
-        if short and not trip.isdigit():
-            hints.append(_NO_VECTORS)
-        elif self.calls and times == 1:
-            hints.append(_NO_INTERLEAVING)
-        elif self.probing and self.innermost and not serial:
-            hints.append(_FOUR_CHAINS)
+                return [_UNROLL], int(trip)
+            if int(trip) <= sizes.llvm_short and int(trip) * weight <= sizes.llvm_short_lines:
+                return [_UNROLL_VECTOR], 1
+        return ([_UNROLL_BY_FOUR, _NOT_IF_VECTOR] if by_four else []), 1
+
+    def _latch(self, hints: list[str], group: int | None) -> str:
+        """The metadata of a loop's latch."""
         if group is not None:
             hints.append(f'!{{!"llvm.loop.parallel_accesses", !{group}}}')
         if not hints:
-            return "", 1
+            return ""
         for text in hints:
             if text not in self.module.hints:
                 self.module.hints[text] = self.node(text)
         number = self.node("distinct !{{}, " + ", ".join(f"!{self.module.hints[text]}" for text in hints) + "}")
-        return f", !llvm.loop !{number}", times
+        return f", !llvm.loop !{number}"
+
+
+def _as_vectors(loop: For, lines: list[str]) -> list[str]:
+    """Hints about vectors of a straight loop, whose body has become these lines."""
+    if len(lines) >= sizes.llvm_apart and 2 * straight_loops.apart(loop) >= straight_loops.work(lines):
+        return [_NO_VECTORS]
+    return [_NO_INTERLEAVING] if len(lines) >= sizes.llvm_wide * max(straight_loops.chain(loop), 1) else []
