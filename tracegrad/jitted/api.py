@@ -36,7 +36,7 @@ from ..tracer.values import captured_arrays
 from . import c_functions
 from .compiled import Compiled
 from .emitting import emitted
-from .function_options import of_numba
+from .function_options import numbas, of_numba
 from .misses import History
 
 if TYPE_CHECKING:
@@ -138,6 +138,12 @@ class Jitted(Dispatcher, Generic[P, R]):
         if self.derives:
             raise AttributeError(f"{self!r} has no py_func: no Python function computes it (tg.disable_jit() evaluates it)")
         return self._undecorated
+
+    @functools.cached_property
+    def _numbas(self) -> Any:
+        return numbas(self.py_func, self.own_options)
+
+    _numba_type_ = property(lambda self: self._numbas._numba_type_)       # what numba.typeof asks for
 
     # --- one call ----------------------------------------------------------------------------------------------------
 

@@ -19,11 +19,11 @@ from types import CodeType
 from typing import Any
 
 from .. import tracing
-from . import conditions, fence, rewrite, source_check
+from . import conditions, fence, nonlocals, rewrite, source_check
 from .early_exit import TG
 from .nodes import detached, parameter, placed, walk, with_places
 
-_TEMPLATES: dict[int, Template] = {}                  # id(code) -> Template (which keeps the code alive)
+_TEMPLATES: dict[tuple, Template] = {}    # id(code), types of its variables -> Template (which keeps the code alive)
 _TREES: dict[str, tuple] = {}                           # file -> (its lines, the parsed module)
 _REWRITTEN: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 _WITHOUT_SOURCE: list = []
@@ -196,8 +196,8 @@ def _find_lambda(function: Callable, lines: list[str]) -> Any:
 
 def _template(function: Callable) -> Template | None:
     """None where there is no source."""
-    code = function.__code__
-    found = _TEMPLATES.get(id(code))
+    code, kinds = function.__code__, getattr(function, nonlocals.DECLARED, ())
+    found = _TEMPLATES.get((id(code), kinds))
     if found is None:
         node = _source(function)
         if node is None:
@@ -205,9 +205,11 @@ def _template(function: Callable) -> Template | None:
         if is_open(function):
             tracing.LIBRARIES.add(code.co_filename)
         fence.check(ast.Module([node], []) if isinstance(node, ast.AsyncFunctionDef) else node, code.co_filename)
+        if kinds and isinstance(node, ast.FunctionDef):
+            nonlocals.convert(node, dict(kinds))
         conditions.mark(node)
         made = rewrite.rewrite(node, source_check.class_of(code), code.co_freevars)
-        found = _TEMPLATES[id(code)] = Template(code, _compile(made, code), function.__qualname__)
+        found = _TEMPLATES[id(code), kinds] = Template(code, _compile(made, code), function.__qualname__)
     return found
 
 
@@ -254,6 +256,14 @@ def rewritten(function: Any) -> types.FunctionType:
         setattr(made, name, getattr(function, name))
     _REWRITTEN[function] = function.__code__, made
     return made
+
+
+def declare(function: Any, kinds: tuple[tuple[str, str], ...]) -> bool:
+    """Give variables of a function types, under which it is rewritten; False where it has been rewritten without them."""
+    if function in _REWRITTEN and getattr(function, nonlocals.DECLARED, ()) != kinds:
+        return False
+    setattr(function, nonlocals.DECLARED, kinds)
+    return True
 
 
 def unwrap(function: Any) -> Callable:
