@@ -32,6 +32,7 @@ from ..tracer import tracing
 from ..tracer.calling import calls
 from ..tracer.staging import argument_objects, arguments, shape_struct, trace_function
 from ..tracer.staging.shape_struct import with_structs
+from ..tracer.syntax.source import open_package
 from ..tracer.values import captured_arrays
 from . import c_functions
 from .compiled import Compiled
@@ -364,6 +365,7 @@ class Jitted(Dispatcher, Generic[P, R]):
     def __tracegrad_call__(self, args: Any, kwargs: dict) -> Any:
         """A call in traced code: plain functions are traced through, derivatives become part of the program."""
         if not self.derives:
+            open_package(self._undecorated)
             return calls.call(self.root, *args, **kwargs)
         call = self.flatten(args, kwargs)
         return emitted(self.program(call, trace_function.trace_inner_call), call)

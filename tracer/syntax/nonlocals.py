@@ -128,7 +128,7 @@ def expect_own(trace: Trace, held: CellType) -> None:
 # --- variables of a declared type -------------------------------------------------------------------------------------------
 
 def convert(function: ast.FunctionDef, kinds: dict[str, str]) -> None:
-    """Rewrite a function whose variables have types (`locals` of numba.njit) in place: they are converted where they get values.
+    """Rewrite a function whose variables have types (`locals` of numba.njit): they are converted where they get values.
 
         total = 0.0                     total = 0.0;     total = <tg>.declared("float32", total)
         for i in range(n):              for i in range(n):

@@ -76,6 +76,7 @@ def is_user_file(file: str) -> bool:
 # packages of libraries whose functions are rewritten like the user's (calling/numpy_source.py)
 OPEN: set = set()
 OPENED: set = set()               # code objects of single functions
+_CLOSED = {__package__.split(".")[0], "numpy", "scipy", "numba", ""}
 
 
 def is_open(function: Callable) -> bool:
@@ -97,6 +98,13 @@ def is_user(function: Callable) -> bool:
         return True
     package = module.split(".")[0]
     return is_user_file(code.co_filename) or (trace is not None and package in trace.packages)
+
+
+def open_package(function: Any) -> None:
+    """Told of a function that its author has had compiled, here or by Numba: its package is rewritten, too."""
+    trace, package = tracing.active(), (getattr(function, "__module__", None) or "").split(".")[0]
+    if trace is not None and package not in _CLOSED:
+        trace.packages.add(package)
 
 
 def has_source(function: Callable) -> bool:
