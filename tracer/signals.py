@@ -15,13 +15,13 @@ class Signal(BaseException):
 class Restart(Signal):
     """Trace the whole function again, with these argument leaves static, these loops unrolled, these lists packed, and the
     elements of these arrays from outside (by id) and the numbers at these paths part of the program, or arrays told apart by
-    run-time identities."""
+    run-time identities. An `attempt`: where that fails, the lists are left alone (staging/restarts.py)."""
 
     def __init__(self, leaves: set[int] | tuple = (), loops: Sequence = (),
                  lists: dict | None = None, arrays: set | tuple = (),
-                 identities: bool = False):
+                 identities: bool = False, attempt: bool = False):
         self.leaves, self.loops, self.lists, self.arrays = frozenset(leaves), frozenset(loops), lists or {}, frozenset(arrays)
-        self.identities = identities
+        self.identities, self.attempt = identities, attempt
         self.otherwise: object = None                    # in place of `loops` where the leaves have no values, as under a map
 
 

@@ -103,7 +103,7 @@ class Trace:
     clock    what identities are told apart by (regions/identity.py); None: arrays have none
     ended    [(stamp, stamp)] of the regions that have ended, outermost only, in order
     kin      id(root) -> roots that may be the same array, under another name, of what the trace cannot tell apart
-    growing  id(list) -> (list, loop), for the lists that the loops being traced append to (regions/list_scan_outputs.py)
+    growing  id(list) -> (list, loop, entries), for lists that the loops being traced append to (regions/list_scan_outputs.py)
     grown    id(list) -> growing.Grown, for the lists that a rolled loop has made
     packages top-level packages of the functions that were given to be traced
     short    lengths known at run time that are 0 or 1, as that of x[k:k + 1]
@@ -111,6 +111,7 @@ class Trace:
     notes    (kind, text, location) for `explain`
     cells    id(cell) -> (cell, name), for the variables that nested functions rebind (syntax/nonlocals.py)
     lists    place of the source -> the leaf type of the lists that are packed there, None for never (control/packed_lists.py)
+    tried    those of these places where that is an attempt (containers/long_growth.py)
     born_at  id(list) -> (list, the place of the source that made it)
     depth    id(code) -> the number of open scopes at each activation under way
     recursions  id(code) -> Recursion, of functions that are traced with calls of themselves in them (calling/recursion.py)
@@ -146,6 +147,9 @@ class Trace:
         self.outer: dict[int, object] = {}
         self.shared: dict[int, object] = {}
         self.packed: dict[int, tuple[list, tuple]] = {}
+        # the addresses of the objects and containers of the call, and whether it was asked if two of them are one and the same
+        self.given: set[int] = set()
+        self.told_apart = False
         self.may_alias: dict[int, tuple[Any, list]] = {}
         self.growing: dict[int, tuple] = {}
         self.grown: dict[int, Grown] = {}
@@ -165,6 +169,7 @@ class Trace:
         self.notes: list = []
         self.cells: dict[int, tuple] = {}
         self.lists: dict = {}
+        self.tried: set = set()
         self.born_at: dict[int, tuple] = {}
         self.targets: list = []
         self.frames: list = []

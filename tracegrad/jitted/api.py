@@ -170,7 +170,8 @@ class Jitted(Dispatcher, Generic[P, R]):
         if self.derives:
             follows = self.delivers and getattr(trace, "keywords", {}).get("follows", True)
             trace = functools.partial(trace, writes=True, private=True, follows=follows)
-        own = call._replace(aliases={}) if self.derives else call       # a derivative tells f(x, x)'s arguments apart
+        # a derivative tells f(x, x)'s arguments apart
+        own = call._replace(aliases={}, shared=()) if self.derives else call
         found = self.fn.program(own, trace) if isinstance(self.fn, Jitted) else trace(self.fn, own)
         if own is not call:
             _expect_unshared(found, call)
@@ -311,7 +312,7 @@ class Jitted(Dispatcher, Generic[P, R]):
     def key(self, call: arguments.Call) -> tuple[tuple[TreeDef, tuple, tuple, Any], tuple]:
         """What decides the specialisation of a call."""
         options: Any = (config.code, config.asked, config.threads_of_its_own) if self.own_options else config.code
-        base = (call.tree, call.leaves, tuple(call.aliases.items()), options)
+        base = (call.tree, call.leaves, (*call.aliases.items(), call.shared), options)
         return base, tuple((k, call.values[k]) for k in self._statics.get(base, ()))
 
     def remember(self, call: arguments.Call, traced: trace_function.Traced, captures: Captures) -> tuple[tuple[tuple, tuple],

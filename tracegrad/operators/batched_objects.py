@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ..ir.errors import ArgumentError
+from ..ir.errors import ArgumentError, UnsupportedError
 from ..programs.derivative_programs import dynamic
 from ..tracer import pytrees
-from ..tracer.staging import argument_objects
+from ..tracer.staging import argument_objects, list_arguments
 from ..tracer.staging.arguments import Call
 from ..tracer.staging.trace_function import Traced
 
@@ -66,6 +66,11 @@ def paths(traced: Traced, call: Call) -> list[str]:
     if not traced.assigned:
         return []
     known, values = holders(call), traced.out_tree.children[1].children
+    whole = [number for number, key in traced.assigned if key == list_arguments.ALL]
+    if whole:
+        raise UnsupportedError(
+            f"{_name(known[whole[0]], call)} gets longer or shorter, or is written to at positions of run time, by each "
+            "element of a batch", "work on a copy of it, `list(x)`, and return that", traced.function.loc)
     return [path for (number, key), value in zip(traced.assigned, values)
             for path in value.paths(_name(known[number], call) + known[number].label(key))]
 

@@ -68,7 +68,7 @@ def seen_by(jitted: Jitted, call: Call) -> Fingerprint:
             seen.add(leaf.value)
     except RecursionError:
         raise Unknown("it leads to objects that are nested too deeply") from None
-    seen.put(call.paths, tuple(call.aliases.items()))
+    seen.put(call.paths, tuple(call.aliases.items()), call.shared)
     seen.put([(name, getattr(config, name)) for name in KNOBS if name not in _ELSEWHERE], sorted(vars(sizes).items()))
     seen.put(config.threads_of_its_own)
     return seen
@@ -161,7 +161,7 @@ class Saved:
         outs = tuple(Out(kind, result, read.value(value)) for kind, result, value in x["outs"])
         traced = Traced(function(x["function"], [], [], loc_in(x["loc"])), call.tree, leaves, call.paths,
                         read.tree(x["out tree"]), outs, {}, statics, layout_dependent=tuple(x["layout dependent"]),
-                        assigned=_tuples(x["assigned"]))
+                        assigned=_tuples(x["assigned"]), by_identity=x["by identity"])
         lengths = {compile.name_of(d): d for d in compile.lengths_of(call)}
         results = [Type(DTYPES[name], tuple(Value(INDEX_SCALAR) if d is None else lengths.get(d, d) for d in dims))
                    for name, dims in x["results"]]
@@ -219,7 +219,7 @@ class Saved:
             "captures": [repr_of(what) for what, layout in about.captures.given
                          if any(type(leaf) is HeldIn for leaf in leaves(layout))],
             "statics": list(traced.statics), "layout dependent": list(traced.layout_dependent),
-            "assigned": traced.assigned,
+            "assigned": traced.assigned, "by identity": traced.by_identity,
             "out tree": write.tree(traced.out_tree),
             "outs": [[out.kind, out.result, write.value(out.value)] for out in traced.outs],
             "results": [[t.dtype.name, [d if isinstance(d, int) else d.name if d.__class__ is Length else None for d in t.dims]]

@@ -178,7 +178,7 @@ def reason_of(error: BaseException) -> str:
 def _pattern(call: Call, code: int) -> tuple:
     """All of a call that is not a length."""
     leaves = tuple([leaf._replace(dims=(len(leaf.dims),)) if leaf.kind == "array" else leaf for leaf in call.leaves])
-    return call.tree, leaves, tuple(call.aliases.items()), code
+    return call.tree, leaves, tuple(call.aliases.items()), call.shared, code
 
 
 def _lengths(call: Call) -> tuple[int, ...]:

@@ -328,8 +328,12 @@ def change_length(trace: Trace, owner: Any, name: str, args: Sequence[slice | Ar
     try:
         ownership.expect_own(trace, owner, what)
         if name in ("extend", "+=") and any(isinstance(x, packed_lists.ListValue) and x.unbounded for x in args):
-            raise UnsupportedError(f"{what} of a list whose length is known only at run time", "make arrays of them",
-                                   tracing.locate())
+            raise UnsupportedError(f"{what} of a list of run-time length", "make arrays of them", tracing.locate())
+    except (tracing.NeedUnroll, tracing.Restart) as signal:
+        unrolls = not getattr(signal, "leaves", ()) or ownership.counter_decides(trace, owner)
+        for told in list_scan_outputs.LENGTHENED if unrolls else ():
+            told(trace, owner, name, args)
+        raise
     except UnsupportedError:
         for told in OUTGROWN:
             told(trace, owner, name, args)

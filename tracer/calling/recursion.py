@@ -77,6 +77,8 @@ class Recursion:
         for param in block.params:
             self.trace.origin[param] = loop, None
         args, kwargs = self.tree.unflatten(held)
+        for part in leaf_types.containers((args, kwargs)):
+            self.trace.shared[id(part)] = part
         self.held = held
         own = [(x, x._value) for x, kind in zip(held, self.kinds) if kind is not None and isinstance(x, ArrayBox)]
         begun = [(root, loop_carry.parameter(block, root._value.type)) for root in self.roots.values()]

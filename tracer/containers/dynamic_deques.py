@@ -1,9 +1,10 @@
 """Deques whose length only run time knows: two piles (containers/dynamic_lists.py) with their ends outside.
 
-    d.appendleft(x)      left.append(x)                            left: [2, 1, 0]   right: [3, 4]     is 0 1 2 3 4
-    d.popleft()          if not left: left, right = right[::-1], []; left.pop()
+    d.appendleft(x)      left.append(x)                              left: [2, 1, 0]   right: [3, 4]     is 0 1 2 3 4
+    d.popleft()          left.pop(); where that is empty, the lowest of right, which is passed over from then on
 
-So each entry changes sides once, and a queue costs as much as two lists do. A deque of known length stays Python's own.
+So no entry moves from one to the other, and each step takes the same time, whatever the order of steps. What is passed over is
+given back once it is more than what is held (`list_programs.pass_over`). A deque of known length stays Python's own.
 """
 from __future__ import annotations
 
@@ -13,25 +14,27 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .. import tracing
+from .. import pytrees, tracing
 from ..calling import calls
 from ..control import branches, iteration, loops, packed_lists
 from ..tracing import Trace
-from ..values.boxes import FUNCTIONS, Box
-from .dynamic_lists import DynamicList, DynamicListItems, Entry, _refuse, listed
-
-EMPTY = "pop from an empty deque"
+from ..values import shapes
+from ..values.boxes import FUNCTIONS, Box, ScalarBox
+from . import list_programs
+from .dynamic_lists import Cell, DynamicList, DynamicListItems, Entry, _refuse, listed
 
 
 class DynamicDeque(packed_lists.ListValue):
-    """`ends`: the left pile and the right one. `maxlen`: as Python's."""
+    """`ends`: the left pile and the right one; `passed`: how many entries at the bottom of each are none any more. `maxlen`: as
+    Python's."""
 
-    __slots__ = ("ends", "maxlen")
+    __slots__ = ("ends", "maxlen", "passed")
     __hash__ = None         # type: ignore[assignment]      # how Python says that there is none
     shown = "deque"
 
     def __init__(self, entry: Entry, site: tuple, maxlen: int | None):
         self.ends, self.maxlen = (DynamicList(entry, site), DynamicList(entry, site)), maxlen
+        self.passed = tuple(Cell(tracing.current().builder.index(0)) for _ in self.ends)
 
     @property
     def entry(self) -> Entry:
@@ -62,16 +65,30 @@ class DynamicDeque(packed_lists.ListValue):
         return self._take(0)
 
     def _take(self, side: int) -> object:
-        own, other = self.ends[side], self.ends[1 - side]
+        for pile in self.ends:
+            pile._expect_unwritten()
+        return calls.call(list_programs.take, self, side)
 
-        def pour() -> None:
-            loops.for_(iteration.range_(other.length()), lambda _: own.append(other.pop()), None, None, (), None,
-                       site=(own.site, "pour", side))
+    # what the programs ask of one side
 
-        branches.if_(own.__bool__(), branches._nothing, pour, None, None, ())
-        own._expect_unwritten()
-        own._expect(1, EMPTY)
-        return own.pop()
+    def held(self, side: int) -> Box:
+        """How many entries it has."""
+        return self.ends[side].length() - self.dead(side)
+
+    def dead(self, side: int) -> Box:
+        return ScalarBox(self.passed[side]._value, "int")
+
+    def pass_to(self, side: int, count: Any) -> None:
+        self.passed[side].set(tracing.current().builder.index(shapes.to_index(count)))
+
+    def top(self, side: int) -> object:
+        return self.ends[side].pop()
+
+    def at(self, side: int, k: Any) -> object:
+        return self.ends[side].at(self.dead(side) + k)
+
+    def put(self, side: int, k: Any, value: object) -> None:
+        self.ends[side][self.dead(side) + k] = value
 
     def extend(self, values: Iterable) -> None:
         self._each(values, self.append, "extend")
@@ -92,20 +109,24 @@ class DynamicDeque(packed_lists.ListValue):
             loops.for_(source, add, None, None, (), None, site=(self.ends[0].site, what))
 
     def clear(self) -> None:
-        for pile in self.ends:
+        for pile, cell in zip(self.ends, self.passed, strict=True):
             pile.clear()
+            cell.set(tracing.current().builder.index(0))
 
     # --- all of it ----------------------------------------------------------------------------------------------------
 
     def length(self) -> Box:
-        return self.ends[0].length() + self.ends[1].length()
+        return self.held(0) + self.held(1)
 
     def columns(self) -> list:
-        left, right = (pile.columns() for pile in self.ends)
+        left, right = ([column[self.dead(side):] for column in pile.columns()] for side, pile in enumerate(self.ends))
         return [FUNCTIONS[np.concatenate]([a[::-1], b]) for a, b in zip(left, right, strict=True)]
 
     def settled(self) -> packed_lists.ListValue:
         return listed(self.entry, self.columns())
+
+    def returned(self) -> Returned:
+        return Returned(self.settled(), self.maxlen)
 
     def packed(self) -> Any:
         return self.settled().packed()
@@ -119,7 +140,12 @@ class DynamicDeque(packed_lists.ListValue):
         return self.length() != 0
 
     def __getitem__(self, key: int | Box) -> Any:
-        return self.settled()[key]
+        for pile in self.ends:
+            pile._expect_unwritten()
+        return calls.call(list_programs.deque_item, self, key)
+
+    def __setitem__(self, key: int | Box, value: object) -> None:
+        calls.call(list_programs.set_deque_item, self, key, value)
 
     def copy(self) -> None:
         _refuse("copy of a deque whose length is known only at run time", "make it a list: `list(d)`")
@@ -133,6 +159,15 @@ class DynamicDeque(packed_lists.ListValue):
         if hasattr(collections.deque, name) and not name.startswith("__"):
             _refuse(f"deque.{name}, of a deque whose length is known only at run time", "use append, pop, appendleft, popleft")
         raise AttributeError(f"'deque' object has no attribute '{name}'")
+
+
+class Returned:
+    """What a deque of run-time length holds, on its way to the caller, for whom it is one."""
+
+    __slots__ = ("items", "maxlen")
+
+    def __init__(self, items: packed_lists.ListValue, maxlen: int | None):
+        self.items, self.maxlen = items, maxlen
 
 
 def deque(iterable: Iterable = (), maxlen: int | None = None) -> collections.deque | DynamicDeque:
@@ -157,3 +192,5 @@ def _piled(trace: Trace, iterable: Iterable, entry: Entry, site: tuple, maxlen: 
 calls.BUILTINS[collections.deque] = deque
 calls.STAND_INS.update([DynamicList, DynamicDeque])
 iteration.SOURCES[DynamicDeque] = DynamicListItems
+pytrees.learn(Returned, pytrees.Kind("deque", lambda x: ((x.items,), x.maxlen),
+                                     lambda maxlen, made: collections.deque(made[0], maxlen), lambda meta, n: [""]))

@@ -54,7 +54,7 @@ class DynamicDict(HashTable):
 
     def at(self, position: ScalarBox) -> Any:
         if self.values_ is None:                           # nothing has been stored: there is no such position
-            return 0
+            return calls.call(programs.never)
         return self.values_.read(position.read())
 
     def key_at(self, position: ScalarBox) -> Any:
@@ -73,6 +73,8 @@ class DynamicDict(HashTable):
     def _typed(self, value: Any) -> None:
         """Trace again where this is the first value."""
         if self.values_ is None:
+            if isinstance(value, (list, packed_lists.ListValue)) or value is list:
+                raise tracing.Restart(lists={self.site: self.facts._replace(lists=True)})
             found = Entry.of(value)
             if found is None:
                 unfit(self, value)
@@ -89,6 +91,18 @@ class DynamicDict(HashTable):
 
     def columns_(self) -> list[Column]:
         return [x for x in (self.keys_, self.values_) if x is not None]
+
+    def items_listed(self, what: str) -> Any:
+        """The keys, the values or the items as a list."""
+        if what != "items" and (what == "keys" or self.values_ is not None):
+            return self.listed(self.keys_ if what == "keys" else self.values_)
+        if self.values_ is None:
+            return []
+        keys, values = self.listed(self.keys_), self.listed(self.values_)
+        parts = self.facts.of_keys, self.facts.of_values
+        pair = tuple(part.structure.unflatten([0] * len(part.kinds)) for part in parts)
+        entry = Entry(pytrees.flatten(pair)[1], (*parts[0].kinds, *parts[1].kinds))
+        return Entries(entry, [*columns_of(keys), *columns_of(values)])
 
     # --- Python's methods ---------------------------------------------------------------------------------------------
 
@@ -332,16 +346,7 @@ class View:
 
 def listed(held: Any) -> Any:
     """The items of a table or a view as a list."""
-    table, what = (held.held, held.what) if isinstance(held, View) else (held, "keys")
-    if what != "items" and (what == "keys" or table.values_ is not None):
-        return table.listed(table.keys_ if what == "keys" else table.values_)
-    if table.values_ is None:
-        return []
-    keys, values = table.listed(table.keys_), table.listed(table.values_)
-    parts = table.facts.of_keys, table.facts.of_values
-    pair = tuple(part.structure.unflatten([0] * len(part.kinds)) for part in parts)
-    entry = Entry(pytrees.flatten(pair)[1], (*parts[0].kinds, *parts[1].kinds))
-    return Entries(entry, [*columns_of(keys), *columns_of(values)])
+    return held.held.items_listed(held.what) if isinstance(held, View) else held.items_listed("keys")
 
 
 class TableItems(iteration.Source):
@@ -369,7 +374,7 @@ class TableItems(iteration.Source):
         position = ScalarBox(builder.cast(found, INDEX), "int")
         parts = [0 if self.rows is None else self.rows.item(position)] if self.keyed else []
         if self.valued is not None:
-            parts.append(self.valued.at(position))
+            parts.append(0 if self.valued.values_ is None else self.valued.at(position))
         return parts[0] if len(parts) == 1 else tuple(parts)
 
     def expect_unchanged(self, unless: Any = False) -> None:

@@ -17,7 +17,6 @@ not depend on how many there are: np.array of an empty list is of shape (0, 3) w
 """
 from __future__ import annotations
 
-import builtins
 import functools
 from collections import deque
 from collections.abc import Iterable
@@ -94,12 +93,20 @@ class Cell:
 def grow(trace: Trace, held: list | deque, name: str, args: tuple[float | ScalarBox, ...]) -> None:
     """Told that list.<name>(*args) would give a list a length of run time: trace again with it a pile, if it can be."""
     epoch = trace.born_at.get(id(held))
-    found = _entry_after(held, name, args) if type(held) in (list, deque) else None
+    found = entry_after(held, name, args) if type(held) in (list, deque) else None
     if found is not None and epoch is not None and epoch[0] is held and trace.lists.get(epoch[1]) is not packed_lists.NEITHER:
         raise tracing.Restart(lists={epoch[1]: found})
 
 
-def _entry_after(held: Iterable[ScalarBox], name: str, args: tuple) -> Entry | None:
+def entry_after(held: Iterable[ScalarBox], name: str, args: tuple) -> Entry | None:
+    found, *others = entries_after(held, name, args) or [None]
+    for part in others:
+        found = found and found.join(part)
+    return found
+
+
+def entries_after(held: Iterable[ScalarBox], name: str, args: tuple) -> list[Entry | None]:
+    """Of each entry that a list has after list.<name>(*args), and before it."""
     more: Any = args[name == "insert"] if args and name not in ("pop", "popleft", "remove") else ()
     parts = [Entry.of(x) for x in held]
     if name in ("append", "appendleft", "insert"):
@@ -108,17 +115,14 @@ def _entry_after(held: Iterable[ScalarBox], name: str, args: tuple) -> Entry | N
         parts += map(Entry.of, more)
     elif isinstance(more, packed_lists.ListValue):
         parts.append(more.entry if hasattr(more, "entry") else Entry(pytrees.LEAF, (more.packed().kind,)))
-    found = parts[0] if parts else None
-    for part in parts[1:]:
-        found = found and found.join(part)
-    return found
+    return parts
 
 
 def piled(trace: Trace, held: list, entry: Entry, site: tuple[int, ...]) -> DynamicList | None:
     """A list that has just been made, as a pile; None where its entries do not fit."""
     for x in held:
         joined = entry.join(Entry.of(x))
-        if joined is None:
+        if joined is None or (joined != entry and site in trace.tried):
             trace.lists[site] = packed_lists.NEITHER
             return None
         trace.lists[site] = entry = joined
@@ -171,6 +175,8 @@ class DynamicList(packed_lists.ListValue):
         return leaves
 
     def widen(self, joined: Entry | None) -> NoReturn:
+        if self.site in tracing.current().tried:
+            raise tracing.Restart(lists={self.site: packed_lists.NEITHER})
         if joined is None:
             _refuse("an entry unlike the others of the list: all must have one structure", "give them one shape")
         raise tracing.Restart(lists={self.site: joined})
@@ -281,9 +287,9 @@ class DynamicList(packed_lists.ListValue):
         seen = self.seen is not None and self.seen[0] is self.stacks[0]._value
         if seen or isinstance(key, slice) or tracing.current().scopes[-1].kind == "function":
             return self.settled()[key]
-        return self._at(key)
+        return self.at(key)
 
-    def _at(self, key: Any) -> Any:
+    def at(self, key: Any) -> Any:
         """An entry where it lies: zero takes its place, and is exchanged for it again."""
         self._expect_unwritten()
         depth, values = self._depth(key), []
@@ -453,10 +459,10 @@ def _join(meta: Any, children: Any) -> Any:
 class DynamicListItems(iteration.Source):
     """A pile, or what it held, as what a loop runs over."""
 
-    __slots__ = ("held",)
+    __slots__ = ("held", "origin")
 
     def __init__(self, held: Any):
-        self.held = held.settled()
+        self.held, self.origin = held.settled(), held
         self.trip = self.held.boxes[0].dims[0] if type(self.held) is Entries else self.held.box.dims[0]
 
     def at(self, k: Any) -> Any:
@@ -464,37 +470,8 @@ class DynamicListItems(iteration.Source):
         return self.held.item(at)
 
 
-# --- functions of lists -----------------------------------------------------------------------------------------------
-
-def _stack(held: Any, axis: int = 0) -> Any:
-    return FUNCTIONS[np.moveaxis](held.array(), 0, axis)
-
-
-def _concatenate(held: Any, axis: int = 0) -> Any:
-    """The entries one after another: their rows, where they are joined along the first axis."""
-    rows = held.array()
-    if axis != 0 or len(rows.dims) < 2:
-        _refuse("concatenate of a list of run-time length", "use np.stack, or store into an array")
-    return FUNCTIONS[np.reshape](rows, (-1, *map(boxes.count, rows.dims[2:])))
-
-
-def _vstack(held: Any) -> Any:
-    rows = held.array()
-    return _concatenate(held) if len(rows.dims) > 2 else rows if len(rows.dims) == 2 else rows[:, None]
-
-
-def _hstack(held: Any) -> Any:
-    return held.array() if len(held.array().dims) == 1 else _concatenate(held)
-
-
-def _length(held: Any) -> int | ScalarBox:
-    return held.length() if hasattr(type(held), "length") else boxes.count(DynamicListItems(held).trip)
-
-
 calls.OUTGROWN.append(grow)
 packed_lists.OUTGROWN.append(grow)
-calls.OF_LISTS.update({np.stack: _stack, np.concatenate: _concatenate, np.vstack: _vstack, np.hstack: _hstack,
-                       builtins.len: _length, list: lambda held: held.settled()})
 packed_lists.MAKERS[Entry] = piled
 iteration.SOURCES.update({DynamicList: DynamicListItems, Entries: DynamicListItems})
 pytrees.learn(Entries, pytrees.Kind("list", lambda x: (tuple(x.boxes), (x.entry,)), _join, lambda meta, n: [""] * n))

@@ -42,13 +42,14 @@ FORMS = (dict, collections.defaultdict, collections.Counter, collections.Ordered
 
 class Facts(NamedTuple):
     """What is known of the dicts or sets of one place. `thinned`: keys are removed from them; `factory`: that of a
-    defaultdict."""
+    defaultdict; `lists`: the values are lists (dicts_of_lists.py)."""
 
     cls: type
     key: Entry | None = None
     value: Entry | None = None
     thinned: bool = False
     factory: Any = None
+    lists: bool = False
 
     @property
     def shown(self) -> str:
@@ -76,7 +77,7 @@ def merged(facts: Facts, known: Any) -> Facts:
     for name in ("key", "value"):
         one, other = getattr(facts, name), getattr(known, name)
         parts[name] = (one and other and one.join(other)) or one or other
-    return facts._replace(**parts, thinned=facts.thinned or known.thinned)
+    return facts._replace(**parts, thinned=facts.thinned or known.thinned, lists=facts.lists or known.lists)
 
 
 class Column(DynamicList):
@@ -318,6 +319,10 @@ class HashTable(packed_lists.Settling):
             column.clear()
         if self.facts.thinned:
             self.used_.set(builder.index(0))
+
+    def items_listed(self, what: str) -> Any:
+        """The keys (in a dict: `what`), as a list."""
+        return self.listed(self.keys_)
 
     def columns_(self) -> list[Column]:
         """The keys, and what belongs to them."""

@@ -8,15 +8,17 @@ from __future__ import annotations
 import bisect
 import builtins
 import heapq
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ...ir.errors import UnsupportedError
+from ...ir.errors import ConcretizationError, UnsupportedError
 from .. import pytrees, tracing
 from ..calling import calls
-from ..control import branches, packed_lists
+from ..control import branches, iteration, packed_lists
+from ..regions import leaf_types
 from ..syntax import source
 from ..values import boxes
 from ..values.boxes import FUNCTIONS, Box
@@ -121,12 +123,59 @@ def _message(f: Callable) -> str:
         return str(error)
 
 
+def repeated(held: list, count: Box) -> Any:
+    """held * count: a list of run-time length where only run time knows the count. One number again and again is packed."""
+    try:
+        return packed_lists.made(held * count)
+    except ConcretizationError:
+        if count.dims or count.dtype_ir.kind not in "iux":
+            raise
+    trace, site = tracing.current(), packed_lists.place()
+    known, kind = trace.lists.get(site), packed_lists.element_kind(held) if held else None
+    packed = site not in trace.lists or isinstance(known, leaf_types.Kind)
+    if len(held) == 1 and kind is not None and not kind.dims and packed:
+        kind = leaf_types.join(kind, known) if known else kind
+        if kind is not None:
+            value = boxes.ScalarBox(leaf_types.emit(held[0], kind))
+            box = FUNCTIONS[np.full](calls.call(max, count, 0), value)
+            return packed_lists.PackedList(boxes.array(box.read()), kind, site)
+    entry = known if isinstance(known, dynamic_lists.Entry) else dynamic_lists.Entry.of(held[0]) if held else None
+    if entry is None:
+        raise UnsupportedError("a list of other things than numbers is repeated as often as only run time knows",
+                               "write a comprehension, `[… for _ in range(n)]`", tracing.locate())
+    made = dynamic_lists.DynamicList(entry, site)
+    calls.call(_PROGRAMS["repeat"], made, held, count)
+    return made
+
+
+def _chosen(f: Any, program: str) -> Callable:
+    """filter, takewhile or dropwhile: Python's, or where only run time knows what is taken a generator."""
+    plain = calls.BUILTINS.get(f)
+
+    def run(function: Any, items: Any) -> Any:
+        if tracing.active() is None:
+            return f(function, items)
+        if iteration.source_of(items) is not None or type(items) in iteration.DRIVEN or any(
+                isinstance(x, Box) for x in (items if isinstance(items, (list, tuple)) else ())):
+            return calls.call(_PROGRAMS[program], function, items)
+        return plain(function, items) if plain else calls.as_it_stands(f, (function, items), {})
+    return run
+
+
+def _mapped(function: Any, *items: Any) -> Any:
+    """map: over a generator one of its own."""
+    if tracing.active() is not None and len(items) == 1 and type(items[0]) in iteration.DRIVEN:
+        return calls.call(_PROGRAMS["mapped"], function, items[0])
+    return calls.map_(function, *items)
+
+
 def _method(name: str) -> Callable:
     return lambda held, *args: calls.call(_PROGRAMS[name], held, *args)
 
 
 def _count(held: list | tuple, item: Any) -> Any:
-    return calls.call(_PROGRAMS["count"], held, item)
+    same = sum(x is item for x in held)                    # an item counts as equal to itself, also a NaN
+    return calls.call(_PROGRAMS["count"], [x for x in held if x is not item], item) + same
 
 
 def _index(held: list | tuple, item: Any, *bounds: Any) -> Any:
@@ -134,9 +183,52 @@ def _index(held: list | tuple, item: Any, *bounds: Any) -> Any:
     start, stop = [boxes.concrete(x, "a bound of index()") if isinstance(x, Box) else x for x in (*bounds, None, None)[:2]]
     first, last, _ = slice(start, stop).indices(len(held))
     missing = "tuple.index(x): x not in tuple" if type(held) is tuple else None
+    own = next((k for k in range(first, last) if held[k] is item), None)
+    if own is not None:
+        return calls.call(_PROGRAMS["index_before"], held[first:own], item, first, own)
     return calls.call(_PROGRAMS["index"], held[first:last], item, first, missing)
 
 
+# --- functions of all items -----------------------------------------------------------------------------------------------
+
+def _stack(held: Any, axis: int = 0) -> Any:
+    return FUNCTIONS[np.moveaxis](held.array(), 0, axis)
+
+
+def _concatenate(held: Any, axis: int = 0) -> Any:
+    """The entries one after another: their rows, where they are joined along the first axis."""
+    rows = held.array()
+    if axis != 0 or len(rows.dims) < 2:
+        dynamic_lists._refuse("concatenate of a list of run-time length", "use np.stack, or store into an array")
+    return FUNCTIONS[np.reshape](rows, (-1, *map(boxes.count, rows.dims[2:])))
+
+
+def _vstack(held: Any) -> Any:
+    rows = held.array()
+    return _concatenate(held) if len(rows.dims) > 2 else rows if len(rows.dims) == 2 else rows[:, None]
+
+
+def _hstack(held: Any) -> Any:
+    return held.array() if len(held.array().dims) == 1 else _concatenate(held)
+
+
+def _length(held: Any) -> int | boxes.ScalarBox:
+    return held.length() if hasattr(type(held), "length") else boxes.count(dynamic_lists.DynamicListItems(held).trip)
+
+
+calls.OF_LISTS.update({np.stack: _stack, np.concatenate: _concatenate, np.vstack: _vstack, np.hstack: _hstack,
+                       builtins.len: _length, list: lambda held: held.settled()})
+
+
+def _tolist(plain: Callable) -> Callable:
+    """The method of arrays, whose list may turn out to be of another form."""
+    return lambda x: packed_lists.made(plain(x))
+
+
+boxes.METHODS["tolist"] = _tolist(boxes.METHODS["tolist"])
+calls.BUILTINS.update({
+    map: _mapped, filter: _chosen(filter, "filtered"), itertools.takewhile: _chosen(itertools.takewhile, "while_true"),
+    itertools.dropwhile: _chosen(itertools.dropwhile, "after_true")})
 calls.LOOKUPS.update(count=_count, index=_index)
 packed_lists.EQUAL[:] = _method("equal"), branches.not_
 for _name in ("pop", "insert", "remove", "count", "reverse"):
@@ -144,5 +236,6 @@ for _name in ("pop", "insert", "remove", "count", "reverse"):
 dynamic_lists.METHODS["index"] = lambda held, item: calls.call(_PROGRAMS["index"], held, item, 0, None)
 dynamic_lists.METHODS["sort"] = sort
 calls.OF_LISTS[builtins.sorted] = sorted_
+calls.OF_LISTS[bool] = lambda held: branches.boxed(branches.truth(held))
 for _f, _program in ((builtins.min, list_programs.least_by), (builtins.max, list_programs.greatest_by)):
     calls.OF_LISTS[_f] = _extreme(_f, _program)

@@ -75,6 +75,16 @@ def index(items: Any, item: Any, first: int, missing: str | None) -> Any:
     raise ValueError(missing or f"{item} is not in list")
 
 
+def index_before(items: Any, item: Any, first: int, last: int) -> Any:
+    """The same of items before one that is the very item, at position `last`."""
+    k = first
+    for x in items:
+        if x == item:
+            return k
+        k += 1
+    return last
+
+
 def count(items: Any, item: Any) -> Any:
     found = 0
     for x in items:
@@ -102,6 +112,57 @@ def reverse(held: Any) -> None:
         held[n - 1 - k] = other
 
 
+# --- deques (dynamic_deques.py): side 0 is the left pile, whose top is the first item; side 1 ends with the last ------------
+
+def take(held: Any, side: Any) -> Any:
+    """The item at one end, which leaves."""
+    if held.held(side) > 0:
+        return held.top(side)
+    if held.held(1 - side) == 0:
+        raise IndexError("pop from an empty deque")
+    found = held.at(1 - side, 0)
+    pass_over(held, 1 - side)
+    return found
+
+
+def pass_over(held: Any, side: Any) -> None:
+    """The lowest item of a pile is none any more. When more are passed over than are left, these move into their places: for
+    each step so far at most one does."""
+    dead, left = held.dead(side) + 1, held.held(side) - 1
+    held.pass_to(side, dead)
+    if dead > left + 8:
+        for k in range(left):
+            held.put(side, k - dead, held.at(side, k))
+        for _ in range(dead):
+            held.top(side)
+        held.pass_to(side, 0)
+
+
+def _deque_place(held: Any, key: Any) -> Any:
+    """(whether an item lies on the left, its position there from the bottom)."""
+    left, count = held.held(0), held.held(0) + held.held(1)
+    position = key + count if key < 0 else key
+    if position < 0 or position >= count:
+        raise IndexError("deque index out of range")
+    first = position < left
+    return first, (left - 1 - position if first else position - left)
+
+
+def deque_item(held: Any, key: Any) -> Any:
+    first, k = _deque_place(held, key)
+    if first:
+        return held.at(0, k)
+    return held.at(1, k)
+
+
+def set_deque_item(held: Any, key: Any, value: Any) -> None:
+    first, k = _deque_place(held, key)
+    if first:
+        held.put(0, k, value)
+    else:
+        held.put(1, k, value)
+
+
 # --- lists of lists (nested_lists.py) ---------------------------------------------------------------------------------
 
 def push_row(held: Any, row: Any, item: Any) -> None:
@@ -126,6 +187,38 @@ def pop_row(held: Any, row: Any) -> Any:
     return held.pool[held.starts[row] + count - 1]
 
 
+def repeat(made: Any, held: Any, times: Any) -> None:
+    for _ in range(times):
+        for x in held:
+            made.append(x)
+
+
+def mapped(function: Any, items: Any) -> Any:
+    for x in items:
+        yield function(x)
+
+
+def filtered(function: Any, items: Any) -> Any:
+    for x in items:
+        if x if function is None else function(x):
+            yield x
+
+
+def while_true(function: Any, items: Any) -> Any:
+    for x in items:
+        if not function(x):
+            break
+        yield x
+
+
+def after_true(function: Any, items: Any) -> Any:
+    begun = False
+    for x in items:
+        if begun or not function(x):
+            begun = True
+            yield x
+
+
 def items_of(held: Any) -> Any:
     return [held[k] for k in range(len(held))]
 
@@ -147,6 +240,13 @@ def live(held: Any) -> Any:
     while k < len(held):
         yield held[k]
         k += 1
+
+
+def live_backwards(held: Any) -> Any:
+    k = len(held) - 1
+    while 0 <= k < len(held):
+        yield held[k]
+        k -= 1
 
 
 def equal(a: Any, b: Any) -> Any:

@@ -150,7 +150,7 @@ class NestedList(_Changed):
 
     __slots__ = ("counts", "entry", "pool", "rooms", "site", "starts")
 
-    def __init__(self, entry: Entry | None, site: tuple[int, ...]):
+    def __init__(self, entry: Entry | None, site: tuple):
         assert _COUNT is not None
         self.entry, self.site = entry, site
         self.starts, self.counts, self.rooms = (Column(_COUNT, site, "count") for _ in range(3))
@@ -283,10 +283,10 @@ class Row(_Changed):
 class Items(iteration.Source):
     """The items of an outer or an inner list, read when their turn comes."""
 
-    __slots__ = ("held",)
+    __slots__ = ("held", "origin")
 
     def __init__(self, held: Any):
-        self.held = held
+        self.held = self.origin = held
         start = tracing.current().builder.index(shapes.to_index(held.length()))
         known = tracing.constant(start)
         self.trip = start if known is None else int(known)

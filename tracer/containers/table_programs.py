@@ -24,6 +24,11 @@ def get(held: Any, key: Any, default: Any = None) -> Any:
     return held.at(position) if position >= 0 else default
 
 
+def never() -> Any:
+    """The value of a key of a dict into which nothing has been stored."""
+    raise KeyError("the dict is empty")
+
+
 def store(held: Any, key: Any, value: Any) -> None:
     position, new = held.enter(key)
     if new:
@@ -115,6 +120,37 @@ def greatest(items: Any, key: Any, sign: Any, empty: Any) -> Any:
         found = key(items[k])
         if (found > value if sign > 0 else found < value):
             best, value = items[k], found
+    return best
+
+
+def number_or(held: Any, key: Any, default: Any) -> Any:
+    """The number of the list at a key, or of a default."""
+    position = held.find(key)
+    return held.at(position).row if position >= 0 else held.number_of(default)
+
+
+def order_by(items: Any, key: Any, reverse: Any) -> Any:
+    positions = []
+    for k in range(len(items)):
+        positions.append(k)
+    return sorted(positions, key=lambda k: key(items[k]), reverse=reverse)
+
+
+def in_order(items: Any, order: Any) -> Any:
+    return [items[k] for k in order]
+
+
+def greatest_at(items: Any, key: Any, sign: Any, empty: Any) -> Any:
+    """The position of max(items, key=key), or of min with sign -1: the first of equal ones."""
+    n = len(items)
+    if n == 0:
+        raise ValueError(empty)
+    best = 0
+    value = key(items[0])
+    for k in range(1, n):
+        found = key(items[k])
+        if (found > value if sign > 0 else found < value):
+            best, value = k, found
     return best
 
 

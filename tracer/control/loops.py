@@ -42,6 +42,13 @@ def for_(iterable: Any, body: Any, get: Callable | None, put: Callable | None, n
     if trace is not None and type(iterable) in iteration.DRIVEN:
         iteration.DRIVEN[type(iterable)](iterable, body, get, put, names, stop)
         return
+    over(iterable, body, get, put, names, stop, mutated, site, hint)
+
+
+def over(iterable: Any, body: Any, get: Callable | None, put: Callable | None, names: tuple[str, ...], stop: Any,
+         mutated: Callable | None = None, site: Any = None, hint: Any = None) -> None:
+    """The same of what no other module drives."""
+    trace = tracing.active()
     source = iteration.source_of(iterable) if trace is not None else None
     if source is None or trace is None:
         _each(iterable if trace is None else iteration.iterate(iterable), body, get, put, names, stop)

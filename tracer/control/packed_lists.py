@@ -13,7 +13,8 @@ array of two axes, whose rows are views; so no list may stand in it twice.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import numpy as np
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 NEVER = None                     # of a place: its lists are not packed
 NEITHER = False                  # nor are they piles (containers/dynamic_lists.py)
+ARGUMENT = "argument"            # of the place of a list that is an argument (staging/list_arguments.py)
 # a comprehension's: its conditions are known only at run time (sequences/generator_reductions.py)
 KEPT = True
 GROWING: set[type] = {list}      # classes of which some are made in another form; containers/dynamic_dicts.py has more
@@ -49,7 +51,8 @@ EQUAL: list[Callable] = []       # a == b of lists, and `not` (containers/list_f
 
 
 class Settling:
-    """What stands for a container of Python that has another form: settled() is one that does not change, for the caller."""
+    """What stands for a container of Python that has another form: settled() is one that does not change, returned() what the
+    caller gets."""
 
     __slots__ = ()
     stands_for: Any = list                                # its type to the program
@@ -57,6 +60,9 @@ class Settling:
     if TYPE_CHECKING:
         def settled(self) -> Any: ...
         def __setitem__(self, key: Any, value: Any) -> None: ...
+
+    def returned(self) -> Any:
+        return self.settled()
 
 
 class ListValue(Settling):
@@ -250,6 +256,8 @@ def _packed(trace: Trace, held: list[float | ScalarBox], wider: Kind, site: tupl
 
 def written_within(inner: tuple, outer: tuple) -> bool:
     """Whether the expression that made a list is written inside of the one that made the other: then it has no other name."""
+    if inner and outer and inner[0] == outer[0] == ARGUMENT:
+        return True
     if not inner or not outer or not isinstance(inner[0], int):
         return False
     if len(inner) > len(outer) and inner[-len(outer):] == outer:         # by the function that makes a comprehension's items
@@ -316,10 +324,12 @@ def outgrow(trace: Trace, held: Any, name: str, args: tuple) -> None:
         told(trace, held, name, args)
 
 
-def settled(x: Any) -> Any:
-    """What a function returns, in which lists are as they are now."""
-    if any(isinstance(leaf, Settling) for leaf in pytrees.leaves_of(x)):
-        return pytrees.map(lambda leaf: leaf.settled() if isinstance(leaf, Settling) else leaf, x)
+def settled(x: Any, own: Mapping[int, Any] = MappingProxyType({})) -> Any:
+    """What a function returns, in which lists are as they are now; but for those (by address) that are the caller's own."""
+    leaves, structure = pytrees.flatten(x, None, lambda y: id(y) in own)
+    if any(isinstance(leaf, Settling) for leaf in leaves):
+        return structure.unflatten([leaf.returned() if isinstance(leaf, Settling) and id(leaf) not in own else leaf
+                                    for leaf in leaves])
     return x
 
 

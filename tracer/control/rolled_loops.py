@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..regions.loop_carry import Carry
 
 LONG = 64                     # a longer one whose arrays change their lengths carries the lengths
+AT_END: list[Callable] = []   # told(loop), of the end of an iteration (containers/rebinding.py)
 ROUNDS = 12                   # a plan that is still changing after so many iterations never settles
 
 
@@ -63,7 +64,7 @@ class RolledLoop:
         self.roots: dict = {}                       # id -> box
         self.poisoned: dict = {}                      # id -> (box, reason)
         self.pairs: set = set()                     # positions in `carried` of what may hold the same array
-        self.growing: dict = {}                     # id -> list that an iteration appends to
+        self.growing: dict = {}                     # id -> (list that an iteration appends to, what)
         self.heads: tuple = ()                      # what the names hold when an iteration begins
         self.entered: dict = {}                     # id -> the parameter of each root, in the region at hand …
         self.ended: dict = {}                       # … and in the body that settled
@@ -146,7 +147,10 @@ class RolledLoop:
             if grows:
                 list_scan_outputs.opened(self.trace, self.trace.scopes[-1], self.growing.values())
             self.enter(params)
-            return self.body(*items())
+            returned = self.body(*items())
+            for told in AT_END:
+                told(self)
+            return returned
 
         return escapes.run(self.trace, Scope(block, "loop", self.loop), iteration_, self.get, self.put, self.before,
                            names=self.labels)
@@ -174,9 +178,9 @@ class RolledLoop:
             return False
         moving = [c for c in self.names if c.moves]
         changed = self.pair_up([*outcome.names, *(outcome.items[mark][2] for mark in self.items)])
-        for key, (held, *_) in outcome.grown.items():
+        for key, (held, added, *_) in outcome.grown.items():
             changed |= key not in self.growing
-            self.growing[key] = held
+            self.growing[key] = held, added
         for carry, final in zip(self.names, outcome.names):
             changed |= carry.absorb(final)
         if not all(c.moves for c in moving):                  # it was the same array all the time, and no other name of it

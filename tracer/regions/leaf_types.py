@@ -179,8 +179,8 @@ def same_static(a: Any, b: Any) -> bool:
     """Whether two values that are no boxes are interchangeable."""
     if a is b:
         return True
-    if type(a) is not type(b) or isinstance(a, (Box, np.ndarray)):
-        return False
+    if type(a) is not type(b) or isinstance(a, (Box, np.ndarray)) or hasattr(a, "settled"):
+        return False                                          # containers of run-time size are equal only at run time
     if isinstance(a, (float, complex, np.inexact)):
         return repr(a) == repr(b)
     try:

@@ -48,6 +48,10 @@ class Row(ScalarBox):
         return self.rows.type.dtype
 
 
+# told(trace, container, name, args) before loops are unrolled as name(*args) changes its length (containers/long_growth.py)
+LENGTHENED: list = []
+
+
 class Grown(NamedTuple):
     """A list after its loop. `last`: the box and value of the last entry, where a name holds it too."""
 
@@ -70,8 +74,9 @@ def append(trace: Trace, held: list, value: Any) -> bool:
         return False
     if any(isinstance(x, ArrayBox) and x.root._epoch < scope.epoch for x in leaves):
         return False                              # an array from before the loop: all entries would be that one
-    scope.grown.setdefault(id(held), (held, []))[1].append(value)
-    trace.growing[id(held)] = held, scope.loop
+    added = scope.grown.setdefault(id(held), (held, []))[1]
+    added.append(value)
+    trace.growing[id(held)] = held, scope.loop, added
     return True
 
 
@@ -79,6 +84,8 @@ def read(trace: Trace, x: Any) -> None:
     """Told before the traced program looks into a list."""
     found = trace.growing.get(id(x))
     if found is not None and found[0] is x:
+        for told in LENGTHENED:
+            told(trace, x, "extend", (list(found[2]),))
         raise NeedUnroll(found[1], "a list that the loop appends to and reads")
 
 
@@ -246,7 +253,8 @@ def stacked_rows(x: Any, axis: int = 0) -> ArrayBox | None:
 
 
 def opened(trace: Trace, scope: Scope, known: Iterable) -> None:
-    """Begin an iteration in which lists may grow; `known` are those of which that is known."""
+    """Begin an iteration in which lists may grow; `known` are those of which that is known, with what another iteration
+    appended."""
     scope.grown = {}
-    for held in known:
-        trace.growing[id(held)] = held, scope.loop
+    for held, added in known:
+        trace.growing[id(held)] = held, scope.loop, added

@@ -14,6 +14,7 @@ import numpy as np
 from .. import pytrees, tracing
 from ..calling import calls
 from ..containers import table_programs as programs
+from ..containers.dicts_of_lists import DictOfLists
 from ..containers.dynamic_dicts import MADE, DynamicDict, View, fill, listed
 from ..containers.dynamic_sets import DynamicSet
 from ..containers.hash_tables import FORMS, SETS, Facts, HashTable, facts_of, is_traced, outgrow, refuse
@@ -43,8 +44,10 @@ def default_of(held: Any) -> Any:
         return None
     if held.default_factory in _ZERO:
         return _ZERO[held.default_factory]
+    if held.default_factory is list:
+        return list
     return refuse("a defaultdict whose keys are known only at run time makes values that are no numbers",
-                  "use defaultdict(int) or defaultdict(float), or lists beside a dict of positions")
+                  "use defaultdict(int), defaultdict(float) or defaultdict(list), or lists beside a dict of positions")
 
 
 def _new(cls: type) -> Callable:
@@ -211,7 +214,7 @@ def changed(trace: Trace, held: Any, name: str, args: tuple) -> None:
             trace_again(trace, held)
 
 
-calls.SPREAD.update({DynamicDict: called, DynamicSet: called, View: called})
+calls.SPREAD.update({DynamicDict: called, DictOfLists: called, DynamicSet: called, View: called})
 branches.TOLD.append(met)
 calls.OUTGROWN.append(changed)
 calls.BUILTINS.update({set: _set(set), frozenset: _set(frozenset)})

@@ -27,7 +27,7 @@ from ...ir.errors import TracegradError, UnsupportedError
 from .. import pytrees, tracing
 from ..values import captured_values
 from ..values.boxes import Box
-from . import signature
+from . import list_arguments, signature
 
 if TYPE_CHECKING:
     from ..tracing import Trace
@@ -187,6 +187,46 @@ def _is_plain(x: Any) -> bool:
     return True
 
 
+def shared_among(objects: tuple) -> tuple[tuple[int, int], ...]:
+    """(number, earlier number) of the objects and containers of a call that come again."""
+    if len(objects) < 2 or len({id(x) for x in objects}) == len(objects):
+        return ()
+    first: dict[int, int] = {}
+    return tuple([(k, earlier) for k, x in enumerate(objects) if (earlier := first.setdefault(id(x), k)) != k])
+
+
+def put_together(structure: pytrees.TreeDef, held: list, shared: tuple[tuple[int, int], ...]) -> tuple[tuple, dict]:
+    """The arguments of a call of this structure: of objects that are one, there is one. Their leaves in `held`, too."""
+    if not shared:
+        return structure.unflatten(held)
+    again, at = dict(shared), 0
+    made: list[Any] = []
+    starts: list[int] = []
+
+    def build(part: pytrees.TreeDef) -> Any:
+        nonlocal at
+        start = at
+        if part.kind is None:
+            at += 1
+            return held[start]
+        number = len(made) if part.kind in HOLDERS else None
+        if number is not None:
+            made.append(None)
+            starts.append(start)
+        found = part.kind.join(part.meta, [build(child) for child in part.children])
+        if number is None:
+            return found
+        if number in again:
+            first = again[number]
+            found, held[start:at] = made[first], held[starts[first]:starts[first] + at - start]
+        made[number] = found
+        return found
+
+    positional, keyword = structure.children
+    return (tuple([build(child) for child in positional.children]),
+            dict(zip(keyword.meta[0], [build(child) for child in keyword.children])))
+
+
 HOLDERS = (pytrees.OBJECT, pytrees.DATACLASS, pytrees.DICT, pytrees.DEFAULT, pytrees.ORDERED, pytrees.LIST)
 
 
@@ -221,27 +261,29 @@ def contents(x: Any) -> dict[Any, Any]:
     return dict(x) if isinstance(x, dict) else dict(enumerate(x)) if isinstance(x, list) else pytrees.attributes(x)
 
 
-def assigned(trace: Trace, held: list, before: list[dict[Any, Any]], originals: tuple) -> Assigned:
-    """What has changed in the trace's copies of the objects and containers."""
-    found: dict[tuple[int, Any], Any] = {}
+def assigned(trace: Trace, held: list, before: list[dict[Any, Any]], originals: tuple,
+             lists: Sequence[list_arguments.StandIn] | None = None) -> Assigned:
+    """What has changed in the trace's copies of the objects and containers, and in the lists that stand for some of them.
+    lists: None where items cannot be taken out, as the objects are those of an enclosing trace."""
+    found: dict[tuple[int, Any], Any] = {(x.number, list_arguments.ALL): x.contents() for x in lists or () if x.changed}
     for number, (x, old) in enumerate(zip(held, before)):
+        if any(x is y for y in held[:number]):
+            continue
         now = contents(x)
-        if gone := [key for key in old if key not in now]:
+        gone = [key for key in old if key not in now]
+        if gone and lists is not None and isinstance(x, (list, dict)):
+            found[number, list_arguments.ALL] = dict(x) if isinstance(x, dict) else list(x)
+            continue
+        if gone:
             raise UnsupportedError(f"taking {gone[0]!r} out of an argument cannot be compiled: its caller would not see it",
                                    "assign None to it, or work on a copy, and return that", tracing.locate())
         found |= {(number, key): value for key, value in now.items() if key not in old or value is not old[key]}
     for number in {number for number, _ in found}:
-        _expect_alone(trace, originals, number)
+        if id(originals[number]) in trace.outside:
+            raise UnsupportedError(
+                f"a {type(originals[number]).__name__} that is an argument is assigned to, and can also be reached in another "
+                "way", "reach it through one argument only", tracing.locate())
     return Assigned(tuple(found), tuple(found.values()))
-
-
-def _expect_alone(trace: Trace, originals: tuple, number: int) -> None:
-    """Raises where what is assigned to can be reached in another way, which would have to show the change."""
-    x = originals[number]
-    if id(x) in trace.outside or sum(x is y for y in originals) > 1:
-        raise UnsupportedError(
-            f"a {type(x).__name__} that is an argument is assigned to, and can also be reached in another way",
-            "reach it through one argument only", tracing.locate())
 
 
 def restore(held: list, before: list[dict[Any, Any]]) -> None:
@@ -262,8 +304,8 @@ def restore(held: list, before: list[dict[Any, Any]]) -> None:
 class Met:
     """Which objects and containers were met in what a program returns, and how to refer to them where they come again."""
 
-    def __init__(self, own: list, opened: Callable[[Any], pytrees.Kind | None]):
-        self.own = {id(x): number for number, x in enumerate(own)}
+    def __init__(self, own: list, opened: Callable[[Any], pytrees.Kind | None], lists: Sequence[list_arguments.StandIn] = ()):
+        self.own = {id(x): number for number, x in enumerate(own)} | {id(x.held): x.number for x in lists}
         self.made: dict[int, int] = {}
         self.opened = opened
 
@@ -286,8 +328,8 @@ def _referred(x: Any, structure: pytrees.TreeDef, originals: tuple, made: list) 
     kind = structure.kind
     if kind is None:
         return (made if x.made else originals)[x.number] if type(x) is Reference else x
-    if kind is pytrees.NONE:
-        return x
+    if kind is pytrees.NONE or (kind is not pytrees.OBJECT and pytrees.kind_of(x) is not kind):
+        return x                                      # of the latter the call has made something else: a text, a dict, a list
     if kind in HOLDERS:
         made.append(x)
     before, meta = kind.split(x)
@@ -301,7 +343,9 @@ def _referred(x: Any, structure: pytrees.TreeDef, originals: tuple, made: list) 
 
 
 def _assign(x: Any, key: Any, value: Any) -> None:
-    if isinstance(x, list) and key == len(x):
+    if key == list_arguments.ALL and isinstance(x, (list, dict)) and type(value) in (list, dict):
+        list_arguments.fill(x, value)
+    elif isinstance(x, list) and key == len(x):
         x.append(value)
     elif isinstance(x, (dict, list)):
         x[key] = value

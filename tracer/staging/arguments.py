@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class Call(NamedTuple):
     """A call's arguments as leaves: `values` are their own leaves, `aliases` {leaf: earlier leaf that is the same array},
     `objects` those that are taken apart, and the containers: what can be assigned to; `hides` whether what the program does
-    not read is left out (argument_objects.hiding)."""
+    not read is left out (argument_objects.hiding); `shared` (object, earlier object) of those that are one and the same, by
+    their numbers."""
 
     tree: pytrees.TreeDef
     leaves: tuple[Leaf, ...]
@@ -32,6 +33,7 @@ class Call(NamedTuple):
     aliases: dict[int, int]
     objects: tuple = ()
     hides: bool = False
+    shared: tuple[tuple[int, int], ...] = ()
 
 
 _PARAMETERS: dict = {}
@@ -79,7 +81,8 @@ def leaves_of_call(function: Callable, args: Any, kwargs: dict | None = None, st
                    signature.abstract(x, f"argument {p}") for x, p, s in zip(values, paths, kinds))
     values = [None if type(x) is ShapeDtypeStruct and not s else x for x, s in zip(values, kinds)]
     objects = tuple([x for pair in zip((*args, *kwargs.values()), found) for x in argument_objects.objects_of(*pair)])
-    return Call(structure, leaves, tuple(paths), tuple(values), aliases_of(values, leaves), objects, argument_objects.hides())
+    return Call(structure, leaves, tuple(paths), tuple(values), aliases_of(values, leaves), objects, argument_objects.hides(),
+                argument_objects.shared_among(objects))
 
 
 def _taken_apart(given: list[tuple[Any, bool]], opened: Callable | None) -> tuple[list, list[bool], list[pytrees.TreeDef]]:

@@ -17,13 +17,14 @@ import numpy as np
 
 from .. import tracing
 from ..calling import calls
+from ..containers import list_functions
 from ..control import branches, iteration, packed_lists
 from ..regions import region_tracing
 from ..sequences import sparse
 from ..syntax import source
 from ..values import captured_arrays, captured_values, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
-from ..values.python import chosen_texts
+from ..values.python import chosen_texts, percent_texts
 from .argument_objects import Hidden, show_all
 
 if TYPE_CHECKING:
@@ -63,6 +64,10 @@ def operate(name: str, a: float | Box, b: Array | Box) -> Any:
         if x is not a or y is not b:
             return operate(name, x, y)
         return captured_arrays.made(function(a, b), a, b)
+    if name == "mul" and list in (first, second) and ScalarBox in (first, second):
+        return list_functions.repeated(*((a, b) if first is list else (b, a)))
+    if name == "mod" and isinstance(a, str) and percent_texts.holds_traced(b):
+        return percent_texts.percent(a, b)
     if first in _HOLDERS or second in _HOLDERS:
         captured_values.whole(a, b, deep=captured_values.ALL)
     if (first in _NATIVE and second in _NATIVE) or tracing.active() is None:

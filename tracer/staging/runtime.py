@@ -9,7 +9,15 @@ import numpy as np
 
 from .. import tracing
 from ..calling import calls, numba_overloads, number_programs, numpy_source, scipy_source, sourceless, untraced  # noqa: F401  (tables)
-from ..containers import dynamic_deques, dynamic_lists, list_functions, nested_lists  # noqa: F401  (fill tables)
+from ..containers import (  # noqa: F401  (fill tables)
+    dicts_of_lists,
+    dynamic_deques,
+    dynamic_lists,
+    list_functions,
+    long_growth,
+    nested_lists,
+    rebinding,
+)
 from ..control import branches, iteration, loops, packed_lists, try_statement
 from ..regions import leaf_types
 from ..sequences import (  # noqa: F401  (some fill tables)

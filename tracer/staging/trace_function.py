@@ -32,7 +32,7 @@ from ...ir.types import I64, INDEX, Array
 from .. import pytrees, tracing
 from ..calling import calls
 from ..containers import array_choice
-from ..control import packed_lists, short_loops
+from ..control import packed_lists
 from ..regions import failed_writes, identity, leaf_types, region_tracing
 from ..sequences import generators, real_or_complex
 from ..syntax import source
@@ -41,9 +41,10 @@ from ..values import captured_values, optional_values, promotion, random_generat
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.captured_arrays import Captured, reached
 from ..values.python import format_strings
-from . import argument_objects, opaque_results, runtime, signature
+from . import argument_objects, list_arguments, opaque_results, runtime, signature
 from .argument_objects import Assigned, Reference
 from .arguments import Call, flatten_call, where
+from .restarts import Learned
 from .signature import Leaf
 from .users_errors import cleanly
 
@@ -90,6 +91,7 @@ class Traced:
     held      arrays from outside of the arguments, and what is needed to find them again
     assigned  (number of an object of the call, attribute) of the values that come after what the function returns, in a pair
               with it: the caller's objects get them
+    by_identity  whether another program is needed where other ones of the objects and containers are one and the same
     """
 
     function: Function
@@ -106,11 +108,13 @@ class Traced:
     layout_dependent: tuple[int, ...] = ()
     held: Captured = field(default_factory=Captured)
     assigned: tuple[tuple[int, str], ...] = ()
+    by_identity: bool = False
 
     @property
     def refers_to_objects(self) -> bool:
         """Whether the call's objects have a part in what is returned: then Python puts them there."""
-        return bool(self.assigned) or any(type(out.value) is Reference for out in self.outs if out.kind == "static")
+        return (self.by_identity or bool(self.assigned)
+                or any(type(out.value) is Reference for out in self.outs if out.kind == "static"))
 
 
 # --- tracing ----------------------------------------------------------------------------------------------------------
@@ -126,40 +130,30 @@ def trace_call(function: Callable, call: Call, *, writes: bool = True, private: 
 
     private: the arguments are the function's own, as for a derivative, and it may put others into their containers;
     follows: what it assigns to them is reported then, too."""
-    statics: set[int] = set()
-    unroll: set = set()
-    packed: dict = {}
-    known: set | None = set()
+    learned = Learned()
     failed: Exception | None = None
-    identities = False
     begun = len(tracing.gathered())
     for _ in range(RESTARTS):
         del tracing.gathered()[begun:]               # by a run that was given up
-        run = _Run(function, call, statics, unroll, writes, packed=packed, private=private, known=known,
-                   identities=identities, follows=follows)
+        run = _Run(function, call, learned.statics, learned.unroll, writes, packed=learned.lists, tried=learned.tried,
+                   private=private, known=learned.known, identities=learned.identities, follows=follows)
         try:
             return cleanly(run.run, function)
         except Restart as signal:
             if signal.otherwise is not None and any(not call.values or call.values[k] is None for k in signal.leaves):
                 signal = Restart((), [signal.otherwise])
-            if (signal.leaves <= statics and signal.loops <= unroll and signal.lists.items() <= packed.items()
-                    and (known is None or signal.arrays <= known) and signal.identities <= identities):
+            if not learned.add(signal):
                 break
             place = tracing.user_loc(signal.__traceback__)
-            identities |= signal.identities
-            statics |= signal.leaves
-            unroll |= signal.loops
-            packed |= signal.lists
-            known = known if known is None else known | signal.arrays
             _expect_values(call, signal.leaves)
         except Exception as error:
-            if short_loops.taken_back(unroll):
-                continue                           # perhaps it can be compiled with short loops written out
+            if learned.taken_back():
+                continue                           # perhaps it can be compiled with loops written out
             if failed is not None:
                 raise failed from failed.__cause__
             if not (run.trace.live or run.trace.inputs):
                 raise
-            failed, known = error, None            # perhaps it can be compiled where the elements of arrays are known
+            failed, learned.known = error, None    # perhaps it can be compiled where the elements of arrays are known
     raise ConcretizationError("a value that must be known when the function is compiled is not, although its arguments were "
                               "made static", "make the call outside of the compiled function and pass its result in", place)
 
@@ -196,11 +190,12 @@ class _Run:
     """One run of the function."""
 
     def __init__(self, function: Callable, call: Call, statics: set[int], unroll: set, writes: bool, outer: Trace | None = None,
-                 packed: dict | None = None, private: bool = False, known: AbstractSet | None = frozenset(),
-                 identities: bool = False, follows: bool = False):
+                 packed: dict | None = None, tried: AbstractSet = frozenset(), private: bool = False,
+                 known: AbstractSet | None = frozenset(), identities: bool = False, follows: bool = False):
         self.callable, self.call, self.writes, self.private = function, call, writes, private
         self.objects_seen: list = []             # the trace's copies of the call's objects, and what they hold at first
         self.before: list[dict[str, Any]] = []
+        self.lists: list[list_arguments.StandIn] = []
         # the objects themselves, where the caller is to see what is assigned to them
         self.originals = call.objects if writes and not private and outer is None else ()
         self.follows, self.followed = follows, call.objects if follows else self.originals
@@ -220,6 +215,7 @@ class _Run:
             self.trace.clock = identity.Clock() if identities else None
         self.trace.unroll |= unroll
         self.trace.lists = self.trace.lists if packed is None else packed
+        self.trace.tried |= tried
         self.trace.spoil, self.trace.propagate = region_tracing.spoil_kin, identity.propagate
         self.trace.packages |= {(getattr(plain, "__module__", None) or "").split(".")[0]} - {__package__.split(".")[0]}
 
@@ -278,7 +274,7 @@ class _Run:
     def execute(self) -> tuple[Box | tuple, tuple[tuple, dict], list]:
         """(what the function returned, its arguments as it saw them, the boxes of the parameters)."""
         self.held = held = self.arguments()
-        args, kwargs = self.call.tree.unflatten(held)
+        args, kwargs = argument_objects.put_together(self.call.tree, held, self.call.shared)
         for x in self.objects():
             captured_values.start(self.trace, x)
         if self.call.hides and self.outer is None and self.writes and not self.private:
@@ -287,9 +283,13 @@ class _Run:
         parts = zip((*args, *kwargs.values()), [part for side in self.call.tree.children for part in side.children])
         self.objects_seen = [x for pair in parts for x in argument_objects.objects_of(*pair)]
         self.before = [argument_objects.contents(x) for x in self.objects_seen]
+        self.trace.given |= {id(x) for x in self.objects_seen}
         for container in (*pytrees.containers((args, kwargs), self.open_own), *self.objects_seen):
             self.trace.note_fresh(container)
-        return _evaluate(self.callable, args, kwargs), (args, kwargs), held
+        given = args, kwargs
+        if self.outer is None and not self.call.shared:
+            args, kwargs, self.lists = list_arguments.replaced(self.trace, args, kwargs, self.objects_seen)
+        return _evaluate(self.callable, args, kwargs), given, held
 
     def open_own(self, x: Any) -> pytrees.Kind | None:
         return pytrees.OBJECT if any(x is y for y in self.objects_seen) else None
@@ -345,15 +345,17 @@ class _Run:
                held: list[int | Box]) -> Traced:
         changes = Assigned()
         if self.followed and held:
-            changes = argument_objects.assigned(self.trace, self.objects_seen, self.before, self.followed)
+            changes = argument_objects.assigned(self.trace, self.objects_seen, self.before, self.followed,
+                                                self.lists if self.outer is None else None)
         captured_values.returned(returned)
         if self.private:
             returned = optional_values.present(returned)
             real_or_complex.decided(returned)
         if changes.places:
             returned = leaf_types.value(returned), changes.values
-        returned = packed_lists.settled(array_choice.settled(leaf_types.value(returned)))
-        self.met = argument_objects.Met(self.objects_seen if self.originals else [], self.open_made)
+        self.met = argument_objects.Met(self.objects_seen if self.originals else [], self.open_made,
+                                        self.lists if self.originals else ())
+        returned = packed_lists.settled(array_choice.settled(format_strings.settled(leaf_types.value(returned))), self.met.own)
         leaves, out_tree = pytrees.flatten(returned, self.open_made, self.met if self.originals else None)
         if changes.places:
             argument_objects.restore(self.objects_seen, self.before)
@@ -379,7 +381,7 @@ class _Run:
         return Traced(self.function, self.call.tree, self.leaves, self.call.paths, out_tree, tuple(outs), writes,
                       tuple(sorted(k for k in self.statics if self.call.leaves[k].kind != "static")), (),
                       tuple(self.trace.notes), mutated, self.laid(held if held else self.held, mutated),
-                      self.outside(bool(writes)), changes.places)
+                      self.outside(bool(writes)), changes.places, bool(self.call.shared) or self.trace.told_apart)
 
     def laid(self, held: list, mutated: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(k for k in self.dynamic if id(held[k]) in self.trace.layout_read
@@ -419,8 +421,6 @@ class _Run:
                 return Out("arg", None, mine[id(x)])
             raise UnsupportedError("a generator of random numbers that compiled code makes cannot be returned by it",
                                    "make it before the call, and pass it in", tracing.locate())
-        if isinstance(x, format_strings.Text):
-            str(x)                                     # refuses
         if isinstance(x, (generators.Generator, types.GeneratorType)):
             raise UnsupportedError("a generator cannot be returned: its pauses have no place in a compiled function",
                                    "return its values: `return list(...)`", where(self.callable))

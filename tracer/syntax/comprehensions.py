@@ -37,12 +37,12 @@ class Comprehensions(Part):
         """As Python's, with its iterables and elements rewritten; its names hide the function's.
 
         [e for v in x]       ->  <tg>.collect(lambda <item>: [e for v in (<item>,)][0], x)      where that is all there is
-        [e for v in x if c]  ->  <tg>.gather(lambda <fold>: <fold>.each(x, lambda <item>: … <fold>.take(e)))
+        [e for v in x if c]  ->  <tg>.gather(lambda <fold>: <fold>.each(x, lambda <item>: … <fold>.take(e))), or several `for`
         """
         if isinstance(node, ast.ListComp) and len(node.generators) == 1 and not node.generators[0].ifs and not any(
                 isinstance(n, (ast.NamedExpr, ast.Yield, ast.Await)) for n in walk(node)):
             return self.collected(node)
-        if isinstance(node, ast.ListComp) and any(g.ifs for g in node.generators) and not any(
+        if isinstance(node, ast.ListComp) and (len(node.generators) > 1 or node.generators[0].ifs) and not any(
                 isinstance(n, (ast.NamedExpr, ast.Yield, ast.Await)) for n in walk(node)):
             return self.tg("gather", [self.terms(node)], node)
         if isinstance(node, ast.GeneratorExp) and not any(isinstance(n, (ast.NamedExpr, ast.Await)) for n in walk(node)):

@@ -234,6 +234,8 @@ def same(a: Any, b: Any) -> bool:
     """a is b"""
     compared(a, b)
     trace = tracing.active()
+    if trace is not None and a is not b and id(a) in trace.given and id(b) in trace.given:
+        trace.told_apart = True
     if trace is not None and isinstance(a, _CONTAINERS) and type(a) is type(b):
         for reading in filter(None, (trace.outside.get(id(a)), trace.outside.get(id(b)))):
             reading.exact = True
@@ -352,7 +354,7 @@ def _reading(trace: Trace, value: Any, path: tuple) -> Reading:
 
 def _inside(trace: Trace, value: Any) -> bool:
     """Whether the traced program made the object."""
-    return isinstance(value, Box) or (not isinstance(value, ATOMS) and trace.maker(value) >= 0)
+    return isinstance(value, Box) or (not isinstance(value, ATOMS) and (id(value) in trace.shared or trace.maker(value) >= 0))
 
 
 # --- inputs ----------------------------------------------------------------------------------------------------------

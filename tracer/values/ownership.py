@@ -49,6 +49,12 @@ def expect_own(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box] | Gen
                 tracing.locate())
 
 
+def counter_decides(trace: Trace, held: Any) -> bool:
+    """Whether a branch in which an object from before it is changed is taken or not by the counter of a loop."""
+    return any(scope.cond is not None and tracing.roots_of(trace, scope.cond).loops
+               for scope in trace.scopes[max(trace.maker(held), 0) + 1:])
+
+
 def _endless_growth(loop: Loop, held: Any, what: str) -> NoReturn:
     trip = loop.trip
     if trip is not None and not isinstance(trip, int):

@@ -182,3 +182,33 @@ def test_in_a_loop_and_under_vmap():
     check(f, X, np.array([0, 1, 2, 6, -1]))
     many = tg.vmap(lambda k: tree(X, k))(np.array([0, 1, 2]))
     np.testing.assert_allclose(many, [tree(X, k) for k in range(3)])
+
+
+class Components:
+    def __init__(self, n):
+        self.above = list(range(n))
+
+    def find(self, x):
+        if self.above[x] != x:
+            self.above[x] = self.find(self.above[x])
+        return self.above[x]
+
+    def union(self, a, b):
+        a, b = self.find(a), self.find(b)
+        if a == b:
+            return False
+        self.above[a] = b
+        return True
+
+
+def spanning(edges, n):
+    parts, count = Components(n), 0
+    for k in range(len(edges)):
+        if parts.union(edges[k, 0], edges[k, 1]):
+            count += 1
+    return count
+
+
+def test_a_method_that_calls_itself_reads_its_object():
+    edges = np.array([[0, 1], [1, 2], [0, 2], [3, 1], [2, 4]])
+    assert tg.jit(spanning)(edges, 6) == spanning(edges, 6) == 4

@@ -8,12 +8,14 @@ import string
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+import numpy as np
+
 from ....ir.core import Value
 from ....ir.errors import ConcretizationError, UnsupportedError
-from ....ir.ops.checks import LISTED, choice
+from ....ir.ops.checks import LISTED, choice, filled
 from ....ir.types import I64, INDEX
-from ... import tracing
-from .. import captured_arrays, captured_values
+from ... import pytrees, tracing
+from .. import boxes, captured_arrays, captured_values
 from ..boxes import Box, ScalarBox
 from .chosen_texts import ChosenText
 
@@ -30,7 +32,7 @@ class Text:
         for value in self.values:
             tracing.need_static(ScalarBox(value), "a text")
         raise ConcretizationError("a text with traced values in it is known only at run time",
-                                  "print it, or use it as the message of assert or raise", tracing.locate())
+                                  "return it, print it, or use it as the message of assert or raise", tracing.locate())
 
     __str__ = __repr__ = __hash__ = __len__ = __format__ = __iter__ = __contains__ = __getitem__ = __bool__ = _refuse
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __mul__ = __rmul__ = __mod__ = _refuse
@@ -43,6 +45,34 @@ class Text:
 
     def __radd__(self, other: Any) -> Any:
         return joined([other, self])
+
+
+class Returned:
+    """A text for the caller, which Python completes when the call ends. `ranks`: how many axes each value has."""
+
+    __slots__ = ("ranks", "template", "values")
+
+    def __init__(self, template: str, values: Sequence, ranks: tuple[int, ...]):
+        self.template, self.values, self.ranks = template, values, ranks
+
+
+def _completed(meta: tuple[str, tuple[int, ...]], values: Sequence) -> Any:
+    template, ranks = meta
+    if not all(isinstance(x, (np.generic, np.ndarray)) and np.ndim(x) == rank for x, rank in zip(values, ranks)):
+        return Returned(template, list(values), ranks)
+    return filled(template, values)
+
+
+def settled(x: Any) -> Any:
+    """What a function returns, in which texts are completed at the end of the call."""
+    if not any(type(leaf) is Text for leaf in pytrees.leaves_of(x)):
+        return x
+    return pytrees.map(lambda leaf: leaf if type(leaf) is not Text else Returned(
+        leaf.template, [boxes.array(v) if v.type.dims else ScalarBox(v) for v in leaf.values],
+        tuple([len(v.type.dims) for v in leaf.values])), x)
+
+
+pytrees.learn(Returned, pytrees.Kind("text", lambda x: (x.values, (x.template, x.ranks)), _completed, lambda meta, n: [""] * n))
 
 
 def said(x: Any) -> Any:
@@ -112,6 +142,8 @@ def _part(x: Any, conversion: str, spec: str) -> Any:
     number = tracing.constant(x.read())
     if number is not None:
         return _formatted(number, conversion, spec)
+    if isinstance(x, ScalarBox) and x.weak and not spec:                 # str and repr of Python's numbers are the same
+        conversion = ""
     return Text("{0" + ("!" + conversion if conversion else "") + (":" + spec if spec else "") + "}", (value_of(x),))
 
 

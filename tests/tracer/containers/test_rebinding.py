@@ -1,0 +1,148 @@
+"""Loops that bind a name to another list, dict or set of run-time size in each iteration."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tracegrad as tg
+
+X = np.array([3, 1, 2, 3, 1, 7, 2])
+
+
+def frontiers(a, n):
+    frontier, seen = {int(a[0])}, set()
+    while frontier:
+        seen |= frontier
+        following = set()
+        for u in frontier:
+            for v in ((u * 2) % 11, (u + n) % 11):
+                if v not in seen:
+                    following.add(v)
+        frontier = following
+    return sorted(seen)
+
+
+def cells(a, n):
+    live = {(int(v), k % 3) for k, v in enumerate(a)}
+    for _ in range(n):
+        counts = {}
+        for x, y in live:
+            for dx in (-1, 0, 1):
+                for dy in (-1, 0, 1):
+                    if dx or dy:
+                        counts[(x + dx, y + dy)] = counts.get((x + dx, y + dy), 0) + 1
+        live = {c for c, k in counts.items() if k == 3 or (k == 2 and c in live)}
+    return len(live)
+
+
+def thinned(a, n):
+    live = {int(v) for v in a}
+    for _ in range(n):
+        following = {v + 1 for v in live}
+        following.discard(4)
+        live = following
+    return sorted(live)
+
+
+def levels(a, n):
+    front, count = [n], 0
+    while front:
+        following = []
+        for v in front:
+            if v > 1:
+                following.append(v // 2)
+            if v > 2:
+                following.append(v - 3)
+        front = following
+        count += 1
+    return count
+
+
+def shorter(a, n):
+    left, k = [v for v in a if v > 1], 0
+    while len(left) > 1 and k < n:
+        left = [v - 1 for v in left if v > 2] + [k]
+        k += 1
+    return left, k
+
+
+def another_name(a, n):
+    live = {int(v) for v in a}
+    first = live
+    for _ in range(n):
+        live.add(100)
+        live = {v + 1 for v in live}
+    return sorted(first), sorted(live)
+
+
+def both_names(a, n):
+    s = {int(v) for v in a}
+    t = s
+    for k in range(n):
+        following = {v + k for v in s}
+        s = following
+        t = following
+        t.add(77)
+    return sorted(s), sorted(t), s is t
+
+
+@pytest.mark.parametrize("f", [frontiers, cells, thinned, levels, shorter])
+def test_bound_to_another_one(f):
+    g = tg.jit(f)
+    for n in (3, 0):
+        assert g(X, n) == f(X, n)
+
+
+@pytest.mark.parametrize("f", [another_name, both_names])
+def test_where_another_name_holds_the_first_one_or_the_last(f):
+    assert tg.jit(f)(X[:3], 2) == f(X[:3], 2)
+
+
+def held_by_the_caller(a):
+    def last(s):
+        while len(s) < 9:
+            s.add(50)
+            s = {v + 1 for v in s} | {len(s)}
+        return len(s)
+
+    live = {int(v) for v in a}
+    return last(live), len(live)
+
+
+def test_a_container_that_the_caller_holds_is_not_taken_over():
+    assert held_by_the_caller(X) == (10, 5)
+    try:
+        assert tg.jit(held_by_the_caller)(X) == (10, 5)
+    except tg.UnsupportedError as error:
+        assert "`s`" in str(error)
+
+
+def chances(w, g):
+    found = {0: 1.0}
+    for v, k in zip(w, g):
+        following = {}
+        for s, p in found.items():
+            following[s + int(k)] = following.get(s + int(k), 0.0) + p * v
+            following[s] = following.get(s, 0.0) + p * (1 - v)
+        found = following
+    return sum(p * (s + 1) ** 2 for s, p in found.items())
+
+
+def test_derivative_through_dicts_of_each_step():
+    w, g = np.array([0.5, 0.25, 0.75]), np.array([0, 1, 1])
+    assert tg.jit(chances)(w, g) == pytest.approx(chances(w, g))
+    step = 1e-6 * np.eye(3)
+    slope = [(chances(w + s, g) - chances(w - s, g)) / 2e-6 for s in step]
+    np.testing.assert_allclose(tg.grad(chances)(w, g), slope, atol=1e-6)
+
+
+def seen_later(a, n):
+    live = {int(v): int(v) for v in a}
+    keys, doubled = live.keys(), (2 * v for v in live)
+    for _ in range(n):
+        live = {v + 1: v for v in live}
+    return sorted(keys), sum(doubled), sorted(live)
+
+
+def test_views_and_generators_hold_the_first_one():
+    assert tg.jit(seen_later)(X[:3], 2) == seen_later(X[:3], 2)

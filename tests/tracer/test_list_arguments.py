@@ -1,0 +1,95 @@
+"""Lists that are arguments and are indexed at positions of run time, or get longer or shorter where only run time knows."""
+from __future__ import annotations
+
+import copy
+import heapq
+
+import numpy as np
+import pytest
+
+import tracegrad as tg
+
+
+def bubble(a):
+    n = len(a)
+    for i in range(n):
+        swapped = False
+        for j in range(n - i - 1):
+            if a[j] > a[j + 1]:
+                a[j], a[j + 1] = a[j + 1], a[j]
+                swapped = True
+        if not swapped:
+            break
+    return a
+
+
+def insertion(a):
+    for i in range(1, len(a)):
+        k, j = a[i], i - 1
+        while j >= 0 and a[j] > k:
+            a[j + 1] = a[j]
+            j -= 1
+        a[j + 1] = k
+    return sum((i + 1) * v for i, v in enumerate(a))
+
+
+def shorter(values, k):
+    if k > 0:
+        values.pop()
+    return sum(values)
+
+
+def longer(values, k):
+    while k > 0:
+        values.append(k)
+        k -= 2
+    return values[-1]
+
+
+def heap(values, n):
+    for k in range(n):
+        heapq.heappush(values, (k * 7) % 5)
+    out = []
+    while len(values) > 3:
+        out.append(heapq.heappop(values))
+    return out
+
+
+def matrix(m, i, j):
+    m[i][j] = m[j][i] * 2
+    for r in range(len(m)):
+        for c in range(len(m[r])):
+            if m[r][c] > 2:
+                m[r][c] -= 1
+    return m
+
+
+def removed(values, k):
+    if k in values:
+        values.remove(k)
+    return len(values)
+
+
+def taken_out(d):
+    d["c"] = d["a"] + d["b"][0]
+    d["b"].append(d["c"])
+    del d["a"]
+    return d
+
+
+@pytest.mark.parametrize("f, args", [
+    (bubble, ([5, 2, 9, 1, 5],)), (insertion, ([5.0, 2.0, 9.0],)), (shorter, ([1.0, 2.0], 5.0)), (shorter, ([1.0, 2.0], -5.0)),
+    (longer, ([1, 2], 5)), (longer, ([1, 2], 0)), (heap, ([1, 4, 9], 4)), (matrix, ([[1.0, 2.0], [3.0, 4.0]], 1, 0)),
+    (removed, ([1, 2, 3], 2)), (removed, ([1, 2, 3], 7)), (taken_out, ({"a": 1.0, "b": [2.0, 3.0]},))])
+def test_the_callers_list(f, args):
+    mine, theirs = copy.deepcopy(args), copy.deepcopy(args)
+    held = [x for x in mine[0] if isinstance(x, list)] if isinstance(mine[0], list) else [mine[0]["b"]]
+    found, expected = tg.jit(f)(*mine), f(*theirs)
+    assert found == expected and mine == theirs
+    assert (found is mine[0]) is (expected is theirs[0])
+    assert all(any(x is y for y in (mine[0] if isinstance(mine[0], list) else mine[0].values())) for x in held)
+
+
+def test_derivative_by_the_items():
+    values = [5.0, 2.0, 9.0]
+    np.testing.assert_allclose(tg.grad(insertion)(list(values)), [2.0, 1.0, 3.0])

@@ -1,0 +1,96 @@
+"""Lists that are arguments, where the program does with them what only a list of another form can: index them at a position of
+run time, append under a condition. Then the program works on such a one (control/packed_lists.py, containers/dynamic_lists.py),
+and the caller's list gets its contents when the call ends.
+
+    def bubble(a):                              %a = the elements of a, an array
+        for i in range(len(a)):                 …
+            …                                   a[:] = %a, when the call ends
+            a[j], a[j + 1] = a[j + 1], a[j]
+"""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..control import packed_lists
+from ..values.boxes import ArrayBox
+
+if TYPE_CHECKING:
+    from ...ir.core import Value
+    from ..tracing import Trace
+
+ALL = "[:]"                   # the place of all items of a list or dict, among those that are assigned
+
+
+class StandIn(NamedTuple):
+    """A list of another form, in the place of the list with a number; `start`: what a packed one held at first."""
+
+    number: int
+    held: Any
+    start: Value | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether its contents may not be those of the argument any more."""
+        return self.start is None or self.held.box._value is not self.start
+
+    def contents(self) -> Any:
+        return self.held[:] if isinstance(self.held, packed_lists.PackedList) else self.held.settled()
+
+
+def replaced(trace: Trace, args: tuple, kwargs: dict, seen: list) -> tuple[tuple, dict, list[StandIn]]:
+    """The arguments with the lists among them in the forms that an earlier trace has found to be needed."""
+    found: list[StandIn] = []
+    within = {id(child) for x in seen if type(x) is list for child in x if type(child) is list}
+    whole = _reachable(args, kwargs)
+    for number, x in enumerate(seen):
+        if type(x) is not list or (id(x) not in whole and id(x) not in within):
+            continue
+        site = packed_lists.ARGUMENT, number
+        trace.born_at[id(x)] = x, site
+        known = trace.lists.get(site)
+        if id(x) not in whole or type(known) not in packed_lists.MAKERS:
+            continue
+        made = packed_lists.MAKERS[type(known)](trace, x, known, site)
+        if made is not None:
+            box = getattr(made, "box", None)
+            found.append(StandIn(number, made, box._value if isinstance(box, ArrayBox) else None))
+    if not found:
+        return args, kwargs, found
+    instead = {id(seen[x.number]): x.held for x in found}
+    return _with(args, instead), {name: _with(x, instead) for name, x in kwargs.items()}, found
+
+
+def _with(x: Any, instead: dict[int, Any]) -> Any:
+    """The arguments with some of their lists exchanged; their tuples are made anew."""
+    if type(x) is tuple:
+        return tuple([_with(child, instead) for child in x])
+    return instead.get(id(x), x)
+
+
+def _reachable(args: tuple, kwargs: dict) -> set[int]:
+    """The addresses of the lists that `replaced` can exchange."""
+    found: set[int] = set()
+
+    def visit(x: Any) -> None:
+        if type(x) is list:
+            found.add(id(x))
+        elif type(x) is tuple or x is kwargs:
+            for child in x.values() if isinstance(x, dict) else x:
+                visit(child)
+
+    visit(args)
+    visit(kwargs)
+    return found
+
+
+def fill(x: Any, items: Any) -> None:
+    """Give a list or dict of the caller other items; a list in a list that is still there keeps its identity."""
+    if isinstance(x, dict):
+        x.clear()
+        x.update(items)
+        return
+    for k, item in enumerate(items):
+        if k < len(x) and type(x[k]) is list and type(item) is list:
+            fill(x[k], item)
+            items[k] = x[k]
+    x[:] = items
