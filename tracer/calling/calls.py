@@ -403,10 +403,8 @@ def _other(trace: Trace, f: Any, args: Sequence[Value], kwargs: dict[str, Scalar
     """A decorated function, a class with a metaclass, a callable object."""
     if isinstance(f, type):
         return _class(trace, f, args, kwargs)
-    plain = source.unwrap(f)
+    plain = source.called(f)
     if plain is not f:
-        if "py_func" in getattr(f, "__dict__", ()):
-            source.open_package(plain)
         with division.model_of(f):
             return call(plain, *args, **kwargs)
     own = getattr(type(f), "__call__", None)               # noqa: B004  (its __call__, not whether it has one)

@@ -287,3 +287,11 @@ def unwrap(function: Any) -> Callable:
             function = inspect.unwrap(function, stop=lambda f: isinstance(f, types.FunctionType))
         else:
             return function
+
+
+def called(function: Any) -> Callable:
+    """The same of one that traced code calls."""
+    plain = unwrap(function)
+    if "py_func" in getattr(function, "__dict__", ()):
+        open_package(plain)
+    return plain
