@@ -32,11 +32,12 @@ from ..tracer import tracing
 from ..tracer.calling import calls
 from ..tracer.staging import argument_objects, arguments, shape_struct, trace_function
 from ..tracer.staging.shape_struct import with_structs
+from ..tracer.syntax.source import open_package
 from ..tracer.values import captured_arrays
 from . import c_functions
 from .compiled import Compiled
 from .emitting import emitted
-from .function_options import of_numba
+from .function_options import numbas, of_numba
 from .misses import History
 
 if TYPE_CHECKING:
@@ -138,6 +139,12 @@ class Jitted(Dispatcher, Generic[P, R]):
         if self.derives:
             raise AttributeError(f"{self!r} has no py_func: no Python function computes it (tg.disable_jit() evaluates it)")
         return self._undecorated
+
+    @functools.cached_property
+    def _numbas(self) -> Any:
+        return numbas(self.py_func, self.own_options)
+
+    _numba_type_ = property(lambda self: self._numbas._numba_type_)       # what numba.typeof asks for
 
     # --- one call ----------------------------------------------------------------------------------------------------
 
@@ -359,6 +366,7 @@ class Jitted(Dispatcher, Generic[P, R]):
     def __tracegrad_call__(self, args: Any, kwargs: dict) -> Any:
         """A call in traced code: plain functions are traced through, derivatives become part of the program."""
         if not self.derives:
+            open_package(self._undecorated)
             return calls.call(self.root, *args, **kwargs)
         call = self.flatten(args, kwargs)
         return emitted(self.program(call, trace_function.trace_inner_call), call)

@@ -8,10 +8,14 @@ the model of its divisions with it; what else it asked for `tg.explain` names.
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
+
+import numpy as np
 
 from ..ir.errors import ArgumentError, ArgumentTypeError
 from ..options import checked
+from ..tracer.syntax import source
 
 OWN = ("fastmath", "boundscheck", "memory_budget", "threads", "error_model")      # of tg.config, for one function
 _REASSOCIATES = "fast"             # the flag of LLVM that stands for all
@@ -27,7 +31,6 @@ NUMBAS: dict[str, tuple[tuple[Any, ...], str]] = {
     "cache": ((True, False, None), "set tg.config.cache, or TRACEGRAD_CACHE_DIR, for where compiled code is kept"),
     "inline": (("never", "always", None), "leave it out: functions that are called are part of the program anyway"),
     "debug": ((False, None), "see the function at work with tg.disable_jit(), or its stages with f.lower(…)"),
-    "locals": (({}, None), "convert where a name gets its value: x = np.float32(x)"),
     "no_cpython_wrapper": ((True, False, None), ""),
     "no_cfunc_wrapper": ((True, False, None), ""),
     "no_rewrites": ((True, False, None), ""),
@@ -43,6 +46,8 @@ def chosen(given: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
         if name in OWN:
             if value is not None:
                 found[name] = checked(name, _flag(value) if name == "fastmath" else value)
+        elif name == "locals":
+            _types_of(value)
         elif name in NUMBAS:
             _expect_nothing_else(name, value)
         else:
@@ -70,6 +75,33 @@ def _expect_nothing_else(name: str, value: Any) -> None:
         raise ArgumentError(f"tg.jit cannot do what Numba's option {name}={value!r} asks for", instead)
 
 
+# --- the types of local variables --------------------------------------------------------------------------------------------
+
+
+def _types_of(value: Any) -> tuple[tuple[str, str], ...]:
+    """`locals={"total": numba.float32}` of Numba: the variables with types of numbers. Those of others (arrays) say what their
+    values are, as Numba converts none."""
+    found = []
+    for name, kind in (value or {}).items():
+        try:
+            dtype = np.dtype(str(kind))
+        except (TypeError, ValueError):
+            continue
+        if dtype.kind in "biufc":
+            found.append((str(name), dtype.name))
+    return tuple(sorted(found))
+
+
+def declare(f: Any, value: Any) -> Any:
+    """The function, whose variables have the types that the option `locals` names."""
+    kinds = _types_of(value)
+    function = source.unwrap(getattr(f, "root", f))
+    if kinds and not (isinstance(function, FunctionType) and source.declare(function, kinds)):
+        raise ArgumentError(f"tg.jit cannot give the variables of {function!r} types: it is no function of Python, or has been "
+                            "compiled without them", "name the types where it is compiled first")
+    return f
+
+
 # --- functions that numba.njit decorates -------------------------------------------------------------------------------------
 
 
@@ -92,6 +124,14 @@ def remarks(f: Callable) -> list[str]:
     if asked.get("error_model") == "numpy":
         said.append('error_model="numpy" of numba.njit holds: a division by zero gives inf, nan or 0 as of NumPy\'s numbers')
     return said
+
+
+def numbas(f: Callable, own: dict[str, Any]) -> Any:
+    """What Numba compiles of a compiled function where one of its own calls it: the Python function, under the same options."""
+    from numba.core.registry import CPUDispatcher
+
+    options = {name: value for name, value in own.items() if name in ("fastmath", "boundscheck", "error_model")}
+    return CPUDispatcher(f, targetoptions={"nopython": True, **options})
 
 
 def _asked(f: Callable) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from ..options import config
 from ..programs import symbolic
 from ..tracer import tracing
 from .api import Jitted
-from .function_options import chosen
+from .function_options import chosen, declare
 from .misses import rebound
 from .out_argument import WithOut
 from .signatures import compiled_for, is_signature, signatures_of
@@ -297,5 +297,6 @@ def jit(f: Any = None, *, static_argnums: tuple = (), static_argnames: str | tup
         make = jit(static_argnums=static_argnums, static_argnames=static_argnames, shapes=shapes, **options)
         return lambda function: compiled_for(make(function), said)
     own = chosen(options)
+    declare(f, options.get("locals"))
     more = (shapes, own) if own else () if symbolic.checked(shapes) is None else (shapes,)
     return derived(f, "jit", static_argnums, static_argnames, *more)

@@ -403,7 +403,7 @@ def _other(trace: Trace, f: Any, args: Sequence[Value], kwargs: dict[str, Scalar
     """A decorated function, a class with a metaclass, a callable object."""
     if isinstance(f, type):
         return _class(trace, f, args, kwargs)
-    plain = source.unwrap(f)
+    plain = source.called(f)
     if plain is not f:
         with division.model_of(f):
             return call(plain, *args, **kwargs)

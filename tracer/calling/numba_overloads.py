@@ -15,10 +15,11 @@ import functools
 import sys
 from collections.abc import Callable
 from types import FunctionType, MethodType
-from typing import Any
+from typing import Any, NoReturn
 
 from ...ir.errors import UnsupportedError
 from .. import tracing
+from ..control import iteration
 from ..syntax import source
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import calls
@@ -70,6 +71,22 @@ def _overloaded(f: FunctionType, choosers: list, args: tuple, kwargs: dict) -> A
                            "give one with numba.extending.overload", tracing.locate())
 
 
+def intrinsic(f: Any) -> Callable | None:
+    """What is called instead of a function that `numba.extending.intrinsic` makes of LLVM's instructions: its refusal."""
+    module = sys.modules.get("numba.core.extending")
+    return functools.partial(_refuse, f) if module is not None and isinstance(f, module._Intrinsic) else None
+
+
+def every_index(f: Any) -> Callable | None:
+    """numba.pndindex is np.ndindex."""
+    return iteration.ndindex if getattr(f, "__name__", "") == "pndindex" and f.__module__.startswith("numba.") else None
+
+
+def _refuse(f: Any, *_: Any, **__: Any) -> NoReturn:
+    raise UnsupportedError(f"{f.__name__} is an intrinsic of Numba, which writes LLVM's instructions: no Python to trace",
+                           "write what it computes as a function of Python", tracing.locate())
+
+
 # --- containers of declared types --------------------------------------------------------------------------------------------
 
 _HELD_AS_THEY_ARE = ("int64", "float64", "complex128", "boolean", "bool", "unicode_type")
@@ -102,4 +119,4 @@ def _expect_held_as_it_is(f: MethodType, found: Any) -> None:
                                    "convert them where they are put in, and write `{}` or `[]`", tracing.locate())
 
 
-calls.REDIRECTS += [redirect, typed_empty]
+calls.REDIRECTS += [redirect, intrinsic, every_index, typed_empty]

@@ -192,11 +192,17 @@ def _first_extreme(name: str, keys: ArrayBox) -> Any:
 NESTED: list[Callable] = []
 
 
+def _is_sequence(held: Any) -> bool:
+    """A list or tuple, or a namedtuple that leaves subscripts to tuple."""
+    cls = type(held)
+    return cls in (list, tuple) or (issubclass(cls, tuple) and hasattr(cls, "_fields") and cls.__getitem__ is tuple.__getitem__)
+
+
 def item_at(trace: Trace, held: Any, key: ScalarBox) -> Any:
     """held[key] of a list or tuple, at a position that only run time knows; NotImplemented where the position must be known."""
     if type(held) is range and key.dtype_ir.kind in "iux" and tracing.constant(key.read()) is None:
         return iteration.Range(held.start, held.stop, held.step)[key]
-    if type(held) not in (list, tuple) or not held or key.dtype_ir.kind not in "iux":
+    if not _is_sequence(held) or not held or key.dtype_ir.kind not in "iux":
         return NotImplemented
     if tracing.constant(key.read()) is not None:
         return NotImplemented

@@ -313,10 +313,15 @@ def pack(trace: Trace, held: Any) -> None:
         return
     kind, known = element_kind(held), trace.lists.get(epoch[1])
     if kind is not None and known is not None and leaf_types.join(known, kind) == known:
-        for told in OUTGROWN:
-            told(trace, held, "pop", ())
+        outgrow(trace, held, "pop", ())
     if kind is not None:
         raise tracing.Restart(lists={epoch[1]: kind})
+
+
+def outgrow(trace: Trace, held: Any, name: str, args: tuple) -> None:
+    """Told before list.<name>(*args): trace again with the list of a length that only run time knows, if it can be."""
+    for told in OUTGROWN:
+        told(trace, held, name, args)
 
 
 def settled(x: Any, own: Mapping[int, Any] = MappingProxyType({})) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from ...ir.errors import UnsupportedError
+from ...ir.errors import ConcretizationError, UnsupportedError
 from .. import tracing
 from ..calling import calls, dispatch
 from ..containers import array_choice, list_sort
@@ -112,7 +112,11 @@ def _into_container(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box],
         ownership.expect_own(trace, held, "an assignment to an item")
     if isinstance(key, Box):
         packed_lists.pack(trace, held)
-        key = tracing.need_concrete(key, f"an assignment to an item of a {type(held).__name__}")
+        try:
+            key = tracing.need_concrete(key, f"an assignment to an item of a {type(held).__name__}")
+        except ConcretizationError:
+            packed_lists.outgrow(trace, held, "append", (value,))
+            raise
     if isinstance(key, slice) or (isinstance(held, dict) and key not in held):
         _expect_own(trace, held, "an item", key)
         held[key] = value

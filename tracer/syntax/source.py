@@ -19,11 +19,11 @@ from types import CodeType
 from typing import Any
 
 from .. import tracing
-from . import conditions, fence, rewrite, source_check
+from . import conditions, fence, nonlocals, rewrite, source_check
 from .early_exit import TG
 from .nodes import detached, parameter, placed, walk, with_places
 
-_TEMPLATES: dict[int, Template] = {}                  # id(code) -> Template (which keeps the code alive)
+_TEMPLATES: dict[tuple, Template] = {}    # id(code), types of its variables -> Template (which keeps the code alive)
 _TREES: dict[str, tuple] = {}                           # file -> (its lines, the parsed module)
 _REWRITTEN: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 _WITHOUT_SOURCE: list = []
@@ -76,6 +76,7 @@ def is_user_file(file: str) -> bool:
 # packages of libraries whose functions are rewritten like the user's (calling/numpy_source.py)
 OPEN: set = set()
 OPENED: set = set()               # code objects of single functions
+_CLOSED = {__package__.split(".")[0], "numpy", "scipy", "numba", ""}
 
 
 def is_open(function: Callable) -> bool:
@@ -97,6 +98,13 @@ def is_user(function: Callable) -> bool:
         return True
     package = module.split(".")[0]
     return is_user_file(code.co_filename) or (trace is not None and package in trace.packages)
+
+
+def open_package(function: Any) -> None:
+    """Told of a function that its author has had compiled, here or by Numba: its package is rewritten, too."""
+    trace, package = tracing.active(), (getattr(function, "__module__", None) or "").split(".")[0]
+    if trace is not None and package not in _CLOSED:
+        trace.packages.add(package)
 
 
 def has_source(function: Callable) -> bool:
@@ -196,8 +204,8 @@ def _find_lambda(function: Callable, lines: list[str]) -> Any:
 
 def _template(function: Callable) -> Template | None:
     """None where there is no source."""
-    code = function.__code__
-    found = _TEMPLATES.get(id(code))
+    code, kinds = function.__code__, getattr(function, nonlocals.DECLARED, ())
+    found = _TEMPLATES.get((id(code), kinds))
     if found is None:
         node = _source(function)
         if node is None:
@@ -205,9 +213,11 @@ def _template(function: Callable) -> Template | None:
         if is_open(function):
             tracing.LIBRARIES.add(code.co_filename)
         fence.check(ast.Module([node], []) if isinstance(node, ast.AsyncFunctionDef) else node, code.co_filename)
+        if kinds and isinstance(node, ast.FunctionDef):
+            nonlocals.convert(node, dict(kinds))
         conditions.mark(node)
         made = rewrite.rewrite(node, source_check.class_of(code), code.co_freevars)
-        found = _TEMPLATES[id(code)] = Template(code, _compile(made, code), function.__qualname__)
+        found = _TEMPLATES[id(code), kinds] = Template(code, _compile(made, code), function.__qualname__)
     return found
 
 
@@ -256,6 +266,14 @@ def rewritten(function: Any) -> types.FunctionType:
     return made
 
 
+def declare(function: Any, kinds: tuple[tuple[str, str], ...]) -> bool:
+    """Give variables of a function types, under which it is rewritten; False where it has been rewritten without them."""
+    if function in _REWRITTEN and getattr(function, nonlocals.DECLARED, ()) != kinds:
+        return False
+    setattr(function, nonlocals.DECLARED, kinds)
+    return True
+
+
 def unwrap(function: Any) -> Callable:
     """The Python function that a decorated object stands for: numba's dispatchers, functools caches and static methods."""
     while True:
@@ -269,3 +287,11 @@ def unwrap(function: Any) -> Callable:
             function = inspect.unwrap(function, stop=lambda f: isinstance(f, types.FunctionType))
         else:
             return function
+
+
+def called(function: Any) -> Callable:
+    """The same of one that traced code calls."""
+    plain = unwrap(function)
+    if "py_func" in getattr(function, "__dict__", ()):
+        open_package(plain)
+    return plain

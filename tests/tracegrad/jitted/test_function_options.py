@@ -85,7 +85,6 @@ def test_options_of_numba_that_change_nothing(options):
 
 @pytest.mark.parametrize("options, said", [
     ({"forceobj": True}, "forceobj=True"), ({"nopython": False}, "nopython=False"),
-    ({"locals": {"x": numba.float32}}, "locals="),
     ({"fastmath": {"nnan", "fats"}}, "no flag 'fats'"),
     ({"fastmaths": True}, "no option 'fastmaths'"), ({"threads": 0}, "positive int"),
     ({"error_model": "c"}, "'python' or 'numpy'"), ({"memory_budget": "much"}, "64MB")])
@@ -165,3 +164,82 @@ def test_a_pickle_keeps_them():
     f = pickle.loads(pickle.dumps(tg.jit(total, fastmath=True, threads=1)))
     assert f.own_options == {"fastmath": True, "threads": 1}
     assert f(X) == pytest.approx(total(X), rel=1e-12)
+
+
+# --- types of local variables --------------------------------------------------------------------------------------------
+
+def mixed(x, k):
+    total = 0.0
+    half, n = x[1] * 200, x[2] * 300.7
+    for i in range(x.size):
+        step = x[i] * k
+        if step > 1:
+            total += step * step
+        else:
+            total = total + step
+    k = k + 0.5
+    return total, half, n, k, x
+
+
+def own(f):
+    return type(f)(f.__code__, globals())
+
+
+@pytest.mark.parametrize("types", [
+    {"total": numba.float32, "step": numba.float32, "i": numba.uint16}, {"half": numba.int32, "n": numba.intp},
+    {"n": numba.int16, "k": numba.float32}, {"total": numba.complex128}, {"step": numba.float64, "x": numba.float64[::1]}])
+def test_variables_of_declared_types_are_as_numbas(types):
+    x = np.linspace(0.1, 1.0, 9)
+    want, got = numba.njit(locals=types)(mixed)(x, 1.7), tg.jit(own(mixed), locals=types)(x, 1.7)
+    for a, b in zip(want, got, strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-6 if numba.float32 in types.values() else 1e-14)
+    if types.get("total") is numba.float32:
+        assert got[0].dtype == np.float32
+
+
+def test_conversions_round_and_have_derivatives():
+    f = tg.jit(own(mixed), locals={"total": numba.float32, "step": numba.float32})
+    x = np.linspace(0.1, 1.0, 9)
+    exact, rounded = (tg.grad(lambda x, g=g: g(x, 1.7)[0])(x) for g in (mixed, f))
+    np.testing.assert_allclose(rounded, exact, rtol=1e-5)
+    assert (rounded != exact).any()
+
+
+def test_each_function_of_one_definition_has_its_own_types():
+    def made(dtype):
+        @tg.jit(locals={"seen": numba.np.numpy_support.from_dtype(np.dtype(dtype))})
+        def inner(x):
+            seen = 0
+            for v in x:
+                seen += v
+            return seen
+        return inner
+    assert made("f4")(X).dtype == np.float32 and made("f8")(X) == pytest.approx(500.0, rel=1e-12)
+    single = made("f4")
+    assert tg.jit(lambda x: single(x) * np.float32(2))(X).dtype == np.float32      # called in another program
+    with pytest.raises(tg.ArgumentError, match="has been compiled without them"):
+        tg.jit(single, locals={"seen": numba.float64})
+
+
+# --- compiled functions within Numba's --------------------------------------------------------------------------------------
+
+def test_functions_of_numba_call_compiled_ones():
+    inner = tg.jit(lambda x: np.sin(x) * 2)
+    middle = tg.jit(lambda x, y: inner(x) + y)
+
+    @numba.njit
+    def outer(a):
+        s = 0.0
+        for v in a:
+            s += middle(v, 1.0)
+        return s
+
+    @numba.guvectorize(["void(float64[:], float64[:])"], "(n)->()")
+    def rows(x, result):
+        result[0] = middle(x[0], x[1])
+
+    x = np.linspace(0.0, 1.0, 6)
+    assert outer(x) == pytest.approx((np.sin(x) * 2 + 1).sum(), rel=1e-14)
+    np.testing.assert_allclose(rows(x.reshape(3, 2)), np.sin(x[::2]) * 2 + x[1::2], rtol=1e-14)
+    np.testing.assert_allclose(tg.grad(outer)(x), 2 * np.cos(x), rtol=1e-14)
+    assert numba.typeof(middle) == numba.typeof(middle)

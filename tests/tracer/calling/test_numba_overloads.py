@@ -58,3 +58,24 @@ def test_what_numba_overloads_itself_stays_numpys():
     for f in (lambda x: np.polynomial.polynomial.polyval(x, x[:3]), lambda x: np.sum(np.polynomial.Polynomial(x[:3])(x)),
               lambda x: x * np.hanning(4), lambda x: np.histogram_bin_edges(x, 3)):
         np.testing.assert_allclose(tg.jit(f)(x), f(x), rtol=1e-13)
+
+
+def test_intrinsics_are_refused_by_name():
+    @numba.extending.intrinsic
+    def ones(typing, x):
+        return numba.int64(numba.int64), lambda context, builder, signature, args: builder.ctpop(args[0])
+
+    with pytest.raises(tg.UnsupportedError, match="ones is an intrinsic of Numba"):
+        tg.jit(lambda x: ones(x) + 1)(7)
+
+
+def test_a_loop_over_pndindex_stays_a_loop():
+    def weighed(x):
+        s = 0.0
+        for i, j in numba.pndindex(x.shape):
+            s += x[i, j] * (i - j)
+        return s
+
+    x = np.arange(400.0).reshape(20, 20) % 7
+    assert tg.jit(weighed)(x) == weighed(x)
+    assert len(tg.jit(weighed).lower(x).text().splitlines()) < 60

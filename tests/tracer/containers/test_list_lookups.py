@@ -1,4 +1,6 @@
-"""index(), count() and the truth of lists and tuples of known length whose items only run time knows."""
+"""index(), count() and the truth of lists and tuples of known length whose items only run time knows; namedtuples."""
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
@@ -71,3 +73,53 @@ def test_a_container_is_no_number(convert, held):
 def test_a_complex_number_is_not_rounded():
     with pytest.raises(TypeError, match="complex doesn't define"):
         tg.jit(lambda z: round(z))(1 + 2j)
+
+
+# --- namedtuples ------------------------------------------------------------------------------------------------------
+
+class Bucket(NamedTuple):
+    weight: float
+    start: float
+
+
+def picked(x, y, order):
+    held, s = Bucket(x, y), 0.0
+    for k in order:
+        s += np.sin(held[k] * s) + held[-1 - k]
+    return s
+
+
+def merged(x, n):
+    buckets = [Bucket(x, 0), Bucket(2 * x, 1), Bucket(x * x, 2)]
+    i = 0
+    while i < n:
+        b = buckets[i]
+        buckets[(i + 1) % 3] = Bucket(b.weight * b.weight, b.start + 1)
+        i += 1
+    s = 0.0
+    for b in buckets:
+        s += b.weight * (b.start + 1)
+    return s
+
+
+def test_a_namedtuple_at_positions_of_run_time():
+    order = np.array([1, 0, 0, 1])
+    assert tg.jit(picked)(0.3, 0.7, order) == picked(0.3, 0.7, order)
+    tg.check_grads(lambda x, y: picked(x, y, order), (0.3, 0.7), order=1)
+    with pytest.raises(IndexError):
+        tg.jit(picked)(0.3, 0.7, np.array([2]))
+
+
+def test_a_namedtuple_with_subscripts_of_its_own():
+    class Own(Bucket):
+        def __getitem__(self, k):
+            return 7.0
+
+    assert tg.jit(lambda x, k: Own(x, x)[k[0]] + x)(1.0, np.array([1])) == 8.0
+
+
+@pytest.mark.parametrize("n", [0, 1, 3])
+def test_tuples_assigned_at_positions_of_run_time(n):
+    assert tg.jit(merged)(1.3, n) == pytest.approx(merged(1.3, n), rel=1e-15)
+    if n:
+        tg.check_grads(lambda x: merged(x, n), (1.3,), order=1)

@@ -1,0 +1,65 @@
+"""Functions of installed packages that their authors have had compiled, called by programs of the user."""
+import sys
+
+import numpy as np
+import pytest
+
+import tracegrad as tg
+
+PACKAGE = """
+import numba, numpy as np, tracegrad as tg
+
+def halved(x):
+    if x > 1:
+        return x / 2
+    return x
+
+def summed(x, y):
+    s = 0.0
+    for i in range(x.shape[0]):
+        if x[i] > y[i]:
+            s += halved(x[i] * x[i])
+    return s
+
+compiled, by_numba = tg.jit(summed), numba.njit(cache=False)(summed)
+"""
+X, Y = np.array([0.5, 2.0, 3.0]), np.array([0.1, 5.0, 1.0])
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lib") / "site-packages"
+    folder.mkdir()
+    (folder / "installed_for_this_test.py").write_text(PACKAGE)
+    sys.path.insert(0, str(folder))
+    try:
+        import installed_for_this_test
+        yield installed_for_this_test
+    finally:
+        sys.path.remove(str(folder))
+        sys.modules.pop("installed_for_this_test", None)
+
+
+@pytest.mark.parametrize("name", ["compiled", "by_numba"])
+def test_calls_from_a_program(package, name):
+    f = getattr(package, name)
+    assert tg.jit(lambda x, y: f(x, y) + 1)(X, Y) == package.summed(X, Y) + 1
+    np.testing.assert_allclose(tg.grad(lambda x, y: f(x, y) * 2)(X, Y), [2.0, 0.0, 6.0])
+    np.testing.assert_allclose(tg.grad(f)(X, Y), [1.0, 0.0, 3.0])
+
+
+def test_a_function_that_nobody_has_compiled_stays_a_librarys(package):
+    with pytest.raises(tg.ConcretizationError):
+        tg.jit(lambda x, y: package.summed(x, y) + 1)(X, Y)
+
+
+def test_in_loops_and_maps(package):
+    def many(xs):
+        total = 0.0
+        for x in xs:
+            total += package.compiled(x, Y)
+        return total
+
+    xs = np.stack([X, X * 2])
+    assert tg.jit(many)(xs) == many(xs)
+    np.testing.assert_allclose(tg.vmap(lambda x: package.compiled(x, Y))(xs), [package.summed(x, Y) for x in xs])
