@@ -84,7 +84,7 @@ def _types_of(value: Any) -> tuple[tuple[str, str], ...]:
     found = []
     for name, kind in (value or {}).items():
         try:
-            dtype = np.dtype(str(kind))
+            dtype = np.dtype(kind if isinstance(kind, type) else str(kind))
         except (TypeError, ValueError):
             continue
         if dtype.kind in "biufc":
@@ -93,13 +93,24 @@ def _types_of(value: Any) -> tuple[tuple[str, str], ...]:
 
 
 def declare(f: Any, value: Any) -> Any:
-    """The function, whose variables have the types that the option `locals` names."""
+    """The function, whose variables have the types that the option `locals` names: one of its own, so that the same function
+    compiled without them has none."""
     kinds = _types_of(value)
+    if kinds and isinstance(f, FunctionType):
+        f = _copied(f)
     function = source.unwrap(getattr(f, "root", f))
     if kinds and not (isinstance(function, FunctionType) and source.declare(function, kinds)):
         raise ArgumentError(f"tg.jit cannot give the variables of {function!r} types: it is no function of Python, or has been "
                             "compiled without them", "name the types where it is compiled first")
     return f
+
+
+def _copied(f: FunctionType) -> FunctionType:
+    made = FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, f.__closure__)
+    for name in ("__kwdefaults__", "__qualname__", "__module__", "__doc__", "__annotations__"):
+        setattr(made, name, getattr(f, name))
+    made.__dict__.update(f.__dict__)
+    return made
 
 
 # --- functions that numba.njit decorates -------------------------------------------------------------------------------------

@@ -297,6 +297,6 @@ def jit(f: Any = None, *, static_argnums: tuple = (), static_argnames: str | tup
         make = jit(static_argnums=static_argnums, static_argnames=static_argnames, shapes=shapes, **options)
         return lambda function: compiled_for(make(function), said)
     own = chosen(options)
-    declare(f, options.get("locals"))
+    f = declare(f, options.get("locals"))
     more = (shapes, own) if own else () if symbolic.checked(shapes) is None else (shapes,)
     return derived(f, "jit", static_argnums, static_argnames, *more)

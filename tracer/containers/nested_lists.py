@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from ..tracing import Trace
 
 _COUNT = Entry.of(0)
+_EXCHANGED = "a list in a list of lists is exchanged for another, where run time chooses which"
+_REMEDY = "change it: `x[k].clear()`, `x[k].extend(…)`"
 
 
 class Inner(NamedTuple):
@@ -181,10 +183,12 @@ class NestedList(_Changed):
         return Row(self, _place(key, self.length(), "list index out of range"))
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if type(value) is Row and value.held is self:       # adj[u] += …
-            return
-        _refuse("a list in a list of lists is exchanged for another, where run time chooses which",
-                "change it: `x[k].clear()`, `x[k].extend(…)`")
+        if type(value) is not Row or value.held is not self:
+            _refuse(_EXCHANGED, _REMEDY)
+        builder = tracing.current().builder                 # adj[u] += … puts the list back where it has been
+        place = _place(key, self.length(), "list assignment index out of range")
+        same = builder("eq", builder.index(shapes.to_index(value.row)), builder.index(shapes.to_index(place)))
+        builder.emit("check", same, error="UnsupportedError", message=f"{_EXCHANGED}\n  Instead: {_REMEDY}")
 
     def settled(self) -> Any:
         columns = [] if self.pool is None else self.pool.columns()

@@ -338,13 +338,13 @@ def _referred(x: Any, structure: pytrees.TreeDef, originals: tuple, made: list) 
         return kind.join(meta, now) if any(a is not b for a, b in zip(before, now)) else x
     for key, old, value in zip(keys_of(structure), list(before), now):
         if value is not old:
-            _assign(x, key, value)
+            _assign(x, key, value, originals)
     return x
 
 
-def _assign(x: Any, key: Any, value: Any) -> None:
+def _assign(x: Any, key: Any, value: Any, originals: tuple) -> None:
     if key == list_arguments.ALL and isinstance(x, (list, dict)) and type(value) in (list, dict):
-        list_arguments.fill(x, value)
+        list_arguments.fill(x, value, {id(own) for own in originals})
     elif isinstance(x, list) and key == len(x):
         x.append(value)
     elif isinstance(x, (dict, list)):
@@ -361,5 +361,5 @@ def delivered(returned: Any, structure: pytrees.TreeDef, places: tuple[tuple[int
         return returned
     returned, values = returned
     for (number, key), value in zip(places, values):
-        _assign(originals[number], key, value)
+        _assign(originals[number], key, value, originals)
     return returned

@@ -9,6 +9,7 @@ and the caller's list gets its contents when the call ends.
 """
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..control import packed_lists
@@ -83,14 +84,15 @@ def _reachable(args: tuple, kwargs: dict) -> set[int]:
     return found
 
 
-def fill(x: Any, items: Any) -> None:
-    """Give a list or dict of the caller other items; a list in a list that is still there keeps its identity."""
+def fill(x: Any, items: Any, own: AbstractSet[int]) -> None:
+    """Give a list or dict of the caller other items. What the call has made of a list in a list goes into the caller's at its
+    position; items that are the caller's own objects (by address) are where the program has moved them."""
     if isinstance(x, dict):
         x.clear()
         x.update(items)
         return
     for k, item in enumerate(items):
-        if k < len(x) and type(x[k]) is list and type(item) is list:
-            fill(x[k], item)
+        if k < len(x) and type(x[k]) is list and type(item) is list and id(item) not in own:
+            fill(x[k], item, own)
             items[k] = x[k]
     x[:] = items

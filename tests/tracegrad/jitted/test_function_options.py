@@ -221,6 +221,13 @@ def test_each_function_of_one_definition_has_its_own_types():
         tg.jit(single, locals={"seen": numba.float64})
 
 
+def test_a_function_compiled_with_types_leaves_the_same_without_them_alone():
+    f = own(mixed)
+    plain, single = tg.jit(f), tg.jit(f, locals={"total": np.float32})
+    x = np.linspace(0.1, 1.0, 9)
+    assert single(x, 1.7)[0].dtype == np.float32 and plain(x, 1.7)[0] == f(x, 1.7)[0]
+
+
 # --- compiled functions within Numba's --------------------------------------------------------------------------------------
 
 def test_functions_of_numba_call_compiled_ones():

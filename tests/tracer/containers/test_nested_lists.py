@@ -188,6 +188,26 @@ def doubled(x):
     return total, count
 
 
+def swapped(rows, i, j):
+    rows[i], rows[j] = rows[j], rows[i]
+    return rows
+
+
+def test_a_list_that_is_exchanged_for_another_is_refused():
+    """Of a list that is put back nothing changes; one that comes from another place would be another list."""
+    f = tg.jit(swapped)
+    assert f([[5.0, 2.0], [3.0]], 1, -1) == [[5.0, 2.0], [3.0]]
+    with pytest.raises(tg.UnsupportedError, match="is exchanged for another"):
+        f([[5.0, 2.0], [3.0]], 0, 1)
+
+
+def test_lists_in_an_argument_keep_what_they_hold_when_others_leave():
+    first, second = [5.0, 2.0], [3.0]
+    rows = [first, second]
+    assert tg.jit(lambda rows: rows.pop(0))(rows) is first
+    assert len(rows) == 1 and rows[0] is second and first == [5.0, 2.0] and second == [3.0]
+
+
 def test_lists_that_grow_while_a_loop_runs_over_them():
     assert np.array_equal(tg.jit(reached)(EDGES, 6), reached(EDGES, 6))
     assert np.allclose(tg.jit(doubled)(X), doubled(X))
