@@ -418,6 +418,38 @@ def test_arrays_from_outside_cannot_be_overwritten():
     assert HISTORY == []
 
 
+TABLES = {"seen": [1.0]}
+
+
+def by_another_name(x):
+    seen = TABLES["seen"]
+    seen.append(x[0])
+    return len(seen)
+
+
+def replaced_by_another_name(x):
+    tables = TABLES
+    tables["seen"] = x
+    return len(tables)
+
+
+def in_a_default(x, seen=[1.0]):                # noqa: B006
+    seen.append(x[0])
+    return len(seen)
+
+
+def item_of_a_default(x, seen=[1.0]):           # noqa: B006
+    seen[0] = x[0]
+    return seen
+
+
+@pytest.mark.parametrize("fn", [by_another_name, replaced_by_another_name, in_a_default, item_of_a_default])
+def test_what_is_there_before_the_call_cannot_be_changed_by_any_name(fn):
+    with pytest.raises(UnsupportedError, match="exists outside of the traced function"):
+        trace_function.trace(fn, (X,))
+    assert TABLES == {"seen": [1.0]} and fn.__defaults__ in (None, ([1.0],))
+
+
 def test_attributes_of_outside_objects_cannot_be_assigned():
     layer = Layer(1.0)
 

@@ -147,6 +147,9 @@ class DynamicDeque(packed_lists.ListValue):
     def __setitem__(self, key: int | Box, value: object) -> None:
         calls.call(list_programs.set_deque_item, self, key, value)
 
+    def __delitem__(self, key: Any) -> NoReturn:
+        _refuse("`del` of an item of a deque whose length is known only at run time", "use pop or popleft")
+
     def copy(self) -> None:
         _refuse("copy of a deque whose length is known only at run time", "make it a list: `list(d)`")
 

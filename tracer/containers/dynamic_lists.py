@@ -319,6 +319,11 @@ class DynamicList(packed_lists.ListValue):
             cell.set(tracing.current().builder.emit("exchange", cell._value, depth, leaf_types.emit(x, kind))[0])
         self.top = None
 
+    def __delitem__(self, key: Any) -> None:
+        if isinstance(key, slice):
+            _refuse("a slice of a list whose length is known only at run time is deleted", "use an array")
+        METHODS["pop"](self, key)
+
     def copy(self) -> Any:
         return self.settled()
 

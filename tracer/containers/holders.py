@@ -1,9 +1,11 @@
 """Who holds a container: the variables of the running functions of the program that lead to it."""
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import types
+from collections.abc import Iterable
 from typing import Any
 
 from .. import pytrees, tracing
@@ -14,6 +16,7 @@ from ..values import captured_values
 from .dynamic_dicts import View
 
 _OWN = os.path.dirname(os.path.dirname(__file__)) + os.sep          # where programs like list_programs.py are
+_PYTHONS = {"builtins", "collections", "functools", "itertools", "operator", "types"}
 
 
 def is_held(x: Any) -> bool:
@@ -38,18 +41,23 @@ def leads_to(held: Any, x: Any, seen: set[int]) -> bool:
     seen.add(id(held))
     if type(held) is leaf_types.MaybeUndefined:
         return leads_to(held.held, x, seen)
+    return any(leads_to(part, x, seen) for part in _parts(held))
+
+
+def _parts(held: Any) -> Iterable[Any]:
+    """What can be reached from an object in one step."""
     if isinstance(held, types.FunctionType):
         cells = [c.cell_contents for c in held.__closure__ or () if _is_set(c)]
-        return any(leads_to(part, x, seen) for part in (*cells, *(held.__defaults__ or ())))
+        return *cells, *(held.__defaults__ or ()), *(held.__kwdefaults__ or {}).values(), *held.__dict__.values()
     if isinstance(held, types.MethodType):
-        return leads_to(held.__self__, x, seen)
+        return held.__self__, held.__func__
     if isinstance(held, (list, tuple, dict)):
-        parts = list(held.values()) if isinstance(held, dict) else held
-    elif captured_values.users(type(held)) or type(held) in (View, *calls.GENERATORS) or isinstance(held, iteration.Source):
-        parts = list(pytrees.attributes(held).values())
-    else:
-        return False
-    return any(leads_to(part, x, seen) for part in parts)
+        return held.values() if isinstance(held, dict) else held
+    if captured_values.users(type(held)) or type(held) in (View, *calls.GENERATORS) or isinstance(held, iteration.Source):
+        return pytrees.attributes(held).values()
+    if type(held).__module__ in _PYTHONS and not isinstance(held, (type, types.ModuleType, types.CodeType)):
+        return gc.get_referents(held)                              # a deque, a set, an iterator, a partial, a method like append
+    return ()
 
 
 def _is_set(cell: types.CellType) -> bool:

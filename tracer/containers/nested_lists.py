@@ -217,6 +217,9 @@ class Row(_Changed):
     def length(self) -> ScalarBox:
         return self.held.counts[self.row]
 
+    def same(self, other: Any) -> Any:
+        return type(other) is Row and other.held is self.held and other.row == self.row
+
     def append(self, item: Any) -> None:
         if self.held.pool is None:
             found = Entry.of(item)

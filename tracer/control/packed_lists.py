@@ -85,6 +85,10 @@ class ListValue(Settling):
     def __ne__(self, other: object) -> Any:
         return EQUAL[1](self == other)
 
+    def same(self, other: Any) -> Any:
+        """Whether Python has one list for both."""
+        return self is other
+
     @property
     def unbounded(self) -> bool:
         """Whether its length is known only at run time."""
@@ -129,6 +133,11 @@ class PackedList(ListValue):
     @property
     def unbounded(self) -> bool:
         return type(self.box.dims[0]) is not int
+
+    def same(self, other: Any) -> Any:
+        if self is not other and type(other) is PackedList and self.box.root is other.box.root:
+            never(self, "the question which of its lists one is")
+        return self is other
 
     def array(self) -> ArrayBox:
         return self[:].box

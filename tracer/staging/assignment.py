@@ -108,7 +108,7 @@ def _into_container(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box],
     list_scan_outputs.read(trace, held)
     packed_lists.expect_alone(trace, held)
     branches.tell(held, "__setitem__", key)
-    if id(held) in trace.outer or id(held) in trace.shared:
+    if id(held) in trace.shared or ownership.is_outside(trace, held):
         ownership.expect_own(trace, held, "an assignment to an item")
     if isinstance(key, Box):
         packed_lists.pack(trace, held)

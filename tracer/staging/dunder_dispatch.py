@@ -235,8 +235,11 @@ _IDENTITY = {"is_", "is_not"}
 _ORDER = {"lt", "le", "gt", "ge", "eq", "ne"}
 
 
-def identical(a: Any, b: Any, wanted: bool = True) -> bool:
+def identical(a: Any, b: Any, wanted: bool = True) -> Any:
     """a is b, or with wanted=False a is not b"""
+    if isinstance(a, packed_lists.ListValue) and isinstance(b, packed_lists.ListValue):
+        same = a.same(b)
+        return same if wanted else branches.not_(same)
     chosen_texts.expect_no_identity(a, b)
     if isinstance(a, ScalarBox) and isinstance(b, ScalarBox):
         iteration.expect_identity(a, b)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def expect_own(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box] | Generator, what: str) -> None:
     """A change of structure: the region at hand must have made the object, or be traced once for each time that it runs."""
-    if id(held) in trace.outer:
+    if is_outside(trace, held):
         raise UnsupportedError(f"{what} changes a {type(held).__name__} that exists outside of the traced function",
                                "return the values, or pass the object in as an argument", tracing.locate())
     if id(held) in trace.shared:
@@ -47,6 +47,12 @@ def expect_own(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box] | Gen
                 "its length "
                 "would be known only at run time", "store into an array of the largest length and count the entries",
                 tracing.locate())
+
+
+def is_outside(trace: Trace, held: Any) -> bool:
+    """Whether an object was there before the trace: one that a global or free name holds, or what such a one leads to, a default
+    argument or an attribute, under whatever name."""
+    return id(held) in trace.outer or (id(held) in trace.outside and trace.maker(held) < 0)
 
 
 def counter_decides(trace: Trace, held: Any) -> bool:

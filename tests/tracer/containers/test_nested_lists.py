@@ -243,3 +243,23 @@ def test_arrays_in_messages_are_refused_by_name():
 
     with pytest.raises(tg.UnsupportedError, match="the message of a ValueError says an array"):
         tg.jit(fails)(X)
+
+
+def are_one(n, i, j):
+    adj = [[] for _ in range(4)]
+    for k in range(4):
+        adj[n[k]].append(k)
+    return adj[n[i]] is adj[n[j]], adj[0] is adj[n[0]], adj[n[0]] is not adj[n[0]]
+
+
+def row_is(v, x):
+    rows = [[x, 1.0], [2.0, x]]
+    return rows[v[0]] is rows[v[1]]
+
+
+def test_lists_in_a_list_are_asked_whether_they_are_one():
+    n = np.array([1, 2, 1, 0])
+    for i, j in ((0, 2), (0, 1)):
+        assert tg.jit(are_one)(n, i, j) == are_one(n, i, j)
+    for v in ([0, 0], [0, 1]):
+        assert tg.jit(row_is)(np.array(v), 2.0) is row_is(v, 2.0)

@@ -382,3 +382,18 @@ def test_one_helper_makes_lists_and_dicts_of_another_type_for_each_caller():
     for found in (tg.jit(fn)(ints, X), tg.jit(fn).interpret(ints, X)):
         assert repr(found) == repr(fn(ints, X))
     tg.check_grads(lambda x: sum(v * w for v, w in fn(ints, x)[5]) + sum(fn(ints, x)[1]), (X,), order=2)
+
+
+def without(x, k):
+    held = [v for v in x if v > 0]
+    del held[0]
+    del held[k]
+    return held
+
+
+def test_items_are_deleted():
+    assert tg.jit(without)(X, -1) == without(X, -1) and tg.jit(without)(X, 1) == without(X, 1)
+    with pytest.raises(IndexError):
+        tg.jit(without)(X, 7)
+    with pytest.raises(tg.UnsupportedError, match="a slice of a list"):
+        tg.jit(lambda x: [v for v in x if v > 0].__delitem__(slice(0, 2)))(X)

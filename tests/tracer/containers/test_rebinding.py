@@ -1,6 +1,9 @@
 """Loops that bind a name to another list, dict or set of run-time size in each iteration."""
 from __future__ import annotations
 
+import collections
+import functools
+
 import numpy as np
 import pytest
 
@@ -146,3 +149,23 @@ def seen_later(a, n):
 
 def test_views_and_generators_hold_the_first_one():
     assert tg.jit(seen_later)(X[:3], 2) == seen_later(X[:3], 2)
+
+
+def halves(front, a):
+    return [v // 2 for v in front if a[v] > 1] + [0]
+
+
+@pytest.mark.parametrize("keep", [
+    lambda held: collections.deque([held]), lambda held: functools.partial(len, held), lambda held: held.append])
+def test_other_objects_of_python_hold_the_first_one(keep):
+    def f(a):
+        front, k = [len(a) - 1], 0
+        first = keep(front)
+        while k < 2 and a[k] > 0:
+            front = halves(front, a)
+            k += 1
+        return front, first is None
+
+    assert f(X) == ([1, 0, 0], False)
+    with pytest.raises(tg.UnsupportedError, match="`front`"):
+        tg.jit(f)(X)

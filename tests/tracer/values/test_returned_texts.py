@@ -85,5 +85,7 @@ def test_percent():
         assert f(*args) == percents(*args)
     with pytest.raises(OverflowError, match="cannot convert float infinity to integer"):
         f(np.inf, 1, np.array([1.0]))
+    with pytest.raises(OverflowError, match="out of bounds for int64"):
+        f(1e20, 1, np.array([1.0]))
     with pytest.raises(TypeError, match="not enough arguments for format string"):
         tg.jit(lambda a: "%s %s" % a)(1.0)

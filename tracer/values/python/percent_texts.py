@@ -71,13 +71,7 @@ def _part(found: re.Match, x: Any) -> Any:
         if x.dtype_ir.kind in "fc" or precision is not None or ("#" in flags and kind == "o"):
             if kind not in "diu" or x.dtype_ir.kind == "c" or precision is not None:
                 _refuse(f"`%{kind}` of such a number")
-            builder = tracing.current().builder
-            value = x.read()
-            gap = builder("sub", value, value)                       # 0, or NaN where the value is NaN or infinite
-            for holds, error, what in ((builder("eq", value, value), "ValueError", "NaN"),
-                                       (builder("eq", gap, gap), "OverflowError", "infinity")):
-                builder.emit("check", holds, error=error, message=f"cannot convert float {what} to integer")
-            x = ScalarBox(builder.cast(builder("trunc", value), I64), "int")
+            x = ScalarBox(boxes.converted(ScalarBox(x.read(), "float"), x.read(), I64), "int")
         elif x.dtype_ir.kind == "b" or x.weak == "bool":
             x = ScalarBox(boxes.to_value(boxes.lift(x)), x.weak)
             x = ScalarBox(tracing.current().builder.cast(x.read(), I64), "int")
