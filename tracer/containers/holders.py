@@ -56,7 +56,7 @@ def _parts(held: Any) -> Iterable[Any]:
     if captured_values.users(type(held)) or type(held) in (View, *calls.GENERATORS) or isinstance(held, iteration.Source):
         return pytrees.attributes(held).values()
     if type(held).__module__ in _PYTHONS and not isinstance(held, (type, types.ModuleType, types.CodeType)):
-        return gc.get_referents(held)                              # a deque, a set, an iterator, a partial, a method like append
+        return gc.get_referents(held)              # a deque, a set, an iterator, a partial, a bound method
     return ()
 
 

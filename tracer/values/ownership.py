@@ -50,7 +50,7 @@ def expect_own(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box] | Gen
 
 
 def is_outside(trace: Trace, held: Any) -> bool:
-    """Whether an object was there before the trace: one that a global or free name holds, or what such a one leads to, a default
+    """Whether an object was there before the trace: one that a global or free name holds, what such a one leads to, a default
     argument or an attribute, under whatever name."""
     return id(held) in trace.outer or (id(held) in trace.outside and trace.maker(held) < 0)
 
