@@ -33,6 +33,16 @@ def larger(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value
     return results
 
 
+def smaller(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
+    """min(q, 0) = 0 of the same."""
+    results = copy_op(builder, op, mapping)
+    for x, other in itertools.permutations(mapped(op.operands, mapping)):
+        c = number(other)
+        if isinstance(c, float) and least(x) == c:
+            return stated(builder, results, builder.expr(other))
+    return results
+
+
 def chosen(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
     """where(q > c, q, c) = where(q >= c, q, c) of a q that is never less than c: q, or c where q is NaN."""
     results = copy_op(builder, op, mapping)
