@@ -174,6 +174,7 @@ def test_singular_values(name, f):
     both(g, a, e, slope_of(g, a, e), 1e-7)
 
 
+@pytest.mark.sweep(3, days=True)
 def test_decompositions_that_are_asked_for_twice():
     """Two of one matrix are one: values of the one and vectors of the other belong together."""
     a, e = SINGULAR["turned"], direction(SINGULAR["turned"], False)
@@ -193,6 +194,7 @@ def test_decompositions_that_are_asked_for_twice():
     both(exp, a, e, slope_of(exp, a, e), 1e-7)
 
 
+@pytest.mark.sweep(3, days=True)
 def test_parts_of_full_singular_vectors():
     a = SINGULAR["tall"]
     e = direction(a, False)
@@ -257,6 +259,7 @@ def test_single_precision():
         np.testing.assert_allclose(got, exact(a, e, *FUNCTIONS["root"]), rtol=2e-4, atol=2e-4)
 
 
+@pytest.mark.sweep(3, days=True)
 def test_in_a_loop():
     """Iterates of a map that takes roots of matrices."""
     def f(a):
@@ -271,6 +274,7 @@ def test_in_a_loop():
     np.testing.assert_allclose(np.sum(tg.grad(f)(a) * e), slope_of(f, a, e), rtol=1e-8)
 
 
+@pytest.mark.sweep(3, days=True)
 def test_programs_without_derivatives_stay():
     f = build(lambda np, a: (lambda w, v: (v * np.sqrt(w)) @ v.T)(*np.linalg.eigh(a)), MATRICES["apart"])[0]
     check_derivatives(f, [MATRICES["apart"]], tol=1e-5)

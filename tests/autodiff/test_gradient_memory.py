@@ -219,6 +219,7 @@ def test_a_budget_and_second_order():
         np.testing.assert_allclose(second(), want, rtol=1e-11)
 
 
+@pytest.mark.sweep(3, days=True)
 def test_a_budget_bounds_what_is_kept():
     case, args = CASES["damped_spring"], (4.0, 0.3, 2_000)
     assert 8 * kept(case, args) > 12_000
@@ -466,6 +467,7 @@ def test_checkpoint_takes_functions():
         tg.checkpoint(3)
 
 
+@pytest.mark.sweep(3, days=True)
 def test_a_long_way_back_is_cut():
     """In a long body of cheap array ops the way back from an array ends at one that is kept."""
     def f(x, y, n):

@@ -23,6 +23,7 @@ def test_each_operator(f):
     check_nests([(name,) for name in OPERATORS], f)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.__name__)
 def test_pairs(f):
     """A selection of all pairs by the evaluator, a few of them compiled; in turns."""
@@ -33,6 +34,7 @@ def test_pairs(f):
     check_nests(share(pairs[:6], 3, f.__name__), f)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.__name__)
 def test_triples(f):
     triples = list(itertools.product(OPERATORS, repeat=3))

@@ -262,6 +262,7 @@ def test_singular_values_twice():
     tg.check_grads(lambda a: np.linalg.svd(a, compute_uv=False), (matrix,), order=2)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("rank", [4, 3])
 def test_vectors_of_a_singular_value_of_zero(rank):
     """Functions of a square matrix of which one singular value is 0: no rounding error is divided by that."""

@@ -55,6 +55,7 @@ PROGRAMS = {"insertion_sort": (insertion_sort, (np.array([0.3, -1.0, 2.0, 0.7, 0
             "around": (around, (np.linspace(0.1, 1.0, 7),))}
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_gradients_of_stepped_integers(name):
     f, args = PROGRAMS[name]

@@ -128,6 +128,7 @@ def ended(what, keys, values):
     return s
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("seed", range(2))
 def test_derivatives_of_dicts(seed):
     rng = np.random.default_rng(100 + seed)
@@ -143,6 +144,7 @@ def test_derivatives_of_dicts(seed):
         np.testing.assert_allclose(forward, found, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("seed", range(2))
 def test_sets(seed):
     rng = np.random.default_rng(200 + seed)

@@ -153,6 +153,7 @@ def test_every_op_has_a_row():
     assert sorted(set(OPS) - known) == []
 
 
+@pytest.mark.sweep(2, days=True)
 @pytest.mark.skipif("MALLOC_PERTURB_" in os.environ, reason="this is the run on that heap")
 def test_the_same_on_a_checked_heap():
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__],

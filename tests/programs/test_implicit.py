@@ -19,6 +19,7 @@ def example():
     return module
 
 
+@pytest.mark.sweep(3, days=True)
 def test_a_newton_root(example):
     theta = np.array([4.0, 1.0])
     x = example.meeting(theta)

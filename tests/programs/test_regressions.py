@@ -306,6 +306,7 @@ def test_methods_that_take_the_array_second_or_not_at_all(same):
     same(f, np.arange(3.0), np.array([False, False, False]), np.arange(4.0).reshape(2, 2))
 
 
+@pytest.mark.sweep(2, days=True)
 def test_an_array_that_is_overwritten_and_returned_from_a_loop(same):
     # what a loop's iteration returns was kept apart from what the next one writes, although no iteration follows
     def f(x, n):

@@ -64,6 +64,7 @@ def build(fn, *args, module=NP):
     trace = tracing.Trace(f)
     def run():
         with trace.builder.at(f.body):
+            trace.scopes.append(tracing.Scope(f.body))
             boxes, params = [], iter(f.params)
             for a in args:
                 if isinstance(a, np.ndarray):

@@ -21,7 +21,7 @@ from ..tracing import Trace
 from ..values import shapes
 from ..values.boxes import FUNCTIONS, Box, ScalarBox
 from . import list_programs
-from .dynamic_lists import Cell, DynamicList, DynamicListItems, Entry, _refuse, listed
+from .dynamic_lists import Cell, DynamicList, DynamicListItems, Entry, _refuse, copied, listed
 
 
 class DynamicDeque(packed_lists.ListValue):
@@ -142,7 +142,7 @@ class DynamicDeque(packed_lists.ListValue):
     def __getitem__(self, key: int | Box) -> Any:
         for pile in self.ends:
             pile._expect_unwritten()
-        return calls.call(list_programs.deque_item, self, key)
+        return copied(calls.call(list_programs.deque_item, self, key))
 
     def __setitem__(self, key: int | Box, value: object) -> None:
         calls.call(list_programs.set_deque_item, self, key, value)

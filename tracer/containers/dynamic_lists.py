@@ -168,7 +168,7 @@ class DynamicList(packed_lists.ListValue):
         joined = self.entry.join(Entry.of(value))
         if joined != self.entry:
             self.widen(joined)
-        leaves = pytrees.flatten(value)[0]
+        leaves = pytrees.flatten(copied(value))[0]
         for x in leaves:
             if isinstance(x, ArrayBox):
                 list_scan_outputs.entered(tracing.current(), x, self.write_guard)
@@ -195,7 +195,7 @@ class DynamicList(packed_lists.ListValue):
 
     def pop(self, position: Any = -1) -> Any:
         if type(position) is not int or position != -1:
-            return METHODS["pop"](self, position)
+            return taken_out(METHODS["pop"](self, position))
         self._expect_unwritten()
         self._expect(1, EMPTY)
         found = self._taken()
@@ -224,7 +224,7 @@ class DynamicList(packed_lists.ListValue):
             count, found = self.total._value, self._taken()
             self.append(found)
             self.total.set(count)
-        return self.top[1]
+        return copied(self.top[1])
 
     def _expect(self, least: int, message: str) -> None:
         builder = tracing.current().builder
@@ -287,7 +287,7 @@ class DynamicList(packed_lists.ListValue):
         seen = self.seen is not None and self.seen[0] is self.stacks[0]._value
         if seen or isinstance(key, slice) or tracing.current().scopes[-1].kind == "function":
             return self.settled()[key]
-        return self.at(key)
+        return copied(self.at(key))
 
     def at(self, key: Any) -> Any:
         """An entry where it lies: zero takes its place, and is exchanged for it again."""
@@ -369,7 +369,7 @@ class Entries(packed_lists.ListValue):
     array = DynamicList.array
 
     def item(self, k: Any) -> Any:
-        return self.entry.structure.unflatten([_item(c, k, kind) for c, kind in zip(self.boxes, self.entry.kinds)])
+        return copied(self.entry.structure.unflatten([_item(c, k, kind) for c, kind in zip(self.boxes, self.entry.kinds)]))
 
     def __bool__(self) -> Any:
         builder = tracing.current().builder
@@ -411,6 +411,19 @@ def _refuse(what: str, remedy: str) -> NoReturn:
 def _item(column: ArrayBox, k: Any, kind: Any) -> Any:
     found = column[k]
     return ScalarBox(found.read(), kind.weak) if kind.form == "scalar" else _read_only(found)
+
+
+def copied(entry: Any) -> Any:
+    """An entry, whose lists, dicts and objects the program must not change: what the list holds would stay."""
+    tracing.current().copied.update((id(part), part) for part in pytrees.containers(entry))
+    return entry
+
+
+def taken_out(entry: Any) -> Any:
+    """The same, which the list has no more."""
+    for part in pytrees.containers(entry):
+        tracing.current().copied.pop(id(part), None)
+    return entry
 
 
 def _read_only(x: _AnyBox) -> _AnyBox:

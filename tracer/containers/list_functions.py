@@ -44,12 +44,13 @@ def _known(x: Any) -> bool:
 
 def _by_program(f: Callable, change: str | None) -> Callable:
     program = _PROGRAMS[f.__name__]
+    taken = dynamic_lists.taken_out if f in (heapq.heappop, heapq.heapreplace, heapq.heappushpop) else lambda found: found
 
     def run(held: Any, *args: Any, **kwargs: Any) -> Any:
         trace = tracing.active()
         if type(held) is not list:
             plain = not isinstance(held, (Box, packed_lists.ListValue)) and _known(args) and _known(tuple(kwargs.values()))
-            return calls.as_it_stands(f, [held, *args], kwargs) if plain else calls.call(program, held, *args, **kwargs)
+            return calls.as_it_stands(f, [held, *args], kwargs) if plain else taken(calls.call(program, held, *args, **kwargs))
         if change is None and _known([held, *args, *kwargs.values()]):
             return calls.as_it_stands(f, [held, *args], kwargs)
         if change is not None:

@@ -108,7 +108,7 @@ def _into_container(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box],
     list_scan_outputs.read(trace, held)
     packed_lists.expect_alone(trace, held)
     branches.tell(held, "__setitem__", key)
-    if id(held) in trace.outer or id(held) in trace.shared:
+    if id(held) in trace.outer or id(held) in trace.shared or id(held) in trace.copied:
         ownership.expect_own(trace, held, "an assignment to an item")
     if isinstance(key, Box):
         packed_lists.pack(trace, held)
@@ -137,7 +137,7 @@ def setattr_(value: Any, held: Any, name: str) -> None:
     if isinstance(descriptor, property) and descriptor.fset is not None and isinstance(descriptor.fset, types.FunctionType):
         calls.call(descriptor.fset, held, value)
         return
-    if id(held) in trace.shared:
+    if id(held) in trace.shared or id(held) in trace.copied:
         ownership.expect_own(trace, held, f"`.{name} =`")
     if isinstance(held, types.CellType):
         nonlocals.expect_own(trace, held)

@@ -29,6 +29,11 @@ def expect_own(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box] | Gen
         raise UnsupportedError(f"{what} changes a {type(held).__name__} that may be one of two, and which of them only run "
                                "time knows",
                                "make it a copy where the branches meet: `a = list(a)`", tracing.locate())
+    if id(held) in trace.copied:
+        raise UnsupportedError(f"{what} changes a {type(held).__name__} that is an entry of a list whose length is known only "
+                               "at run time, which would not see it",
+                               "put another one into its place: `rows[k] = [...]`, or append it when it is complete",
+                               tracing.locate())
     made = trace.maker(held)
     for scope in reversed(trace.scopes[made + 1:] if made >= 0 else trace.scopes):
         if scope.kind == "loop" and scope.loop is None:

@@ -78,6 +78,7 @@ def test_an_argument_that_is_returned_is_itself():
     assert f(x)[0] is x and is_native(f, x)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_copies_are_freed():
     f = tg.jit(lambda x, y: np.sum(x) + np.sum(y))
     x = np.arange(20.0)[::2]

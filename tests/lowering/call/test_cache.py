@@ -89,6 +89,7 @@ def test_the_faster_thread_wins():
     assert two.closed and f.specialisations == (one,)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_the_process_has_a_bound(monkeypatch):
     gc.collect()
     others = sum(len(c) for c in cache._caches)

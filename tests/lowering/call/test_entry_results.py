@@ -248,6 +248,7 @@ def test_a_constructor_that_raises(path):
 
 # ------------------------------------------------------------------------------------------------------------- ownership
 
+@pytest.mark.sweep(2, days=True)
 def test_reference_counts_are_exact():
     arguments = Arguments(NESTED, keywords=(("k", ArrayIn(F64, (1,), 6)),),
                           given=((np.zeros(2), ArrayIn(F64, (2,), 7)),))

@@ -55,6 +55,7 @@ def test_small_results_do_not_go_there():
     assert pool().kept == 0
 
 
+@pytest.mark.sweep(2, days=True)
 def test_what_is_kept_is_bounded():
     sizes = [N + k for k in range(BLOCKS + 3)]
     functions = [calling(identity(ArrayIn(F64, (n,), 0))) for n in sizes]
@@ -65,6 +66,7 @@ def test_what_is_kept_is_bounded():
         assert np.array_equal(f(np.full(n, 2.0))[0], np.full(n, 2.0))
 
 
+@pytest.mark.sweep(2, days=True)
 def test_results_can_be_resized_and_counted():
     f, x = calling(identity(ArrayIn(C128, (2, N // 4), 0))), np.ones((2, N // 4), "c16")
     y, = f(x)
@@ -80,6 +82,7 @@ def test_results_can_be_resized_and_counted():
     assert sys.getrefcount(handler) == before and pool().kept == LARGE
 
 
+@pytest.mark.sweep(2, days=True)
 def test_a_failure_after_it_was_taken():
     out = Node(tuple, (ArrayOut(0, F64, (N,)), ArrayOut(1, F64, (1 << 48,))))
     f, x = calling(copies(Arguments((ArrayIn(F64, (N,), 0),)), out, {0: 0, 1: 0})), np.zeros(N)

@@ -131,6 +131,7 @@ class Random:
         values.append(got)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_random_loops(seed):
     before, after = Random(seed).kernel(), Random(seed).kernel()

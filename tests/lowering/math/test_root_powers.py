@@ -73,6 +73,7 @@ def test_special_values(y, dtype):
     assert np.array_equal(np.signbit(found)[sure], np.signbit(wanted)[sure])
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("y", ROOT_POWERS)
 def test_gradients(y):
     tg.check_grads(lambda x: np.sum(x ** y), (np.random.default_rng(0).random(40) + 0.5,), order=2)

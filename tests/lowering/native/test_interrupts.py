@@ -138,6 +138,7 @@ def test_fork_while_another_thread_compiles(outcome):
     """) == "0\n"
 
 
+@pytest.mark.sweep(2, days=True)
 def test_signals_in_the_middle_of_a_parallel_loop(outcome):
     """An exception of the handler comes out, whichever chunk runs, and the pool serves again; a handler may call, and fork."""
     assert outcome("""

@@ -167,6 +167,7 @@ def smooth(x):
     return np.sum(y * y)
 
 
+@pytest.mark.sweep(3, days=True)
 def test_derivatives_of_stencils():
     tg.check_grads(smooth, (X * 0.3,), order=2)
 
@@ -215,6 +216,7 @@ def _twice(x):
     return a, b, total
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("dtype", ["f4", "f8", "c16", "i4"])
 @pytest.mark.parametrize("shape,lo,hi", [((400,), 1, 1), ((20, 19), 1, 2), ((20, 19), 3, 0), ((8, 9, 7), 1, 1), ((300,), 0, 1),
                                          ((2, 200), 0, 0), ((2, 300), 1, 0), ((20, 19), 8, 8)])
@@ -240,6 +242,7 @@ def test_borders_in_a_loop(shape):
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.sweep(3, days=True)
 def test_gradient_of_borders():
     x, v = np.random.default_rng(2).standard_normal((2, 18, 17)) * 0.3
 

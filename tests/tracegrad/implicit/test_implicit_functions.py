@@ -59,6 +59,7 @@ def test_derivatives():
     assert tg.grad(lambda x0: tg.implicit.root(lambda x: x**3 - 2.0, x0))(1.0) == 0.0
 
 
+@pytest.mark.sweep(3, days=True)
 def test_in_compiled_code():
     a = np.array([1.0, 8.0, 27.0])
     np.testing.assert_allclose(tg.vmap(cube_root)(a), [1, 2, 3], rtol=1e-14)

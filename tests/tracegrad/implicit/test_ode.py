@@ -38,6 +38,7 @@ def test_derivatives():
     assert along == pytest.approx((up - down) / 2e-5, rel=1e-6)
 
 
+@pytest.mark.sweep(3, days=True)
 def test_second_order():
     tg.check_grads(lambda p: np.sum(tg.implicit.odeint(prey, Y0, T[:2], p, steps=5)[-1]**2), (P,), order=2)
 

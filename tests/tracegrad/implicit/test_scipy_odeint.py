@@ -34,6 +34,7 @@ def test_values(f, args, bound):
     np.testing.assert_allclose(found, expected, rtol=bound, atol=bound)
 
 
+@pytest.mark.sweep(3, days=True)
 def test_derivatives():
     with tg.disable_jit():
         tg.check_grads(lambda y, p: odeint(prey, y, T, (p,))[1:], (Y0, P))

@@ -124,6 +124,7 @@ def test_both_sides_of_a_branch_on_values():
     check(scratch, u, entries=29 * 2)
 
 
+@pytest.mark.sweep(3, days=True)
 def test_recurrences_and_reductions():
     x = RNG.standard_normal(12)
     check(lambda x: np.cumsum(x * x), x, entries=78)
@@ -150,6 +151,7 @@ def test_what_has_no_derivative_is_not_there():
 MATRIX = np.eye(7) - np.eye(7, k=2)
 
 
+@pytest.mark.sweep(3, days=True)
 def test_products_with_known_zeros():
     x = RNG.standard_normal(7)
     check(lambda x: MATRIX @ np.sin(x), x, entries=12)
@@ -169,6 +171,7 @@ def test_transforms():
     check(lambda x: np.fft.irfft(np.fft.rfft(x.reshape(3, 4)) * 2.0), x, entries=3 * 16)
 
 
+@pytest.mark.sweep(3, days=True)
 def test_positions():
     x = RNG.standard_normal(8)
     index = np.array([3, 3, 0, 7])
@@ -195,6 +198,7 @@ def test_positions():
     check(lambda x: x[x > 0].sum() * x, x, entries=64)
 
 
+@pytest.mark.sweep(3, days=True)
 def test_loops_that_may_end_early():
     """Their counters are known all the same."""
     def stopped(x):

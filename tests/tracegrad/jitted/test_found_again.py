@@ -79,6 +79,7 @@ def test_options_are_told_apart():
     assert first(np.ones((2, 3)), X).tolist() == [14.0, 14.0] and tg.vmap(f, axes)(X, np.ones((4, 3))).shape == (4,)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_functions_made_anew_share_kernels():
     assert compilations(lambda: [tg.grad(scaled(3.5))(X) for _ in range(5)]) == 1
     assert compilations(lambda: [tg.grad(tg.grad(lambda t: t**5))(2.0) for _ in range(5)]) == 1

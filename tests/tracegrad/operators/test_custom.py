@@ -123,6 +123,7 @@ def test_in_loops_and_branches():
     tg.check_grads(lambda x: loop(x, 9), (x,), order=2)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_in_a_while_loop_over_an_array_written_in_place():
     def f(a, x):
         a = a.copy()
@@ -262,6 +263,7 @@ def test_derivatives_inside_of_traced_code():
     tg.check_grads(f, (x,), order=2)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_nested_rules():
     @tg.custom_vjp
     def outer(x):

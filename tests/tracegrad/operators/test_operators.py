@@ -449,6 +449,7 @@ def test_stop_gradient():
 
 # --- check_grads ------------------------------------------------------------------------------------------------------
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(
     "f, args",
     [

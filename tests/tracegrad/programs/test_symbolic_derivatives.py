@@ -58,6 +58,7 @@ def test_pullbacks_of_numbers(program):
     assert first.cache_info().misses == 2 and {s.origin for s in first.specializations} == {"symbolic"}
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("program", VECTORS, ids=lambda f: f.__name__)
 def test_both_halves_of_arrays(program):
     f = tg.jit(program, shapes="symbolic")
@@ -114,6 +115,7 @@ def test_cotangents_of_another_length():
         np.testing.assert_array_equal(pull(np.ones(n))[0], np.full(n, 2.0))
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("program", VECTORS, ids=lambda f: f.__name__)
 def test_jacobians(program):
     f = tg.jit(program, shapes="symbolic")
@@ -132,6 +134,7 @@ def test_jacobians(program):
         assert op.cache_info().misses == 1
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)
 def test_hessians(program):
     f = tg.jit(program, shapes="symbolic")

@@ -77,6 +77,7 @@ def methods(x, k):
     return last, found, sum(rows[k]), max(rows[k]), sorted(rows[k])[0], len(rows)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_methods():
     compiled = tg.jit(methods)
     for k in (0, -2):

@@ -373,6 +373,7 @@ def paired(values, key):
     return [key(v) for v in kept(values)]
 
 
+@pytest.mark.sweep(3, days=True)
 def test_one_helper_makes_lists_and_dicts_of_another_type_for_each_caller():
     """Ints that do not fit in a float would come back as others."""
     def fn(ints, x):

@@ -1,4 +1,8 @@
 """An entry of a list of run-time length that is also what a name holds: right while nobody writes to it, else refused."""
+import heapq
+from collections import deque
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
@@ -97,3 +101,93 @@ def test_a_write_to_an_entry_under_another_name_is_refused(fn):
 @pytest.mark.parametrize("fn", [not_written, bound_anew, copies])
 def test_what_shares_no_write_is_as_python(fn):
     np.testing.assert_equal(tg.jit(fn)(X.copy()), fn(X.copy()))
+
+
+@dataclass
+class Pair:
+    a: float
+    b: float
+
+
+def writes_into_an_entry(x):
+    out = []
+    for v in x:
+        if v > 0:
+            out.append([v, 1.0])
+    out[0][1] = 5.0
+    return out
+
+
+def changes_what_it_appended(x):
+    out, row = [], [0.0, 0.0]
+    for v in x:
+        if v > 0:
+            out.append(row)
+    row[1] = 5.0
+    return out
+
+
+def writes_while_it_runs_over_them(x):
+    out = []
+    for v in x:
+        if v > 0:
+            out.append({"a": v})
+    for entry in out:
+        entry["a"] += 1.0
+    return out
+
+
+def assigns_an_attribute(x):
+    out = []
+    for v in x:
+        if v > 0:
+            out.append(Pair(v, 1.0))
+    out[-1].b = 5.0
+    return [p.b for p in out]
+
+
+def writes_into_the_last_of_a_deque(x):
+    d = deque()
+    for v in x:
+        if v > 0:
+            d.append([v, 1.0])
+    d[-1][0] = 9.0
+    return list(d)
+
+
+@pytest.mark.parametrize("fn", [writes_into_an_entry, changes_what_it_appended, writes_while_it_runs_over_them,
+                                assigns_an_attribute, writes_into_the_last_of_a_deque])
+def test_an_entry_of_a_list_of_run_time_length_is_not_changed(fn):
+    """The list holds what was entered, and would not see it."""
+    with pytest.raises(tg.UnsupportedError, match="that is an entry of a list whose length is known only at run time"):
+        tg.jit(fn)(np.array([1.0, -1.0, 2.0]))
+
+
+def test_an_entry_is_replaced():
+    def fn(x):
+        out = []
+        for v in x:
+            if v > 0:
+                out.append([v, 1.0])
+        out[0] = [out[0][0], 5.0]
+        return out
+
+    x = np.array([1.0, -1.0, 2.0])
+    assert tg.jit(fn)(x) == fn(x)
+
+
+def test_what_was_taken_out_may_be_changed():
+    def fn(x):
+        out, d, h = [], deque(), []
+        for v in x:
+            if v > 0:
+                out.append([v, 1.0])
+                d.append([v, 2.0])
+                heapq.heappush(h, [v, 3.0])
+        for entry in (out.pop(0), d.popleft(), heapq.heappop(h)):
+            entry[1] += 4.0
+            out.append(entry)
+        return out
+
+    x = np.array([1.0, -1.0, 2.0])
+    assert tg.jit(fn)(x) == fn(x)

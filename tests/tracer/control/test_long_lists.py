@@ -90,6 +90,7 @@ def named(items):
     return lines
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", [mixed, largest, kept, pairs, counted, two_of, products, first_large, types_kept, written, named])
 @pytest.mark.parametrize("n", LENGTHS)
 @pytest.mark.parametrize("make", [list, tuple])

@@ -51,6 +51,7 @@ def narrowed(x, shifts):
 PROGRAMS = [diagonals, either_way, known_or_not, none_or_one, narrowed]
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("f", PROGRAMS, ids=lambda f: f.__name__)
 def test_values_and_derivatives(f):
     compiled = tg.jit(f)

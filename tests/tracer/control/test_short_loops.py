@@ -147,6 +147,7 @@ def test_copies_where_they_are_less_work(f):
         assert loops(f, X) == 0
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", CASES)
 def test_results_and_slopes_are_those_of_copies(name):
     f = CASES[name]

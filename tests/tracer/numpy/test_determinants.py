@@ -145,6 +145,7 @@ def test_units(n, rank, rows):
     assert error(forward(a * units, d * units) * units, bend) < 1e-12 * n
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("exponent", [-1, 1])
 @pytest.mark.parametrize("n", [4, 5, 8, 32])
 def test_large_and_small_elements(n, exponent):
@@ -235,6 +236,7 @@ def test_complex(kind):
     np.testing.assert_allclose(found[1], -slope.imag, atol=tight["rtol"] * np.abs(slope).max())
 
 
+@pytest.mark.sweep(3, days=True)
 def test_lengths_that_are_not_known():
     rng = np.random.default_rng(10)
     a = whole(rng, 9, 9)

@@ -73,6 +73,7 @@ def test_derivatives(name):
     tg.check_grads(total, (x, u, LOC, SCALE, *shapes), order=1)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", DISCRETE)
 def test_derivatives_of_discrete_ones(name):
     d, shapes = getattr(ss, name), DISCRETE[name]
@@ -131,6 +132,7 @@ def test_multivariate_normal_on_a_space(cov):
                        (coordinates, mean, 1.3), order=2)
 
 
+@pytest.mark.sweep(4, days=True)
 def test_multivariate_normal_as_its_space_turns():
     mean, coordinates = np.arange(4.0), RNG.standard_normal((3, 2))
     with tg.disable_jit():

@@ -90,6 +90,7 @@ def test_lengths_of_nothing_at_run_time():
         as_numpy(lambda x, least: np.pad(x[x > least], 2, mode="edge"), LINE, least)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_the_same_on_a_checked_heap():
     """Once more where freed and fresh memory is filled with a pattern and the heap's records are checked."""
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not checked_heap", __file__],
