@@ -33,12 +33,22 @@ def larger(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value
     return results
 
 
+def smaller(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
+    """min(q, 0) = 0 of the same."""
+    results = copy_op(builder, op, mapping)
+    for x, other in itertools.permutations(mapped(op.operands, mapping)):
+        c = number(other)
+        if isinstance(c, float) and least(x) == c:
+            return stated(builder, results, builder.expr(other))
+    return results
+
+
 def chosen(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
-    """where(q > c, q, c) = q of a q that is never less than c."""
+    """where(q > c, q, c) = where(q >= c, q, c) of a q that is never less than c: q, or c where q is NaN."""
     results = copy_op(builder, op, mapping)
     condition, x, other = mapped(op.operands, mapping)
     c, asked = number(other), condition.op
     if not isinstance(c, float) or asked is None or asked.defn.name not in ("gt", "ge"):
         return results
     found = asked.operands[0] is x and number(asked.operands[1]) == c and x.type.dims == results[0].type.dims and least(x) == c
-    return stated(builder, results, builder.expr(x)) if found else results
+    return stated(builder, results, builder.expr(builder("select", builder("ge", x, other), x, other))) if found else results

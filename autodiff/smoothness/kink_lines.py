@@ -1,12 +1,11 @@
-"""Kinks along one line: |x| and |c x|, |x - y| and |y - x|, whose products are squares.
+"""Kinks along one line: |x| and |c x|, |x - y| and |y - x|, whose products are smooth.
 
-    |x - y| |y - x| = (x - y)²              |x| |c x| = |c| x²
+    |x - y| |y - x| = -(x - y) (y - x)              |x| |c x| = ±x (c x)
 """
 from __future__ import annotations
 
 import itertools
 import math
-from typing import Any
 
 from ...ir.analysis.patterns import number
 from ...ir.build import Builder, Expr, key_of
@@ -14,30 +13,30 @@ from ...ir.core import Value
 
 
 def alike(b: Builder, kinks: dict[Value, int]) -> list[Expr]:
-    """|x - y| |y - x| → (x - y)², and |x| |c x| → |c| x²; the exponents of such kinks become less."""
+    """|u| |v| → ±u v of u and v along one line; the exponents of such kinks become less."""
     parts: list[Expr] = []
     lines = {kink: _line(kink) for kink, exponent in kinks.items() if exponent % 2}
     for (one, u), (other, v) in itertools.combinations(lines.items(), 2):
-        if u is None or v is None or u[0] != v[0] or not kinks[one] % 2 or not kinks[other] % 2:
+        if u is None or v is None or u[:2] not in (v[:2], v[1::-1]) or not kinks[one] % 2 or not kinks[other] % 2:
             continue
-        x = b.expr(u[1])
-        parts.append(x * x * abs(v[2] / u[2]))
+        product = b.expr(one.maker.operands[0]) * b.expr(other.maker.operands[0])
+        parts.append(product if (u[2] == v[2]) == (u[:2] == v[:2]) else -product)
         kinks[one], kinks[other] = kinks[one] - 1, kinks[other] - 1
     return parts
 
 
-def _line(kink: Value) -> tuple[Any, Value, float] | None:
-    """(what tells a line from others, x, c) of a kink |x|, where x is c times what is told."""
+def _line(kink: Value) -> tuple[object, object, bool] | None:
+    """(x, y, whether c is negative) of a kink |c (x - y)|, by their keys; y is None of |c x|."""
     op = kink.maker
     if op.defn.name != "abs" or op.operands[0].type.dtype.complex:
         return None
-    (x,), c = op.operands, 1.0
-    v = x
+    (v,), negative = op.operands, False
     while (found := multiple(v)) is not None:
-        v, c = found[0], c * found[1]
+        v, negative = found[0], negative != (found[1] < 0)
     if v.op is not None and v.op.defn.name == "sub":
-        return frozenset(map(key_of, v.op.operands)), x, c
-    return key_of(v), x, c
+        x, y = map(key_of, v.op.operands)
+        return x, y, negative
+    return key_of(v), None, negative
 
 
 def multiple(v: Value) -> tuple[Value, float] | None:

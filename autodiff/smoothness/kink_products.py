@@ -25,7 +25,7 @@ from ...ir.build import Builder, Expr, key_of
 from ...ir.clone import copy_op, mapped
 from ...ir.core import Op, Value
 from ..rules.nonfinite_partials import least
-from .bounded_choices import chosen, larger, stated
+from .bounded_choices import chosen, larger, smaller, stated
 from .even_functions import EVEN, ODD, even, odd_share
 from .joined_kinks import is_joined, square
 from .joined_kinks import parts as parts_of
@@ -472,7 +472,7 @@ def _root_of_power(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tup
 
 
 STATED = with_lost({"mul": _product, "hypot": _hypot, "copysign": _signed, "abs": _modulus_of, "pow": _power, "dot": _inner,
-          "max": larger, "select": chosen,
+          "max": larger, "min": smaller, "select": chosen,
           **dict.fromkeys(("sqrt", "root", "cbrt"), _root_of_power),
           **dict.fromkeys(("cosh", "j0", "bessel_i"), _even_function),
           "sin": _undoing(None), "cos": _undoing(_even_function)}, copy_op)

@@ -218,8 +218,9 @@ class _Series:
             memo: dict[Value, Value | None] = {}
             slope = self._slope(g, kink, memo)
             bend = None if slope is None else self._slope(slope, kink, memo)
-            if slope is not None:
-                total = self._plus(total, source, b("select", at, slope, zero))
+            if slope is not None:                              # away from 0 nothing of r counts: its slope may be NaN there
+                there = b("select", at, source, b.const(0, source.type.dtype))
+                total = self._plus(total, there, b("select", at, slope, zero))
             if bend is not None:
                 square, half = self.squares[kink], b("mul", bend, b.const(0.5, bend.type.dtype))
                 factor = b("select", at, half, zero)

@@ -89,8 +89,10 @@ class _Pairs:
         if self.places.get(op) not in self.pairs:
             return results
         x, y = mapped(op.operands, mapping)
-        twice = b(_CHOICES[op.defn.name], b("add", x, y), self._size(b, op, mapping))
-        return b.emit("surrogate", results[0], b("mul", twice, b.const(0.5, twice.type.dtype)))
+        size = self._size(b, op, mapping)
+        twice = b(_CHOICES[op.defn.name], b("add", x, y), size)
+        half = b("mul", twice, b.const(0.5, twice.type.dtype))
+        return b.emit("surrogate", results[0], b("select", b("isnan", size), results[0], half))        # x = y = infinity
 
 
 def _place(op: Op) -> frozenset | None:

@@ -22,6 +22,11 @@ def lu_factors(a: Any) -> Any:
     return boxes.array(lu), boxes.array(builder.cast(order, boxes.I64))
 
 
+def is_known(x: Any) -> bool:
+    """Whether a number is known while compiling."""
+    return not isinstance(x, boxes.Box)
+
+
 def footprint_of(x: Any) -> tuple[tuple[int, ...], list[bool]]:
     """The shape of a footprint of a filter and which of its places count, in order: known while compiling."""
     if isinstance(x, boxes.Box):

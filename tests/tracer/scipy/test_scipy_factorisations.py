@@ -9,6 +9,7 @@ RNG = np.random.default_rng(1)
 A, TALL = RNG.standard_normal((4, 4)), RNG.standard_normal((5, 3))
 Z, WIDE = A + 1j * A[::-1] * 0.7, TALL.T.copy()
 UPPER = np.array([[0, 0.3, -0.2, 0.4, 0.1], [3.0, 4, 5, 4, 3]])
+WHOLE = np.array([[2, 1], [0, 3]])
 LOWER = np.array([[3.0, 4, 5, 4, 3], [0.3, -0.2, 0.4, 0.1, 0]])
 
 # name -> (function, the matrices that it is tried with)
@@ -28,6 +29,7 @@ CASES = {
                                sl.eigvalsh_tridiagonal(a[0], a[1, :3], select="i", select_range=(1, 2))), (A,)),
     "eig_banded": (lambda a: (sl.eig_banded(a, eigvals_only=True), sl.eig_banded(a)[0]), (UPPER,)),
     "powers": (lambda a: (sl.fractional_matrix_power(a, 3), sl.fractional_matrix_power(a, -1)), (A,)),
+    "powers of whole numbers": (lambda a: (sl.fractional_matrix_power(a, 2),), (WHOLE, WHOLE.astype(np.float32))),
     "cho_solve_banded": (lambda a: (sl.cho_solve_banded((sl.cholesky_banded(a), False), np.arange(5.0)),), (UPPER,)),
     "cho_solve_banded lower": (lambda a: (sl.cho_solve_banded((a, True), np.arange(5.0)),), (LOWER,)),
 }
@@ -44,6 +46,23 @@ def test_values_and_derivatives(name):
     weights = 1 + np.arange(np.size(f(matrices[0])[0])).reshape(np.shape(f(matrices[0])[0])) * 0.1
     start = matrices[0] + (np.array([[0.1], [0.0]]) if name.startswith("cholesky_banded ") else 0.0)
     tg.check_grads(lambda a: np.sum(weights * f(a)[0]), (start,), order=1)
+
+
+def test_powers_that_run_time_knows():
+    a, power = A @ A.T + np.eye(4), tg.jit(sl.fractional_matrix_power)
+    for t in (0.3, 2.0, 3):
+        np.testing.assert_allclose(power(a, t), sl.fractional_matrix_power(a, t), rtol=1e-9)
+    found, right = tg.jit(sl.signm)(A.astype(np.float32)), sl.signm(A.astype(np.float32))
+    np.testing.assert_allclose(found, right, rtol=1e-3)
+    assert found.dtype == right.dtype
+
+
+def test_lower_and_upper_of_deficient_rank():
+    """A pivot of 0 leaves a column of zeros."""
+    f = tg.jit(lambda a: sl.lu(a))
+    for a in (np.outer([1.0, 2, 3, 4], [1.0, 1]), np.zeros((4, 2))):
+        for found, right in zip(f(a), sl.lu(a)):
+            np.testing.assert_allclose(found, right, atol=1e-15)
 
 
 def test_tests_of_structure():

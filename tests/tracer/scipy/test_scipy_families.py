@@ -101,12 +101,18 @@ def test_roots_of_what_depends_on_an_argument():
 @pytest.mark.parametrize("f", [
     lambda a: ss.gamma(a).stats(moments="mvsk"), lambda a: ss.norm.stats(a, 2.0), lambda a: ss.t.stats(a + 5.5, moments="sk"),
     lambda a: ss.beta(a, 2.0).stats(), lambda a: ss.binom.stats(10, a / 5, moments="mvk"),
+    lambda a: ss.norm(0.0, a).stats("mv"),
     lambda a: ss.norm(a).interval(confidence=0.9), lambda a: (ss.norm(loc=a).cdf(x=0.3), ss.norm(0.0, a).ppf(q=0.3))])
 def test_moments_and_named_arguments(f):
     found, right = tg.jit(f)(1.3), f(1.3)
     assert [type(v) for v in found] == [type(v) for v in right]
     np.testing.assert_allclose(found, right, rtol=1e-12)
     tg.check_grads(lambda a: sum(f(a)), (1.3,), order=1)
+
+
+def test_moments_without_a_formula():
+    with pytest.raises(tg.UnsupportedError, match="skewness"):
+        tg.jit(lambda a: ss.weibull_min(a).stats(moments="s"))(1.3)
 
 
 FROZEN = ss.norm(0.5, 2.0)

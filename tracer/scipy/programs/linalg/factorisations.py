@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...primitives import is_known
 from .over_numpy import _adjoint, _doubled, _ready, _square, cholesky, expm, logm, solve_banded
 
 
@@ -195,7 +196,8 @@ def eigvalsh_tridiagonal(d: Any, e: Any, select: str = "a", select_range: Any = 
 def signm(A: Any, disp: Any = None) -> Any:
     """Newton's iteration X <- (X + X^-1) / 2 (Higham, Functions of Matrices, 5.3), scaled by the size of X while that
     is far from its limit. It converges quadratically, and its derivatives with it: the program itself is differentiated."""
-    x = _doubled(_square(_ready(A)))
+    a = _square(_ready(A))
+    x = _doubled(a)
     steps, last, close = 0, False, False
     while not last and steps < 100:
         inverse = np.linalg.inv(x)
@@ -206,12 +208,11 @@ def signm(A: Any, disp: Any = None) -> Any:
         close = np.linalg.norm(following - x) <= 1e-10 * np.linalg.norm(following)
         x = following
         steps += 1
-    return x
+    return x.astype(a.dtype)
 
 
 def fractional_matrix_power(A: Any, t: Any) -> Any:
     """A^t = exp(t log A), for A without eigenvalues on the negative real axis."""
-    a = _square(_ready(A))
-    if isinstance(t, (int, float)) and t == int(t):
-        return np.linalg.matrix_power(a, int(t))
-    return expm(t * logm(a))
+    if isinstance(t, int) or (is_known(t) and t == int(t)):
+        return np.linalg.matrix_power(np.asarray(A), int(t))
+    return expm(t * logm(A))

@@ -167,13 +167,15 @@ def lu_solve(lu_and_piv: Any, b: Any, trans: int = 0, overwrite_b: bool = False,
 
 def _lower_upper(a: Any) -> tuple[Any, Any, Any]:
     """(lower, upper, the order of rows). Of a wide matrix the square part on the left is factored, and U = L^-1 P A; of a tall
-    one the rows that pivots choose, which are those of the matrix with columns of zeros, and L = P A U^-1 below them."""
+    one the rows that pivots choose, which are those of the matrix with columns of zeros, and L = P A U^-1 below them; L is 0
+    in the columns of pivots that are 0."""
     m, n = a.shape
     if m > n:
         order = lu_factors(stopped(np.concatenate((a, np.zeros((m, m - n), a.dtype)), axis=1)))[1]
         rows = a[order]
         lower, upper, inner = _lower_upper(rows[:n])
-        below = np.swapaxes(solve_triangular(upper, np.swapaxes(rows[n:], 0, 1), 1, False, check_finite=False), 0, 1)
+        pivots = upper + np.diag((np.diag(upper) == 0).astype(upper.dtype))
+        below = np.swapaxes(solve_triangular(pivots, np.swapaxes(rows[n:], 0, 1), 1, False, check_finite=False), 0, 1)
         return np.concatenate((lower, below), axis=0), upper, np.concatenate((order[:n][inner], order[n:]))
     factors, order = lu_factors(a[:, :m])
     lower, upper = np.tril(factors, -1) + np.eye(m, dtype=a.dtype), np.triu(factors)

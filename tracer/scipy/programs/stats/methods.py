@@ -127,6 +127,8 @@ def _stats(family: Any, *args: Any, moments: str = "mv", **kwargs: Any) -> Any:
     for letter, name in (("s", "skewness"), ("k", "kurtosis")):
         if letter in moments:
             shapes, loc, scale = _parsed(family, args, kwargs)
+            if not hasattr(family, name):
+                raise NotImplementedError(f"the {name} of such a distribution cannot be compiled: call it outside the function")
             value = getattr(family, name)(*shapes) + loc * 0.0
             found.append(np.where(family.valid(*shapes) & (scale > 0), value, np.nan)[()])
     return found[0] if len(found) == 1 else tuple(found)
@@ -232,10 +234,14 @@ class Frozen:
 
 
 _FIRST = {"interval": "confidence", "moment": "order", "ppf": "q", "isf": "q", "pmf": "k", "logpmf": "k"}
+_LAST = {"stats": "moments"}
 
 
 def before_parameters(name: str, xs: tuple, more: dict) -> tuple[tuple, dict]:
-    """What a method of a frozen distribution is given: its first argument by its place, as parameters follow it."""
+    """What a method of a frozen distribution is given: its first argument by its place, as parameters follow it,
+    or by its name, where it follows them."""
+    if name in _LAST and xs:
+        return (), {**more, _LAST[name]: xs[0]}
     first = _FIRST.get(name, "x")
     return ((more[first],), {k: v for k, v in more.items() if k != first}) if not xs and first in more else (xs, more)
 
