@@ -24,8 +24,7 @@ from ...ir.analysis.patterns import number
 from ...ir.build import Builder, Expr, key_of
 from ...ir.clone import copy_op, mapped
 from ...ir.core import Op, Value
-from ..rules.nonfinite_partials import least
-from .bounded_choices import chosen, larger, smaller, stated
+from .bounded_choices import beside, chosen, larger, smaller, stated
 from .even_functions import EVEN, ODD, even, odd_share
 from .joined_kinks import is_joined, square
 from .joined_kinks import parts as parts_of
@@ -434,11 +433,12 @@ def _hypot(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value
 
 
 def _modulus_of(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
-    """|r| = r of a root, and of a square."""
+    """|r| = r of a root, and of a square; |-r| = r of a square."""
     results = copy_op(builder, op, mapping)
     (x,) = mapped(op.operands, mapping)
     root = x.op is not None and x.op.defn.name in _NEVER_NEGATIVE and not x.type.dtype.complex
-    return stated(builder, results, builder.expr(x)) if root or least(x) == 0 else results
+    side = 1 if root else beside(x, 0.0) if not x.type.dtype.complex else 0
+    return stated(builder, results, builder.expr(x) if side > 0 else -builder.expr(x)) if side else results
 
 
 def _signed(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:

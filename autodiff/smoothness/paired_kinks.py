@@ -4,18 +4,34 @@
 
 max(x, y) and min(x, y) are (x + y ± |x - y|) / 2. Where they cancel with each other or with |x - y| in functions that bend, as
 in max(x, y) + log1p(exp(-|x - y|)), the series of kink_series.py is one in all of them, so it has to see them as one kink.
-|y - x| and |-x| have the bits of |x - y| and |x|, and are the same kink.
+|y - x| and |-x| have the bits of |x - y| and |x|, and are the same kink; |c x| is |c| |x|.
 """
 from __future__ import annotations
+
+import math
+from typing import NamedTuple
 
 from ...ir.analysis.patterns import number
 from ...ir.build import Builder, key_of
 from ...ir.clone import copy_op, copy_region, mapped
 from ...ir.core import Block, Op, Value
+from .kink_lines import multiple
 from .sides import bends
 
 _CHOICES = {"max": "add", "min": "sub"}        # the sign of |x - y|
 _NONE: frozenset[frozenset] = frozenset()
+
+
+class _Place(NamedTuple):
+    """Where a kink is. x and y: of |x - y| and of the choices; y None: 0. factor: c of |c (x - y)|."""
+
+    x: Value
+    y: Value | None = None
+    factor: float = 1.0
+
+    @property
+    def key(self) -> frozenset:
+        return frozenset((key_of(self.x), 0 if self.y is None else key_of(self.y)))
 
 
 def paired(body: Block) -> Block:
@@ -32,6 +48,7 @@ class _Pairs:
     def __init__(self, body: Block):
         self.pairs: set[tuple[Block, frozenset]] = set()
         self.places: dict[Op, tuple[Block, frozenset]] = {}
+        self.of: dict[Op, _Place] = {}
         self.sizes: dict[tuple[Block, frozenset], Value] = {}              # in the copy: |x - y|
         self._collect(body)
         seen: dict[tuple[Block, frozenset], set] = {}
@@ -45,8 +62,8 @@ class _Pairs:
         for op in block.ops:
             for region in op.regions:
                 self._collect(region)
-            if (key := _place(op)) is not None:
-                self.places[op] = block, key
+            if (place := _place(op)) is not None:
+                self.places[op], self.of[op] = (block, place.key), place
 
     def _bent(self, body: Block, several: set) -> set:
         """The places of which functions bend."""
@@ -69,17 +86,21 @@ class _Pairs:
     # --- rules of the copy
 
     def _size(self, b: Builder, op: Op, mapping: dict[Value, Value]) -> Value:
-        """|x - y|, once in a block."""
-        place = self.places[op]
+        """|x - y|, once in a block, times the factor."""
+        place, (x, y, factor) = self.places[op], self.of[op]
         if place not in self.sizes:
-            x, y = mapped(op.operands, mapping)
-            self.sizes[place] = b("abs", x if number(y) == 0 else y if number(x) == 0 else b("sub", x, y))
-        return self.sizes[place]
+            (x,) = mapped([x], mapping)
+            self.sizes[place] = b("abs", x if y is None else b("sub", x, *mapped([y], mapping)))
+        size = self.sizes[place]
+        return size if factor == 1 else b("mul", size, b.const(factor, size.type.dtype))
 
     def modulus(self, b: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         place = self.places.get(op)
         if place is None or place not in self.pairs:
             return copy_op(b, op, mapping)
+        if self.of[op].factor != 1:
+            (found,) = copy_op(b, op, mapping)
+            return b.emit("surrogate", found, self._size(b, op, mapping))
         if place not in self.sizes:
             (self.sizes[place],) = copy_op(b, op, mapping)
         return (self.sizes[place],)
@@ -95,8 +116,8 @@ class _Pairs:
         return b.emit("surrogate", results[0], b("select", b("isnan", size), results[0], half))        # x = y = infinity
 
 
-def _place(op: Op) -> frozenset | None:
-    """x and y of max(x, y), min(x, y) and |x - y|, of real arrays of the same dimensions."""
+def _place(op: Op) -> _Place | None:
+    """That of max(x, y), min(x, y) and |x - y|, of real arrays of the same dimensions."""
     name, (x, *others) = op.defn.name, op.operands or (None,)
     if name not in ("abs", *_CHOICES) or x is None or not x.type.dtype.inexact or x.type.dtype.complex:
         return None
@@ -105,14 +126,15 @@ def _place(op: Op) -> frozenset | None:
     if y is not None and number(y) != 0:
         x, y = (y, x) if number(x) == 0 else (x, y)
     if y is not None and number(y) != 0:
-        return frozenset((key_of(x), key_of(y))) if x.type.dims == y.type.dims == dims and not _opposite(x, y) else None
+        return _Place(x, y) if x.type.dims == y.type.dims == dims and not _opposite(x, y) else None
     if x.type.dims != dims:
         return None
-    while x.op is not None and x.op.defn.name == "neg":
-        (x,) = x.op.operands
+    factor = 1.0
+    while (found := multiple(x)) is not None and found[0].type.dims == dims and math.isfinite(1 / (factor * abs(found[1]))):
+        x, factor = found[0], factor * abs(found[1])
     if x.op is not None and x.op.defn.name == "sub" and x.op.operands[0].type.dims == x.op.operands[1].type.dims:
-        return frozenset(map(key_of, x.op.operands))
-    return frozenset((key_of(x), 0))
+        return _Place(*x.op.operands, factor)
+    return _Place(x, None, factor)
 
 
 def _opposite(x: Value, y: Value) -> bool:

@@ -15,6 +15,8 @@ as a penalty does, keeps the mean: asked for are functions that bend.
 """
 from __future__ import annotations
 
+import math
+
 from ...ir.analysis.patterns import number
 from ...ir.build import Builder, key_of
 from ...ir.clone import copy_op, copy_region, mapped
@@ -200,16 +202,19 @@ def _signed_sizes(op: Op) -> list[tuple[Value, Value, float]]:
         return [(op.operands[1], op.operands[0], 1.0)] if _is_written(op) else []
     if op.defn.name != "mul" or not _is_written(op):
         return []
-    signs = [(_under_sign(s), g) for s, g in (op.operands, op.operands[::-1]) if s.type.dims == g.type.dims]
-    return [(found[0], g, found[1]) for found, g in signs if found is not None]
+    return [(x, g, c) for s, g in (op.operands, op.operands[::-1]) if s.type.dims == g.type.dims
+            for x, c in _under_sign(s) if x.type.dims == g.type.dims]
 
 
-def _under_sign(v: Value) -> tuple[Value, float] | None:
-    """(x, c) of c sign(x)."""
-    c = 1.0
-    while v.op is not None and v.op.defn.name in ("neg", "mul"):
-        found = multiple(v)
-        if found is None:
-            return None
+def _under_sign(v: Value) -> list[tuple[Value, float]]:
+    """(x, c) of c sign(x); of sign(-2 y) also (y, -1)."""
+    c, forms = 1.0, []
+    while (found := multiple(v)) is not None:
         v, c = found[0], c * found[1]
-    return (v.op.operands[0], c) if v.op is not None and v.op.defn.name == "sign" else None
+    if v.op is not None and v.op.defn.name == "sign":
+        (x,) = v.op.operands
+        forms.append((x, c))
+        while (found := multiple(x)) is not None:
+            x, c = found[0], math.copysign(c, c * found[1])
+            forms.append((x, c))
+    return forms

@@ -72,6 +72,14 @@ TABLE = {
     "ties of infinities": (lambda x: np.exp(np.minimum(x, 2 * x)) + np.exp(np.maximum(x, 2 * x)),
                            [0.0, -np.inf], [3, 0], [5, 0]),
     "logaddexp, guarded": (guarded_logaddexp, [0.0, np.inf, -np.inf], 1.5, [0.25, 0, 0]),
+    "a modulus and its double": (lambda x: np.exp(-np.abs(x)) / (1 + np.exp(-np.abs(-2 * x))), [0.0, -0.0], 0, -0.5),
+    "multiples in functions": (lambda x: np.exp(-2 * np.abs(x)) * (1 + np.abs(-2.0 * x)), [0.0], 0, -4),
+    "softplus by another length": (lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(3 * x))) / 3, [0.0], 0.5, 0.75),
+    "chosen where it is not above": (lambda x: np.where(x * x <= 0, 0.0, x * x), [0.0, 1.0], [0, 2], 2),
+    "chosen where it is not 0": (lambda x: np.where(x * x != 0, x * x, 0.0), [0.0, 1.0], [0, 2], 2),
+    "never above": (lambda x: np.minimum(-x * x, 0) - np.maximum(-2 * x**2, 0), [0.0, 1.0], [0, -2], -2),
+    "modulus of what is never above": (lambda x: np.abs(-x * x), [0.0, 1.0], [0, 2], 2),
+    "sign of a multiple": (lambda x: np.sign(-3 * x) * np.log1p(np.abs(x)), [0.0], -1, None),
     "root and sign": (lambda x: np.sqrt(x * x) * np.sign(x), [0.0], 1, 0),
 }
 
