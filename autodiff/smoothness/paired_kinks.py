@@ -133,7 +133,7 @@ def _place(op: Op) -> _Place | None:
     while (found := multiple(x)) is not None and found[0].type.dims == dims and math.isfinite(1 / (factor * abs(found[1]))):
         x, factor = found[0], factor * abs(found[1])
     if x.op is not None and x.op.defn.name == "sub" and x.op.operands[0].type.dims == x.op.operands[1].type.dims:
-        return _Place(*x.op.operands, factor)
+        return _Place(x.op.operands[0], x.op.operands[1], factor)
     return _Place(x, None, factor)
 
 
