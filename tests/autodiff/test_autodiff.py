@@ -62,6 +62,7 @@ def test_elementwise(defn):
         check(f, args, wrt=smooth, order=1 if defn.name in FIRST_ORDER else 2)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("defn", [d for d in ELEMENTWISE if d.takes & COMPLEXES], ids=lambda d: d.name)
 def test_elementwise_complex(defn):
     for shapes in SHAPES[defn.arity][:3]:
@@ -147,6 +148,7 @@ STRUCTURAL = {
 }
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", STRUCTURAL)
 def test_structural(name):
     make, *args = STRUCTURAL[name]
@@ -314,6 +316,7 @@ def test_integers_and_bools_pass_through():
     check(f, [np.array([1, 2, 3]), np.array([True, False, True]), rand(3)])
 
 
+@pytest.mark.sweep(2, days=True)
 def test_long_chain_third_order():
     def make(b, x, y):
         for _ in range(3):

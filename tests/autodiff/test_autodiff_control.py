@@ -276,6 +276,7 @@ func @f(%c: c128) -> f64 {
 }
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_program(name):
     text, args, kept = PROGRAMS[name]

@@ -133,6 +133,7 @@ def test_whole_groups(name):
     both(lambda a: np.linalg.eigvalsh(a)[2], a, e, m[2, 2].real)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("a", [MATRICES[k] for k in ("identity", "zero", "diagonal", "turned", "projector", "closer")])
 @pytest.mark.parametrize("f", [
     lambda w, v: w[1], lambda w, v: w @ np.arange(3.0), lambda w, v: v[0, 1], lambda w, v: np.sum(v),

@@ -229,6 +229,7 @@ def test_a_budget_bounds_what_is_kept():
     assert 8 * (filled + max(counter.sizes.values())) <= 4_000
 
 
+@pytest.mark.sweep(2, days=True)
 def test_ten_million_steps_in_64_megabytes():
     script = """
 import sys
@@ -410,6 +411,7 @@ def test_checkpoint_is_the_function():
     assert tg.jit(saving)(X, K) == tg.jit(plain)(X, K)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("compiled", [True, False])
 def test_checkpoint_in_every_mode(compiled):
     w = np.linspace(1, 2, 5)

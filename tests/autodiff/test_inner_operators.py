@@ -56,6 +56,7 @@ def test_derivatives_of_gradient_descent(operator):
     same(operator(lambda b: descend(A, b, X0, 0.05, 30))(B), (np.eye(4) - power) @ np.linalg.inv(A))
 
 
+@pytest.mark.sweep(2, days=True)
 def test_orders_of_gradient_descent():
     """In the rate, to the third order."""
     def last(rate):
@@ -111,6 +112,7 @@ def newton(p, x, operator=tg.jacobian):
     return x
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_newton(operator):
     same(both(lambda p, x: newton(p, x, operator), POINT, START), [2.0, 1.0])
@@ -140,6 +142,7 @@ def conjugate_gradients(product, b, steps):
     return x
 
 
+@pytest.mark.sweep(2, days=True)
 def test_hessian_vector_products_in_a_loop():
     def step(x, b):
         return x - conjugate_gradients(lambda v: tg.hvp(energy, (x,), (v,)), tg.grad(energy)(x) - b, 4)
@@ -253,6 +256,7 @@ def test_inside(name):
     same(tg.hvp(loss, (x,), (V,)), slope_of(tg.grad(loss), x, V), 1e-7)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_jacobians_in_a_loop(operator):
     def walk(x):
@@ -271,6 +275,7 @@ def test_jacobians_in_a_loop(operator):
     same(tg.grad(walk)(X0) @ V, slope_of(by_hand, X0, V), 1e-8)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_training_loop():
     """Structures, vmap of grad with what the loop carries, and its derivative in the starting point."""
     x, y = RNG.standard_normal((20, 3)), RNG.standard_normal(20)

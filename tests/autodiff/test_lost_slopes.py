@@ -31,12 +31,14 @@ def slopes(f, dtype):
         return tg.grad(f)(x), tg.jvp(f, (x,), (one,))[1], tg.vjp(f, x)[1](one)[0]
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("f", LOST.values(), ids=LOST)
 def test_what_is_lost_is_not_a_number(f, dtype):
     assert np.isnan(slopes(f, dtype)).all()
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", KEPT.values(), ids=KEPT)
 def test_what_is_not_lost_is_0(f):
     assert slopes(f, np.float64) == (0.0, 0.0, 0.0)

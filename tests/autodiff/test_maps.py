@@ -100,6 +100,7 @@ def test_nothing_is_kept_of_all_iterations(name, monkeypatch):
     assert largest(gradient, *batch) <= 50 * 300         # of a chunk of the batch, or of one element
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", ["walk, own factor", "recurrent", "while"])
 def test_a_budget_is_for_one_element(name):
     """What does not fit for all elements is made again for each; a loop of unknown length always is."""

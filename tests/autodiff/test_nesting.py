@@ -18,6 +18,7 @@ def check_nests(nests, f, most: int = 4):
             assert g(X) == pytest.approx(expected[order], rel=1e-7, abs=1e-7), names
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.__name__)
 def test_each_operator(f):
     check_nests([(name,) for name in OPERATORS], f)
@@ -99,6 +100,7 @@ def nested_loops(x, n):
     return s * s * x
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", [from_one_end, nested_loops])
 def test_loops_of_fewer_than_no_iterations_in_branches(f):
     """What the reverse sweep of a reverse sweep keeps of a loop with a count below 0, in a branch that is taken or not."""

@@ -72,6 +72,7 @@ def slopes(f, *args):
         return tg.grad(g)(x), tg.jvp(g, (x,), (one,))[1], float(tg.jacrev(g)(x))
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", LOST, ids=lambda f: f.__name__)
 def test_what_control_loses_is_not_a_number(f):
     """The number of rounds is known only at run time: no loop is unrolled."""

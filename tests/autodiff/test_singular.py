@@ -111,6 +111,7 @@ NORMS = {
 }
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("kind", [np.float64, np.float32])
 @pytest.mark.parametrize("name", NORMS)
 def test_norms_at_zero(name, kind):
@@ -124,6 +125,7 @@ def test_norms_at_zero(name, kind):
         np.testing.assert_array_equal(tg.grad(f)(x), 0)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", NORMS)
 def test_norms_elsewhere(name):
     agree(NORMS[name], np.array([0.3, 0.5, 0.4]) if name != "arcsin" else np.array([0.3, 0.5, -0.4]))

@@ -163,6 +163,7 @@ SCALED = {
 }
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", SCALED)
 def test_functions_of_a_multiple_of_a_norm(name):
     f, right = SCALED[name]

@@ -117,6 +117,7 @@ def test_complex_matrices_that_are_not_square(shape):
             np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_what_has_no_slope_is_nan():
     """U V^H and projections on what is not determined; the part of the largest value beside zeros is smooth."""
     polar = lambda a: weighed_by_place((lambda u, s, v: u @ v)(*svd(a)))                 # noqa: E731

@@ -66,6 +66,7 @@ def shape_patterns(arity):
             yield tuple(() if j == k else dims for j in range(arity))
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name, dtype", CASES)
 def test_types_follow_from_the_operands(name, dtype, rng=np.random.default_rng(0)):
     """infer and evaluate agree in dtype and shape, and evaluate means the NumPy function."""

@@ -172,6 +172,7 @@ STRUCTURAL = {
 }
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", OPS)
 def test_every_op_roundtrips(name):
     """Each op on samples of its operands, once with parameters and once with literals."""

@@ -86,6 +86,7 @@ def test_a_fixed_point_with_structured_parameters(example):
         assert found[name] == pytest.approx(unrolled[name], rel=1e-9)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_the_example_runs(example, capsys):
     example.main()
     assert "best ridge weight" in capsys.readouterr().out

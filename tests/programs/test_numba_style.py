@@ -427,6 +427,7 @@ def outcome(run, args):
     return found, [a for a in mine if isinstance(a, np.ndarray)]
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("fn, args", CASES, ids=[fn.__name__ for fn, _ in CASES])
 def test_as_python(fn, args):
     compiled, want = tg.jit(fn), outcome(fn, args)

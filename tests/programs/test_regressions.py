@@ -134,6 +134,7 @@ def test_a_name_that_an_earlier_loop_left_behind(same):
 
 # --- names that expressions assign ------------------------------------------------------------------------------------
 
+@pytest.mark.sweep(2, days=True)
 def test_a_condition_that_assigns_in_a_loop_in_a_loop(same):
     # the condition's function was known by its name, which it lost inside of another loop's body: the body read an unset name
     def f(x, n):
@@ -384,6 +385,7 @@ def test_items_of_a_starred_list_in_a_branch(same):
 
 # --- gradients --------------------------------------------------------------------------------------------------------
 
+@pytest.mark.sweep(2, days=True)
 def test_gradient_of_a_masked_write_in_a_branch():
     # the lengths that the branch itself computes were lengths of what the forward `if` kept: it could not be lowered
     def f(s, x, a):

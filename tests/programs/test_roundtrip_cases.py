@@ -42,6 +42,7 @@ def check(function, values):
     return ours
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_the_program(case):
     args = arguments(case)

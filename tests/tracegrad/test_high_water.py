@@ -73,6 +73,7 @@ LOOPS = ["piecewise", "bisection_root", "configured_filter", "skip_and_stop", "l
          "damped_spring", "fitted_line"]
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", LOOPS)
 def test_the_notes_say_what_is_allocated(name):
     """Each tape has the bytes that the sentence about its loop says, and no array is taped that no sentence names."""

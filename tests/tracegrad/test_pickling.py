@@ -164,6 +164,7 @@ def test_functions_of_the_main_program(kind, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.sweep(2, days=True)
 def test_dask():
     dask = pytest.importorskip("dask", reason="dask is not installed")
     made = dask.compute(*[dask.delayed(f)(X) for f in (g, decorated)], scheduler="processes")

@@ -606,6 +606,7 @@ def endless(x):
     return endless(x + 1)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_recursion():
     error = raised(endless, 1.0)
     assert said(error)[0] == "the function calls itself too deeply while it is traced"
@@ -830,6 +831,7 @@ ODD = [
 ]
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("x", ODD, ids=[f"{k} {type(x).__name__}" for k, x in enumerate(ODD)])
 def test_any_argument_gives_what_python_gives_or_a_clear_error(x):
     def same(x):

@@ -162,6 +162,7 @@ def inner(x):
     return x * 3.0
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("kind", [lambda x: [x], lambda x: (x,), lambda x: {"k": x}])
 def test_deep_containers(kind):
     f = tg.jit(inner)
@@ -173,6 +174,7 @@ def test_deep_containers(kind):
         assert "deep" in str(error)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_containers_that_hold_themselves():
     held: list = [1.0]
     held.append(held)

@@ -77,6 +77,7 @@ def taken_out(d):
     return d
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f, args", [
     (bubble, ([5, 2, 9, 1, 5],)), (insertion, ([5.0, 2.0, 9.0],)), (shorter, ([1.0, 2.0], 5.0)), (shorter, ([1.0, 2.0], -5.0)),
     (longer, ([1, 2], 5)), (longer, ([1, 2], 0)), (heap, ([1, 4, 9], 4)), (matrix, ([[1.0, 2.0], [3.0, 4.0]], 1, 0)),

@@ -14,6 +14,7 @@ def total(values):
     return s
 
 
+@pytest.mark.sweep(2, days=True)
 def test_lists_and_typed_lists_share_a_program():
     compiled = tg.jit(total)
     for values in ([1.0, 2.0], List([1.0, 2.0]), [1.0, 2.0], List([1.0, 2.0, 4.0]), List([1, 2])):
@@ -60,6 +61,7 @@ def counted(xs):
     return len(seen), sum(large), max(seen.values())
 
 
+@pytest.mark.sweep(2, days=True)
 def test_empty_ones_that_are_made_inside():
     xs = np.array([3, 1, 3, 2])
     assert tg.jit(counted)(xs) == counted(xs) == (3, 2.5, 2)

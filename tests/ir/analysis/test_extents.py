@@ -37,6 +37,7 @@ def counted(w, b, t):
     return out
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("program", [left, right, shifted, counted])
 @pytest.mark.parametrize("columns", [1, 4, 23])
 def test_column_times_product(program, columns):

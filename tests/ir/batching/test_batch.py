@@ -88,6 +88,7 @@ def same(got, expected):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("generator", GENERATORS, ids=lambda g: g.__name__)
 def test_random_programs(generator):
     lifted = 0
@@ -118,6 +119,7 @@ def test_random_programs_compiled():
             same(execute(optimize(g), *given)[0], run(looped, *given))
 
 
+@pytest.mark.sweep(2, days=True)
 def test_derivatives_of_random_programs():
     """Of lifted programs in both modes, against those of the loop."""
     for g, looped, given, wrt in lifted_pairs(range(200, 225)):

@@ -118,6 +118,7 @@ def rows(x):
     return np.sum(np.exp(out))
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("fn", [sorted_out, rows])
 def test_gradients(fn):
     tg.check_grads(fn, (X[:, 0] * 0.5,), order=2)

@@ -97,6 +97,7 @@ def test_value_and_gradient(f, n, dtype):
         np.testing.assert_allclose(slope, (up - down) / (2 * h), rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", [triangular, two_elements, nested])
 def test_second_order(f):
     a, b, v = 0.3 * RNG.normal(size=(3, 4, 4))

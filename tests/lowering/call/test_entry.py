@@ -48,6 +48,7 @@ def test_native_is_available_on_cpython():
 
 # ------------------------------------------------------------------------------------------------------------- arguments
 
+@pytest.mark.sweep(2)
 @PATHS
 @pytest.mark.parametrize("d", NUMPY_DTYPES, ids=repr)
 @pytest.mark.parametrize("dims", [(), (0,), (1,), (5,), (2, 3), (2, 0, 3), (1, 1, 2, 3)], ids=str)

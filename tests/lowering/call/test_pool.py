@@ -28,6 +28,7 @@ def address(x):
     return x.ctypes.data
 
 
+@pytest.mark.sweep(2, days=True)
 def test_a_dropped_result_is_used_again():
     f, x = calling(identity(ArrayIn(F64, (N,), 0))), np.arange(float(N))
     y, = f(x)

@@ -50,6 +50,7 @@ def test_gemm(dtype, shape):
             close(got, alpha * (a @ b) + (0 if beta == 0 else beta * c), dtype)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("dtype", DTYPES, ids=repr)
 @pytest.mark.parametrize("m, k", [(1, 1), (3, 5), (5, 0), (0, 3), (32, 4), (33, 7), (70, 40), (97, 3)])
 def test_syrk(dtype, m, k):
@@ -123,6 +124,7 @@ def test_cholesky(dtype, n):
     assert np.all(got[0] == 7) and np.all(got[:, 0] == 7) and np.all(got[:, n + 1] == 7)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("dtype", DTYPES, ids=repr)
 @pytest.mark.parametrize("n", [0, 1, 2, 5, 40])
 def test_lu_and_its_solutions(dtype, n):

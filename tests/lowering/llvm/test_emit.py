@@ -92,6 +92,7 @@ def differing(name, got, want):
     return ~same
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name,dtype", CASES)
 def test_every_op_means_what_numpy_means(name, dtype):
     defn, kind = ELEMENTWISE[name], DTYPES[dtype]
@@ -106,6 +107,7 @@ def test_every_op_means_what_numpy_means(name, dtype):
     assert not bad.any(), f"{bad.sum()} differ: (operands …, got, want) {rows}"
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("source", [t.name for t in DTYPES.values()])
 def test_every_cast(source):
     kind = DTYPES[source]

@@ -206,6 +206,7 @@ def inner(x, n, m):
     return a
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("limits", [{"parallel": 0, "grain": 0}, {"parallel": 300, "grain": 30}])
 def test_inner_loops_of_lengths_known_at_run_time(limits):
     rng = np.random.default_rng(0)
@@ -301,6 +302,7 @@ def normalised(x):
     return np.exp(x) / np.exp(x).sum() + x.max()
 
 
+@pytest.mark.sweep(2, days=True)
 def test_kernels_for_many_lengths():
     """One that is made for a range of lengths decides in each call; where all are small there is nothing to decide."""
     with sizes.at(parallel=6000, grain=600):

@@ -83,6 +83,7 @@ def same(found, wanted):
         assert np.array_equal(a, b, equal_nan=True)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", ONE_ARRAY, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("size", LENGTHS)
 def test_same_bits_as_python(f, size):
@@ -90,6 +91,7 @@ def test_same_bits_as_python(f, size):
     same(tg.jit(f)(x), f(x))
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", ONE_ARRAY, ids=lambda f: f.__name__)
 def test_same_bits_for_lengths_of_run_time_and_strides(f):
     @tg.jit

@@ -110,6 +110,7 @@ def test_gradients():
     tg.check_grads(lambda y: last_wins(x, y, 9), (RNG.random(300),))
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("dtype", ["f4", "f8", "f2", "i8", "u1"])
 def test_histograms_are_numpys(dtype):
     floats = np.dtype(dtype).kind == "f"

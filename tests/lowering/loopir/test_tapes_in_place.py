@@ -53,6 +53,7 @@ PROGRAMS = {
 }
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", PROGRAMS)
 @pytest.mark.parametrize("slot", [0, None, 1 << 40])
 def test_value_and_derivatives(name, slot):
@@ -72,6 +73,7 @@ def test_value_and_derivatives(name, slot):
         np.testing.assert_allclose(gradient, tg.grad(f)(*args), rtol=loose, atol=loose)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", ["rows", "until large", "orthogonal"])
 def test_second_order(name):
     f, args = PROGRAMS[name]

@@ -43,6 +43,7 @@ def ulps(found, x, y):
     return worst
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("y", ROOT_POWERS)
 def test_errors(y, dtype):

@@ -109,6 +109,7 @@ def test_handlers_are_the_users_own_afterwards(outcome):
     """) == "2\n"
 
 
+@pytest.mark.sweep(2, days=True)
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="no fork")
 def test_fork_while_another_thread_compiles(outcome):
     assert outcome("""
@@ -184,6 +185,7 @@ def test_signals_in_the_middle_of_a_parallel_loop(outcome):
     """) == "interrupted\ninterrupted\ninterrupted\nchild 0\n2\n"
 
 
+@pytest.mark.sweep(2, days=True)
 def test_a_fork_waits_for_every_lock(outcome):
     """Whatever module has a lock has told the fork of it; a child calls while a thread of its parent had one."""
     assert outcome("""

@@ -125,6 +125,7 @@ def test_a_number_for_one_thread(launch):
     assert threads._call("allowed") == 3
 
 
+@pytest.mark.sweep(2, days=True)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_after_a_fork_the_child_has_workers_of_its_own(launch):
     threads.use(3)

@@ -16,6 +16,7 @@ def masks(n):
     return [np.zeros(n, bool), np.ones(n, bool), few, RNG.random(n) < 0.7, np.arange(n) == 0, np.arange(n) == n - 1, ends]
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("n", [0, 1, 15, 16, 17, 32, 70])
 def test_picked_elements(n):
     x = RNG.standard_normal(n)

@@ -52,6 +52,7 @@ TYPES = [("f64", N, N), ("f64", N, N)]
 FIVE = [(1, 0), (1, 2), (0, 1), (2, 1), (1, 1)]
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("offsets", [NINE, NINE[::-1], FIVE, [(0, 0), (2, 2)], [(1, 1)] * 3])
 @pytest.mark.parametrize("first", ["update", "update_add"])
 def test_a_stencil_stores_each_element_once(offsets, first):
@@ -228,6 +229,7 @@ def test_the_border_of_an_update(dtype, shape, lo, hi, fill):
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("shape", [(30, 31), (17, 16), (5, 300)])
 def test_borders_in_a_loop(shape):
     x = np.random.default_rng(1).standard_normal(shape) * 0.3

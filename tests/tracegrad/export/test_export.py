@@ -103,6 +103,7 @@ def close(a, b, bound):
     return len(a) == len(b) and max(abs(x - y) for x, y in zip(a, b)) <= bound * scale
 
 
+@pytest.mark.sweep(2)
 @needs_c
 @pytest.mark.parametrize("name", CASES)
 def test_c_program_and_loader(name, tmp_path):
@@ -284,6 +285,7 @@ MACHINES = {"x86_64-linux-gnu": (2, 62), "aarch64-linux-gnu": (2, 183), "armv7-l
             "riscv64-linux-gnu": (2, 243)}            # ELF class and machine
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("target", TARGETS[1:])
 @pytest.mark.parametrize("name", CASES)
 def test_objects_of_other_machines(target, name, tmp_path):

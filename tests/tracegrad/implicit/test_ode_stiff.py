@@ -57,6 +57,7 @@ def test_order():
     assert 20.0 < error(8) / error(16) < 60.0
 
 
+@pytest.mark.sweep(2, days=True)
 def test_band():
     u = np.sin(np.linspace(0.2, 3.0, 9))
     options = {"method": "Rodas5P", "rtol": 1e-9, "atol": 1e-9}

@@ -19,6 +19,7 @@ def chain(t, y, p):
     return slope
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f, args, bound", [
     (lambda y, t, p: odeint(prey, y, t, (p,)), (Y0, T, P), 1e-6),
     (lambda y, t, p: odeint(prey, y, t, args=(p,), rtol=1e-3, atol=1e-3), (Y0, T, P), 1e-2),

@@ -19,6 +19,7 @@ CALLS = {
 }
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", CALLS)
 def test_values(name):
     f = CALLS[name]

@@ -117,6 +117,7 @@ def test_the_five_point_stencil(f):
     assert min(columns(pattern_of(pattern)).number, rows(pattern_of(pattern)).number) <= 7
 
 
+@pytest.mark.sweep(2, days=True)
 def test_both_sides_of_a_branch_on_values():
     u = np.linspace(-1, 1, 30)
     np.testing.assert_array_equal(check(upwind, u, np.ones(30)).toarray()[1:-1], tridiagonal(30)[1:-1])
@@ -268,6 +269,7 @@ def test_a_pattern_follows_integers_and_captured_arrays():
     assert g(x).nnz == 2
 
 
+@pytest.mark.sweep(2, days=True)
 def test_loops_of_unknown_length():
     def settle(x):
         while np.max(np.abs(x)) > 0.1:
@@ -423,6 +425,7 @@ def check_hessian(f, x, entries=None, count=None):
     return got
 
 
+@pytest.mark.sweep(2, days=True)
 def test_hessians():
     x = RNG.standard_normal(30)
     np.testing.assert_allclose(check_hessian(rosenbrock, x, 88, 3).toarray(), rosen_hess(x), rtol=1e-10, atol=1e-9)
@@ -470,6 +473,7 @@ def helped(x):
     return settle(x[:2] * 1.5) + settle(x[2:] * 1.0)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f, count", [(relaxed, 6), (halved, 12), (smoothed, None), (helped, 6)],
                          ids=["relaxed", "halved", "smoothed", "helped"])
 def test_hessians_through_loops_of_unknown_length(f, count):

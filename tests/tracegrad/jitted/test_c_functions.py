@@ -28,6 +28,7 @@ def test_scalars():
     assert tg.jit(lambda x: np.float32(2.5) * np.float32(x)).ctypes(2.0) == 5.0
 
 
+@pytest.mark.sweep(2, days=True)
 def test_quad_and_nquad():
     for f in (bell, tg.grad(bell, 1)):
         assert integrate.quad(f.low_level_callable(), 0, 1, args=(2.0,)) == pytest.approx(

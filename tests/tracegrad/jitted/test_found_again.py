@@ -107,6 +107,7 @@ def test_equal_is_not_the_same(values):
             assert type(got) is type(a) and repr(got) == repr(a)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_a_cell_that_is_bound_anew_is_the_own_affair_of_a_closure():
     one, two = scaled(3.0), scaled(3.0)
     f, g = tg.jit(one), tg.grad(two)

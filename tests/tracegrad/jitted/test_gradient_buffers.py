@@ -195,6 +195,7 @@ def overwriting(x, y):
 ADDING = [chained, doubly, chosen, whole, positions, layered, mixed, regression]
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", [*ADDING, overwriting], ids=lambda f: f.__name__)
 def test_gradients_add_to_the_buffer_itself(f):
     rng = np.random.default_rng(3)
@@ -251,6 +252,7 @@ print(rise(lambda: add(batches)))
 """
 
 
+@pytest.mark.sweep(2, days=True)
 @pytest.mark.skipif(not MARKED, reason=REASON)
 def test_minibatches_take_no_memory_of_the_size_of_the_parameters(way, tmp_path):
     if way == "evaluator":

@@ -117,6 +117,7 @@ def loop_plain(x, n):
     return s
 
 
+@pytest.mark.sweep(2, days=True)
 def test_in_loops_and_branches():
     x = RNG.standard_normal(9)
     assert tg.grad(loop)(x, 9) == pytest.approx(tg.grad(loop_plain)(x, 9), rel=1e-12)
@@ -136,6 +137,7 @@ def test_in_a_while_loop_over_an_array_written_in_place():
     tg.check_grads(f, (RNG.standard_normal(6), 0.7), order=2)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_array_arguments_that_are_overwritten_afterwards():
     @tg.custom_vjp
     def dot(a, b):
@@ -250,6 +252,7 @@ def test_under_vmap_linearize_jacobians():
     assert tg.hessian(lambda x: np.sum(softplus(x)))(x) == pytest.approx(np.diag(slope * (1 - slope)))
 
 
+@pytest.mark.sweep(2, days=True)
 def test_derivatives_inside_of_traced_code():
     @tg.jit
     def f(x):

@@ -142,6 +142,7 @@ FORMS = {
 }
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", FORMS)
 def test_forms(name):
     f, args, axes, lifted = FORMS[name]

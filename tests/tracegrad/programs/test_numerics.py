@@ -96,6 +96,7 @@ def in_branches(x):
     return total
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("operator", [
     tg.grad, lambda f: lambda x: tg.jvp(f, (x,), (np.ones(x.size),)), lambda f: lambda x: tg.vjp(f, x)[1](1.0),
     lambda f: lambda x: tg.linearize(f, x)[1](np.ones(x.size))], ids=["grad", "jvp", "vjp", "linearize"])

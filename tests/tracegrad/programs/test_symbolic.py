@@ -69,6 +69,7 @@ def general(f):
     return [s for s in f.specializations if s.types.endswith(("n", "55", "99"))]
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)
 def test_values_are_those_of_python(program):
     f = tg.jit(program, shapes="symbolic")
@@ -318,6 +319,7 @@ def some_or_none(x):
     return x.max() if len(x) else 0.0
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("program", (summed_from, alternative, with_data, halves, capped, some_or_none))
 def test_types_that_lengths_decide(program):
     f = tg.jit(program)

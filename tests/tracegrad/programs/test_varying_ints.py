@@ -80,6 +80,7 @@ def agree(found, wanted):
     np.testing.assert_allclose(found, wanted, rtol=1e-13)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", [*GENERAL, lags, solved], ids=lambda f: f.__name__)
 def test_values(f):
     jitted = tg.jit(f)
@@ -89,6 +90,7 @@ def test_values(f):
         assert len(jitted.specializations) == len(FIRST) + 1
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", [window, euler, turned, ranks, outer, marked], ids=lambda f: f.__name__)
 def test_derivatives(f):
     gradient = tg.grad(lambda x, n: np.sum(f(x, n) ** 2))

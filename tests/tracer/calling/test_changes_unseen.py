@@ -94,6 +94,7 @@ def outcome(f, args):
         return "stopped"
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("place", PLACES)
 def test_changes(place, tmp_path):
     path, text = tmp_path / "changes.py", ""

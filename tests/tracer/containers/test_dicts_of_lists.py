@@ -87,6 +87,7 @@ LONG = [pytest.param(f, x, marks=pytest.mark.sweep(6, days=True)) for f, x in (
     (grouped, X), (joined, X), (changed, X), (from_known_keys, EDGES))]
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f, x", [(found_or_made, X), (visited, EDGES), *LONG])
 def test_as_python(f, x):
     found, expected = tg.jit(f)(x), f(x)
@@ -116,6 +117,7 @@ def squares(x, k):
     return sum(sum(g) * len(g) for g in groups.values())
 
 
+@pytest.mark.sweep(2, days=True)
 def test_derivative():
     x, k = np.array([1.0, 2.0, 3.0]), np.array([1, 2, 1])
     value, slope = tg.value_and_grad(squares)(x, k)

@@ -377,6 +377,7 @@ def copied(k, w):
     return s, n, m, m == n, n == dict(n)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_copies():
     same(tg.jit(copied)(K, W), copied(K, W))
 

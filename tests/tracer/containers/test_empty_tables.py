@@ -47,6 +47,7 @@ def dicts(k):
     return len(d), len(e), d == e, list(d.items()), d.get(3, 5), sum(e.values())
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", [taken_over, changed_at_once, looped_over, dicts], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("k", [K, K[:1], K.astype(np.int32), K[::-2]], ids=["int64", "one", "int32", "strided"])
 def test_as_python(f, k):

@@ -48,6 +48,7 @@ def radix(a):
     return a
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f, x", [(chosen, X), (ends, X), (counted, K), (grown, K), (radix, np.array([7, 14, 2, 9]))])
 def test_as_python(f, x):
     assert tg.jit(f)(x) == f(x)

@@ -205,6 +205,7 @@ def test_errors_are_those_of_python(f):
     assert str(found.value).split("\n")[0] == str(expected.value)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_a_stack_of_adjoints_may_be_shorter_than_the_stack():
     """Only the first entry has a slope: the adjoints of those above are zeros that no stack holds."""
     def fn(x):

@@ -149,6 +149,7 @@ def same(found, want):
         assert np.shape(found) == np.shape(want)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("fn", ROLLED + WRITTEN_OUT)
 def test_as_python(fn):
     compiled = tg.jit(fn)
@@ -161,6 +162,7 @@ def test_one_copy_of_the_body(fn):
     assert not [note for note in tg.explain(fn, 0.7).notes if note.text.startswith(f"{N} iterations")]
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("fn", [f for f in ROLLED if f not in (window, both_ends)])
 def test_derivatives(fn):
     def value(x):
@@ -171,11 +173,13 @@ def test_derivatives(fn):
     tg.check_grads(value, (0.7,), order=1)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("fn", [lambda x: window(x)[0], lambda x: sum(both_ends(x)[0])])
 def test_derivatives_of_deques(fn):
     tg.check_grads(fn, (0.7,), order=1)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_a_window_over_many():
     """Each step takes the same time: a deque's ends are read without moving what lies between."""
     def greatest(x, k):

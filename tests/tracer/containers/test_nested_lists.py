@@ -43,6 +43,7 @@ def distances(edges, weights, n):
     return dist
 
 
+@pytest.mark.sweep(2, days=True)
 def test_shortest_paths():
     want = distances(EDGES, WEIGHTS, 6)
     compiled = tg.jit(distances)

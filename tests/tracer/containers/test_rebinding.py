@@ -89,6 +89,7 @@ def both_names(a, n):
     return sorted(s), sorted(t), s is t
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", [frontiers, cells, thinned, levels, shorter])
 def test_bound_to_another_one(f):
     g = tg.jit(f)
@@ -96,6 +97,7 @@ def test_bound_to_another_one(f):
         assert g(X, n) == f(X, n)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", [another_name, both_names])
 def test_where_another_name_holds_the_first_one_or_the_last(f):
     assert tg.jit(f)(X[:3], 2) == f(X[:3], 2)
@@ -131,6 +133,7 @@ def chances(w, g):
     return sum(p * (s + 1) ** 2 for s, p in found.items())
 
 
+@pytest.mark.sweep(2, days=True)
 def test_derivative_through_dicts_of_each_step():
     w, g = np.array([0.5, 0.25, 0.75]), np.array([0, 1, 1])
     assert tg.jit(chances)(w, g) == pytest.approx(chances(w, g))

@@ -113,6 +113,7 @@ def test_equals_python(fn, args):
     check(fn, *args)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(("fn", "args", "wrt"), [
     (lambda v: knapsack(np.array([2, 3, 4]), v, 9)[0], (np.array([3.0, 4.0, 5.5]),), 0),
     (lambda x: np.sum(np.sin(insertion_sort(x)) * np.arange(7)), (X,), 0),

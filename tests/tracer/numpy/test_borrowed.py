@@ -23,6 +23,7 @@ def same(f, *args):
         np.testing.assert_allclose(g, w, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_sets():
     same(lambda i: np.union1d(i, [7, 2]), I)
     same(lambda i: np.intersect1d(i, [1, 2]), I)
@@ -35,6 +36,7 @@ def test_sets():
     same(lambda i: np.sort(np.unique_values(i)), I)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_unique_lines():
     rows = np.array([[3, 1, 2], [1, 5, 2], [3, 1, 2], [1, 4, 9], [1, 5, 2]])
     for a in (rows, rows / 2, rows.astype(np.int8), rows[:1], np.stack([rows, rows * 2], 2)):
@@ -56,6 +58,7 @@ def test_indices():
             same(lambda v, trim=trim: np.trim_zeros(v, trim), np.array(values))
 
 
+@pytest.mark.sweep(2, days=True)
 def test_polynomials():
     same(lambda x, y: np.polyfit(x, y, 2), X, Y)
     same(lambda x, y: np.polyfit(x, np.stack([y, x * y], 1), 1, w=y), X, Y)
@@ -89,6 +92,7 @@ def test_tensor_equations():
     same(lambda a: np.linalg.tensorinv(a, ind=1), t.reshape(6, 2, 3))
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", [lambda x, y: np.sum(np.polyfit(x, y, 2) ** 2), lambda x, y: np.sum(np.i0(x) * y),
                                lambda x, y: np.sum(P.chebyshev.chebval(x, y[:4]) ** 2),
                                lambda x, y: np.sum(np.poly(x[:3]) * np.polyint(y)[:4]),

@@ -278,6 +278,7 @@ def test_the_logarithm_of_nothing_has_no_slope(n):
     assert not np.isfinite(tg.hessian(logarithm)(a)).any() and not np.isfinite(tg.jacrev(tg.grad(logarithm))(a)).any()
 
 
+@pytest.mark.sweep(2, days=True)
 def test_a_logarithm_that_is_not_taken():
     rng = np.random.default_rng(12)
     a = rng.normal(size=(3, 5, 5))

@@ -119,6 +119,7 @@ def apply(np, held, step):
         x[rest[0]] = rest[1]
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("seed", range(240))
 def test_random_aliases(seed):
     shape, steps = program(seed)

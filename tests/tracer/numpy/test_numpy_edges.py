@@ -51,6 +51,7 @@ def test_ranks(name):
             as_numpy(ONE_DIMENSIONAL[name], x)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("obj", [0, 1, -1, 4, -4, 5, -5, [1], [0, 2], [2, 0], [1, 1], [], [-1, 0], [0, 9], (1, 2), slice(0, 3),
                                  slice(None, None, 2)], ids=repr)
 def test_insert(obj):

@@ -52,6 +52,7 @@ def _agrees(fn, *args, tol):
         assert "np.spacing of float16" in str(error) or "np.nextafter of float16" in str(error)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("ufunc", [u for u in UFUNCS if u.nin == 1], ids=lambda u: u.__name__)
 @pytest.mark.parametrize("dtype", SAMPLES)
 def test_unary(ufunc, dtype):

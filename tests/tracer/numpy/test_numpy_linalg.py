@@ -114,6 +114,7 @@ def test_einsum_lists_and_errors():
     np.linalg.slogdet(a).logabsdet
     np.linalg.matrix_power(a, -2)
 """))
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("a", [SQ, SPD, Z, BATCH, INT + 10 * np.eye(4, dtype=int), SQ.astype(np.float32), SQ[::-1].copy()],
                          ids=range(7))
 def test_solving(fn, a):
@@ -263,6 +264,7 @@ def test_scipy_special():
     check(lambda np, x, y: (special.xlogy(x, y), special.xlog1py(x, y), special.logit(np.abs(np.sin(x)))), x, y)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("order", [1, -1, 2, -2, np.inf, -np.inf, "nuc"])
 def test_norms_of_nothing(order):
     compiled = tg.jit(lambda a: np.linalg.norm(a, order))

@@ -44,6 +44,7 @@ def test_nanmedian(fn, a):
     check(fn, a)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_derivatives():
     for method in METHODS:
         for name in ("quantile", "nanquantile"):

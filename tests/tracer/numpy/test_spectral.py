@@ -125,6 +125,7 @@ def test_lengths_known_at_run_time():
     np.linalg.eig(a + 0j)[1].real
     np.linalg.lstsq(a, a[:, 0] ** 2, 1e-9)[0]
 """))
+@pytest.mark.sweep(2, days=True)
 def test_derivatives(fn):
     check_derivatives(build(fn, SQ)[0], [SQ], tol=1e-5)
 
@@ -172,6 +173,7 @@ def test_derivatives_of_null_spaces(a):
     np.linalg.eig(x + 1j * y)[1].imag
     np.linalg.eigvals(x + 1j * y).imag
 """))
+@pytest.mark.sweep(2, days=True)
 def test_complex_derivatives(fn):
     x, y = SQ[:3, :3], SQ[1:, 1:]
     check_derivatives(build(fn, x, y)[0], [x, y], tol=1e-5)

@@ -151,6 +151,7 @@ ALL = [chosen, swapped_on_condition, swapped_until_small, swapped_while, three_n
        helper_changes_or_makes, two_choices, attributes, helper_returns_what_it_changed]
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("n", [0, 1, 2, 7])
 @pytest.mark.parametrize("f", ALL, ids=lambda f: f.__name__)
 def test_values(f, n):

@@ -59,6 +59,7 @@ def test_derivatives_of_roots():
     np.testing.assert_allclose([slope(1.0), bend(1.0)], [-2 / 3 ** 0.5, 4 / 3 ** 0.5 - 4 / 3 ** 1.5], rtol=1e-10)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_jumps_and_pieces_that_are_zero():
     jump, flat = np.array([[0.0, 0, 0], [1.0, -1, 2], [-1, 0.5, -3]]), np.array([1.0, 0, 0, 0, 2])
     for f, x in ((lambda c: si.PPoly(c, np.arange(4.0)).roots(), jump),

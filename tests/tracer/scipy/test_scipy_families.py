@@ -98,6 +98,7 @@ def test_roots_of_what_depends_on_an_argument():
     assert tg.jit(lambda x: so.brentq(lambda q: q * q - 4.0, 0.0, 3.0) * x)(2.0) == pytest.approx(4.0)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", [
     lambda a: ss.gamma(a).stats(moments="mvsk"), lambda a: ss.norm.stats(a, 2.0), lambda a: ss.t.stats(a + 5.5, moments="sk"),
     lambda a: ss.beta(a, 2.0).stats(), lambda a: ss.binom.stats(10, a / 5, moments="mvk"),

@@ -121,6 +121,7 @@ def test_what_has_no_program_is_refused_by_name():
         tg.jit(lambda a: sl.schur(a))(A)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_complex_matrices_and_integers():
     z = A + 0.5j * A[::-1]
     for f in (lambda a: sl.expm(a), lambda a: sl.inv(a), lambda a: sl.cholesky(a @ np.conj(a.T) + np.eye(4)),

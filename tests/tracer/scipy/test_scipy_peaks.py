@@ -14,6 +14,7 @@ CONDITIONS = {
 }
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_positions_and_properties(name):
     options = CONDITIONS[name]
@@ -32,6 +33,7 @@ def test_few_elements(x):
     np.testing.assert_equal(found, right)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_prominences_and_widths_of_given_peaks():
     peaks = sg.find_peaks(X)[0]
     for part in (lambda x: sg.peak_prominences(x, peaks, 7), lambda x: sg.peak_widths(x, peaks, 0.4)):

@@ -23,6 +23,7 @@ def test_modes_and_boundaries(f):
     tg.check_grads(lambda a, b: np.sum(np.sin(f(a, b, "same", "symm"))), (A, B), order=1)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_medians():
     f = tg.jit(lambda a, x: (sg.medfilt(x), sg.medfilt(a, (3, 5)), sg.medfilt2d(a)))
     for found, right in zip(f(A, A[0]), (sg.medfilt(A[0]), sg.medfilt(A, (3, 5)), sg.medfilt2d(A))):

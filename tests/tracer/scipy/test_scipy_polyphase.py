@@ -8,6 +8,7 @@ import tracegrad as tg
 H, X = np.array([0.5, 1.5, 2.5]), np.random.default_rng(2).standard_normal((2, 5))
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("up, down, axis", [(1, 1, -1), (2, 1, 1), (3, 2, 0), (1, 4, 1)])
 def test_as_scipy(up, down, axis):
     f = tg.jit(lambda h, x: sg.upfirdn(h, x, up, down, axis))

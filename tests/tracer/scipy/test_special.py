@@ -145,6 +145,7 @@ def test_functions_of_python():
     assert tg.grad(lambda x: sp.lambertw(x).real)(0.0) == 1.0
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", ["erf", "erfc", "ndtr", "log_ndtr", "gamma", "rgamma", "loggamma", "erfcx", "erfi", "dawsn",
                                   "wofz", "exp1", "expi", "wrightomega"])
 def test_complex_arguments(name):

@@ -296,6 +296,7 @@ def exactly(found, want):
     np.testing.assert_equal(found, want)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(("fn", "args"), [
     *((f, (a, n)) for f in (added, summed, collected, left_early, returned, zipped)
       for a, n in ((3.0, 0), (3.0, 1), (3.0, 5), (3.0, 30), (0.05, 5))),

@@ -88,6 +88,7 @@ def test_numba_functions_of_elements():
         assert np.shape(g) == np.shape(e)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("fn", [lambda x: np.sum(np.sin(BENT(x, 2.0))), lambda x: np.sum(clipped(x, 0.4) ** 2), through_numba,
                                 lambda x: np.sum(np.apply_along_axis(lambda r: r / np.sum(r), 0, np.outer(x, x)) ** 2),
                                 lambda x: inner(x, smoothed(x, 0.5))], ids=["numpy", "numba", "njit", "axis", "guvectorize"])

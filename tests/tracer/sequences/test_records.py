@@ -138,6 +138,7 @@ def test_one_array_twice():
     assert tg.jit(f)(p, made(3, seed=1)) != 5.0
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f, p", [(loop, made(3)), (one, made(3)[1]), (created, made(3)), (largest, made(4)),
                                   (stored, made(4))],
                          ids=lambda x: getattr(x, "__name__", ""))

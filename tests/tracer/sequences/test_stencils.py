@@ -56,6 +56,7 @@ def test_as_numba(f, args):
         tg.check_grads(lambda x: np.sum(f(x, *args[1:])**2), (args[0],), order=2)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_out_and_numba_functions_around():
     @tg.jit
     def into(a):

@@ -49,6 +49,7 @@ def decorated(v, power):
     return out
 
 
+@pytest.mark.sweep(2, days=True)
 def test_vectorize():
     for a in (A, A[0], A[:, ::2], A.astype(np.float32), CUBE):
         same(lambda a: np.vectorize(relu)(a), a)
@@ -132,6 +133,7 @@ def test_from_functions():
     np.logical_or.reduceat(m, [0, 3], out=np.zeros(2, bool))
     np.subtract.reduce(a, out=np.zeros(4))
 """))
+@pytest.mark.sweep(2, days=True)
 def test_methods_of_ufuncs(fn):
     with np.errstate(all="ignore"):
         check(fn, X, A, I, M)

@@ -103,6 +103,7 @@ def test_arguments_that_are_written(names):
     np.testing.assert_equal(mine, theirs)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_derivatives(names):
     def around(x):
         return np.sum(names["inner"](x) ** 2) if x[0] > 0 else 0.0
@@ -160,6 +161,7 @@ class Held:
         self.k = 2.0
 
 
+@pytest.mark.sweep(2, days=True)
 def test_what_is_not_an_array_is_looked_up_at_each_call():
     place = types.ModuleType("place_of_numbers")
     place.k = 2.0
@@ -198,6 +200,7 @@ def test_what_needs_rewriting_is_refused(code):
 PROGRAM = "import tracegrad as tg\ndef f(x): return x * x\nprint(tg.grad(f)(3.0), tg.jit(lambda x: x + 1)(1.0))"
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("how", [["-c", PROGRAM], ["-"]], ids=["-c", "standard input"])
 def test_programs_that_no_file_holds(how):
     done = subprocess.run([sys.executable, *how], input=PROGRAM, capture_output=True, text=True, timeout=120)

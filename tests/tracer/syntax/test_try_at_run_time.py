@@ -334,6 +334,7 @@ def solved(a, y):
     return step + 1
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(("fn", "args"), [
     *((last_read_in_the_body, (a, b)) for a in (2.0, 0.5) for b in (2.0, 0.5)),
     *((solved, (np.eye(2) * s + s, np.ones(2))) for s in (1.0, 0.0)),
@@ -495,6 +496,7 @@ def test_matrices_that_are_not_definite(n):
             np.testing.assert_allclose(found, factor(a)[0], rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("t", [0.3, 1.5])
 def test_derivatives_of_factors(t):
     def fn(t):

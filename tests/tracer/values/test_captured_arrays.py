@@ -116,6 +116,7 @@ def expect_equal(got, want):
     assert np.shape(got) == np.shape(want)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", CHANGES)
 def test_every_call_sees_the_present_arrays(name):
     f, changes = CHANGES[name]

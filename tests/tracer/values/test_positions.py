@@ -36,6 +36,7 @@ def as_numpy(f, *args):
     np.testing.assert_allclose(got, want, rtol=1e-13, atol=1e-13)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("mode", ["reflect", "symmetric"])
 @pytest.mark.parametrize("kind", ["even", "odd"])
 def test_reflected_borders(mode, kind):

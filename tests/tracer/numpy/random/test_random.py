@@ -329,6 +329,7 @@ def test_threads_share_a_generator():
 # --- errors ----------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name, parameters", [
     ("normal", (0.0, -1.0)), ("gamma", (-1.0,)), ("exponential", (-1.0,)), ("beta", (0.0, 1.0)), ("chisquare", (0.0,)),

@@ -44,6 +44,7 @@ def check(f, *args, forward=True):
         assert state(rng) == state(once)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("kind", ["Generator", "RandomState"])
 @pytest.mark.parametrize("name, parameters", [
     ("normal", (0.5, 2.0)), ("laplace", (0.5, 2.0)), ("gumbel", (0.5, 2.0)), ("logistic", (0.5, 2.0)),

@@ -70,6 +70,7 @@ def seeded(seed):
     return random.random() + own.uniform(0.0, 1.0) + own.randint(3, 9) + own.gauss(0.0, 1.0)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f, arg", [
     (pi, 700), (of_numbers, 60), (of_integers, 200), (of_bits, 16), (of_bounds_from_data, np.arange(1, 30)),
     (of_sequences, np.arange(7.0)), (seeded, 3)],

@@ -143,6 +143,7 @@ def expression(r, depth=0):
     return f"(({inner} {r.choice('+-*^|&')} {expression(r, depth + 1)}) {r.choice(['', f'& {mask}'])})"
 
 
+@pytest.mark.sweep(2, days=True)
 def test_random_hashes(tmp_path):
     """As Python says, or OverflowError."""
     r, right = random.Random(5), 0
