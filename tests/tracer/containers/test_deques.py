@@ -163,3 +163,15 @@ def test_the_truth_of_a_list_in_a_condition():
 
     x = np.array([1., 3, 2, 5, 4])
     assert tg.jit(falling)(x) == falling(x) == 7
+
+
+@pytest.mark.sweep(2, days=True)
+def test_a_window_over_many():
+    """Each step takes the same time: a deque's ends are read without moving what lies between."""
+    x = np.random.default_rng(0).random(2000)
+    windows = np.lib.stride_tricks.sliding_window_view(x, 50)
+    compiled = tg.jit(window_max)
+    np.testing.assert_array_equal(compiled(x, 50), windows.max(axis=1))
+    np.testing.assert_array_equal(compiled(x[:9], 3), window_max(x[:9], 3))
+    counts = np.bincount(np.argmax(windows, axis=1) + np.arange(1951), minlength=2000)
+    np.testing.assert_array_equal(tg.grad(lambda x: np.sum(window_max(x, 50)))(x), counts)

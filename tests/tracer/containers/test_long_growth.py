@@ -179,30 +179,6 @@ def test_derivatives_of_deques(fn):
     tg.check_grads(fn, (0.7,), order=1)
 
 
-@pytest.mark.sweep(2, days=True)
-def test_a_window_over_many():
-    """Each step takes the same time: a deque's ends are read without moving what lies between."""
-    def greatest(x, k):
-        d, out = deque(), []
-        for i in range(len(x)):
-            while d and x[d[-1]] <= x[i]:
-                d.pop()
-            d.append(i)
-            if d[0] <= i - k:
-                d.popleft()
-            if i >= k - 1:
-                out.append(x[d[0]])
-        return np.array(out)
-
-    x = np.random.default_rng(0).random(2000)
-    want = np.lib.stride_tricks.sliding_window_view(x, 50).max(axis=1)
-    compiled = tg.jit(greatest)
-    np.testing.assert_array_equal(compiled(x, 50), want)
-    np.testing.assert_array_equal(compiled(x[:9], 3), greatest(x[:9], 3))
-    counts = np.bincount(np.argmax(np.lib.stride_tricks.sliding_window_view(x, 50), axis=1) + np.arange(1951), minlength=2000)
-    np.testing.assert_array_equal(tg.grad(lambda x: np.sum(greatest(x, 50)))(x), counts)
-
-
 def test_an_empty_deque():
     def fn(x):
         d = deque([x])
