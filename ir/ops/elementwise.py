@@ -315,9 +315,9 @@ def _pow_exponent(x: Expr, y: Expr, out: Expr) -> Any:
 def _share(wins: Callable) -> tuple[Callable, Callable]:
     """The partial of max or min by the operand that `wins(a, b)` says is taken: 1, half where they are equal, else 0. NaN is
     taken, so its slope is 1: a silent 0 would hide it."""
-    def partial(a: Expr, b: Expr) -> Expr:
-        return (wins(a, b) | a.isnan()).select(like(a, 1), (a == b).select(like(a, 0.5), 0))
-    return (lambda a, b, out: partial(a, b)), (lambda a, b, out: partial(b, a))
+    def partial(a: Expr, b: Expr, tie: Any) -> Expr:
+        return (wins(a, b) | a.isnan()).select(like(a, 1), tie.select(like(a, 0.5), 0))
+    return (lambda a, b, out: partial(a, b, a == b)), (lambda a, b, out: partial(b, a, a == b))
 
 
 NONZERO = (0.5, 2.0)
