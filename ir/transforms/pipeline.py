@@ -15,7 +15,7 @@
     narrow_tapes     keeps conditions in place of the numbers that decide them
     licm             moves out of loops what gives the same in every iteration
 
-Each but simplify and dce has a file of its name beside this one. `optimize` runs them in that order.
+Each but simplify and dce has a file of its name, beside this one or in carries/. `optimize` runs them in that order.
 """
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ from ..thresholds import sizes
 from ..types import Type
 from ..verify import checked
 from ..verify import verify as check
-from .accumulate_to_store import first_writes
-from .carried_views import reshaped
-from .dead_carries import cleared
+from .carries.accumulate_to_store import first_writes
+from .carries.carried_views import reshaped
+from .carries.dead_carries import cleared
+from .carries.narrow_tapes import narrowed
+from .carries.private_arrays import private
 from .drop_couplings import vanish
 from .licm import invariant
 from .mask_to_select import masked
-from .narrow_tapes import narrowed
 from .overflow_checks import without_needless_overflow_checks
-from .private_arrays import private
 from .range_checks import ranges
 from .simplify import expanding
 

@@ -21,14 +21,14 @@ from functools import reduce
 from math import nan, prod
 from typing import Any, NamedTuple
 
-from ..analysis.uses import Uses
-from ..build import const, key_of, make_op
-from ..clone import replace, sweep
-from ..core import EVERYWHERE, Block, Function, Op, Value
-from ..opdef import LIGHT, OPS, Elementwise
-from ..ops.index import spec_operands
-from ..thresholds import sizes
-from ..types import BOOL, INDEX, U8, Dim, Type
+from ...analysis.uses import Uses
+from ...build import const, key_of, make_op
+from ...clone import replace, sweep
+from ...core import EVERYWHERE, Block, Function, Op, Value
+from ...opdef import LIGHT, OPS, Elementwise
+from ...ops.index import spec_operands
+from ...thresholds import sizes
+from ...types import BOOL, INDEX, U8, Dim, Type
 
 _MOST = 24              # ops that are run in front of a write
 _BITS = 8               # conditions that are kept as the bits of a byte
