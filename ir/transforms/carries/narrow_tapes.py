@@ -37,16 +37,20 @@ _UNKNOWN = 1000         # elements along an axis whose length only run time know
 
 def narrowed(f: Function) -> bool:
     """Let such tapes hold conditions, in place; whether there were any."""
-    found = False
-    for made in [op for op in f.body.walk() if op.defn.name == "empty" and op.results[0].type.dtype.inexact]:
-        uses = Uses(f.body)
+    found, uses = False, None
+    for made in [op for op in f.body.walk() if op.defn.name == "empty" and _is_large(op.results[0].type)]:
+        uses = uses or Uses(f.body)
         tape = _tape(made, uses)
-        if tape is not None and _count(tape.result.type) >= sizes.narrowed and (rows := _rows(tape, uses)) is not None:
+        if tape is not None and (rows := _rows(tape, uses)) is not None:
             _narrow(f, tape, rows, uses)
-            found = True
+            found, uses = True, None
     if found:
         sweep(f)
     return found
+
+
+def _is_large(t: Type) -> bool:
+    return t.dtype.inexact and _count(t) >= sizes.narrowed
 
 
 class _Tape(NamedTuple):
