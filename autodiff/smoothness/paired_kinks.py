@@ -5,6 +5,11 @@
 max(x, y) and min(x, y) are (x + y ± |x - y|) / 2. Where they cancel with each other or with |x - y| in functions that bend, as
 in max(x, y) + log1p(exp(-|x - y|)), the series of kink_series.py is one in all of them, so it has to see them as one kink.
 |y - x| and |-x| have the bits of |x - y| and |x|, and are the same kink; |c x| is |c| |x|.
+
+Choices by comparison have at a tie the slope of what they return, which is one side's; of one place all have that of one side:
+
+    %m = select (gt %y, %x), %y, %x;  %n = select (lt %y, %x), %y, %x             Python's max(x, y) + min(x, y) = x + y
+    →   %n = surrogate (select (lt %y, %x), %y, %x), (select (le %y, %x), %y, %x)
 """
 from __future__ import annotations
 
@@ -36,6 +41,9 @@ class _Place(NamedTuple):
 
 def paired(body: Block) -> Block:
     """A program with such kinks stated by one; the program itself where there are none."""
+    ties = _Ties(body)
+    if ties.changed:
+        body = copy_region(Builder(), body, {}, {"select": ties.choice, "max": ties.extreme, "min": ties.extreme})
     found = _Pairs(body)
     if not found.pairs:
         return body
@@ -114,6 +122,75 @@ class _Pairs:
         twice = b(_CHOICES[op.defn.name], b("add", x, y), size)
         half = b("mul", twice, b.const(0.5, twice.type.dtype))
         return b.emit("surrogate", results[0], b("select", b("isnan", size), results[0], half))        # x = y = infinity
+
+
+# comparisons of x with y, to whether a tie is left to the side x > y; the same of y with x; and the one that differs at ties
+_LEFT_ABOVE = {"ge": True, "lt": True, "gt": False, "le": False}
+_AT_TIES = {"gt": "ge", "ge": "gt", "lt": "le", "le": "lt"}
+
+
+class _Ties:
+    """Choices of the larger or smaller of two values by comparisons. sides: place -> (x, whether ties are on the side x > y),
+    as the first choice there has it."""
+
+    def __init__(self, body: Block):
+        self.sides: dict[frozenset, tuple[object, bool]] = {}
+        self.changed: set[Op] = set()
+        ops = [op for op in body.walk() if op.defn.name in ("select", *_CHOICES)]
+        for op in ops:
+            if (found := _compared(op)) is not None:
+                key, x, above = found
+                first, side = self.sides.setdefault(key, (x, above))
+                if (above == (x == first)) != side:
+                    self.changed.add(op)
+        for op in ops if self.sides else ():
+            if op.defn.name != "select" and (place := _tied(*op.operands)) is not None and place[0] in self.sides:
+                self.changed.add(op)
+
+    def choice(self, b: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
+        results = copy_op(b, op, mapping)
+        if op not in self.changed:
+            return results
+        asked = op.operands[0].maker
+        cond = b(_AT_TIES[asked.defn.name], *mapped(asked.operands, mapping))
+        return b.emit("surrogate", results[0], b("select", cond, *mapped(op.operands[1:], mapping)))
+
+    def extreme(self, b: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
+        """np.maximum beside them."""
+        results = copy_op(b, op, mapping)
+        if op not in self.changed:
+            return results
+        found = _tied(*op.operands)
+        assert found is not None                               # it is among the changed ones
+        key, base, up = found
+        first, above = self.sides[key]
+        x, y = mapped(op.operands, mapping)
+        larger = b("ge" if above == ((base == first) == up) else "gt", x, y)
+        chosen = (x, y) if op.defn.name == "max" else (y, x)
+        return b.emit("surrogate", results[0], b("select", b("or", larger, b("isnan", x)), *chosen))
+
+
+def _compared(op: Op) -> tuple[frozenset, object, bool] | None:
+    """The place of select(x < y, x, y) and its like, its x, and whether ties are on the side x > y."""
+    asked = op.operands[0].op if op.defn.name == "select" else None
+    if asked is None or asked.defn.name not in _LEFT_ABOVE:
+        return None
+    if {*map(key_of, asked.operands)} != {*map(key_of, op.operands[1:])} or (found := _tied(*asked.operands)) is None:
+        return None
+    key, x, up = found
+    return key, x, _LEFT_ABOVE[asked.defn.name] == up
+
+
+def _tied(x: Value, y: Value) -> tuple[frozenset, object, bool] | None:
+    """(the place of x = y, the end that counts as x there, whether that is above where x > y)."""
+    if not x.type.dtype.inexact or x.type.dtype.complex or key_of(x) == key_of(y):
+        return None
+    if number(x) != 0 and number(y) != 0:
+        return frozenset((key_of(x), key_of(y))), key_of(x), True
+    up, v = (True, x) if number(y) == 0 else (False, y)
+    while (found := multiple(v)) is not None:
+        v, up = found[0], up == (found[1] > 0)
+    return frozenset((key_of(v), 0)), key_of(v), up
 
 
 def _place(op: Op) -> _Place | None:

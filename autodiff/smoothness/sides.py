@@ -24,6 +24,7 @@ from ...ir.core import Block, Op, Value
 from ...ir.errors import SlopeFrame
 from ...ir.opdef import Elementwise
 from .kink_lines import multiple
+from .vector_mixing import slope_of
 
 # comparisons of x with 0, to whether 0 counts as a positive number there; and with the operands exchanged
 _ASKS = {"ge": True, "lt": True, "gt": False, "le": False}
@@ -31,6 +32,7 @@ _MIRRORED = {"ge": "le", "le": "ge", "gt": "lt", "lt": "gt"}
 # sums of what they are given: how many of their operands may be kinks
 _STRAIGHT = {"add": 2, "sub": 2, "neg": 1, "cast": 1, "mul": 2, "div": 1, "select": 3, "surrogate": 2, "sloped": 2}
 _NONE: frozenset[Value] = frozenset()
+_DEEP = 24                     # how many ops behind a kink its functions are followed
 
 
 def bends(op: Op, moving: list[int]) -> bool:
@@ -60,10 +62,15 @@ class _Sides:
         self.sides: dict[Value, bool] = {}
         ops = list(body.walk())
         kinks = {x for op in ops if (x := _kink_of(op)) is not None}
+        self.moduli: dict[Value, list[Value]] = {x: [] for x in kinks}
+        for op in ops:
+            if op.defn.name == "abs" and op.operands[0] in kinks:
+                self.moduli[op.operands[0]].append(op.results[0])
         if not kinks:
             return
         # the ends of x = a - b, of which a comparison of a and b asks the side
         self.between = {tuple(map(key_of, x.op.operands)): x for x in kinks if x.op is not None and x.op.defn.name == "sub"}
+        self.kinks = kinks
         self._choices(ops, kinks)
         for op in ops:
             if len(op.results) == 1 and not op.regions:
@@ -86,8 +93,8 @@ class _Sides:
         name = op.defn.name
         if name not in _ASKS:
             return None
-        if (found := _asked(op)) is not None:
-            return found
+        if forms := _forms(op):
+            return next((form for form in forms if form[0] in self.kinks), forms[0])
         a, b = map(key_of, op.operands)
         if (a, b) in self.between:
             return self.between[a, b], _ASKS[name]
@@ -147,19 +154,39 @@ class _Sides:
         return results
 
     def signed(self, b: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
-        """copysign(f(|x|), x). Where f is 0 its sign nearby is that of its 0, which odd functions of |x| keep: that of
-        -log1p(|x|) is -0.0."""
+        """copysign(f(|x|), x). Where f is 0 its sign nearby is that of its slope: exp(-|x|) - 1 is 0.0 at 0 and negative beside
+        it. Without a slope it is that of its 0, as -x² is -0.0."""
         results = copy_op(b, op, mapping)
-        for x, size, _ in _signed_sizes(op):
+        for x, size, c in _signed_sizes(op):
             if x in self.sides and x in self.bent.get(size, _NONE):
                 (y,) = mapped((size,), mapping)
-                positive = b("select", b("signbit", y), b("neg", y), y)
-                return b.emit("surrogate", results[0], self._with_sign(b, x, size, {**mapping, size: positive}))
+                positive = b("select", self._is_negative(b, x, y, mapping), b("neg", y), y)
+                value = self._with_sign(b, x, size, {**mapping, size: positive})
+                return b.emit("surrogate", results[0], value if c > 0 else b("neg", value))
         return results
+
+    def _is_negative(self, b: Builder, x: Value, y: Value, mapping: dict[Value, Value]) -> Value:
+        """Whether y, made of |x|, is negative beside x = 0."""
+        slopes = {mapping[size]: b.const(1, y.type.dtype) for size in self.moduli[x] if size in mapping}
+        slope = _slope(b, y, dict(slopes), _DEEP)
+        if slope is None:
+            return b("signbit", y)
+        zero = b.const(0, y.type.dtype)
+        flat = b("or", b("ne", y, zero), b("eq", slope, zero))
+        return b("or", b("and", flat, b("signbit", y)), b("and", b("not", flat), b("lt", slope, zero)))
 
     def _with_sign(self, b: Builder, x: Value, size: Value, mapping: dict[Value, Value]) -> Value:
         y, g = mapped((x, size), mapping)
         return b("select", self._is_right(b, x, y), g, b("neg", g))
+
+
+def _slope(b: Builder, v: Value, known: dict[Value, Value | None], depth: int) -> Value | None:
+    """The derivative of a value by those whose slopes are known, as far as it is made of them element by element."""
+    if v not in known:
+        if v.op is None or not depth:
+            return None
+        known[v] = slope_of(b, v, [_slope(b, x, known, depth - 1) for x in v.op.operands])
+    return known[v]
 
 
 def _is_written(op: Op) -> bool:
@@ -175,13 +202,18 @@ def _zero_and(op: Op) -> tuple[Value, int] | None:
     return None
 
 
-def _asked(op: Op) -> tuple[Value, bool] | None:
-    """The x that an op compares with 0, and whether 0 counts as positive."""
+def _forms(op: Op) -> list[tuple[Value, bool]]:
+    """The x that an op compares with 0, and whether 0 counts as positive; of -2 y also y."""
     name = op.defn.name
     if name not in _ASKS or (found := _zero_and(op)) is None:
-        return None
+        return []
     x, k = found
-    return x, _ASKS[_MIRRORED[name] if k else name]
+    name = _MIRRORED[name] if k else name
+    forms = [(x, _ASKS[name])]
+    while (inner := multiple(x)) is not None:
+        x, name = inner[0], _MIRRORED[name] if inner[1] < 0 else name
+        forms.append((x, _ASKS[name]))
+    return forms
 
 
 def _kink_of(op: Op) -> Value | None:
@@ -199,7 +231,12 @@ def _kink_of(op: Op) -> Value | None:
 def _signed_sizes(op: Op) -> list[tuple[Value, Value, float]]:
     """(x, g, c) of c sign(x) g and copysign(g, x)."""
     if op.defn.name == "copysign":
-        return [(op.operands[1], op.operands[0], 1.0)] if _is_written(op) else []
+        size, x = op.operands
+        forms = [(x, size, 1.0)]
+        while (found := multiple(x)) is not None:
+            x = found[0]
+            forms.append((x, size, math.copysign(forms[-1][2], forms[-1][2] * found[1])))
+        return forms if _is_written(op) else []
     if op.defn.name != "mul" or not _is_written(op):
         return []
     return [(x, g, c) for s, g in (op.operands, op.operands[::-1]) if s.type.dims == g.type.dims
