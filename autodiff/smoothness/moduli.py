@@ -79,6 +79,8 @@ def _made(b: Builder, op: Op, operands: Sequence[Value]) -> tuple[Size | None, f
                 return (one if one.c else other), 1.0
             same = key_of(one.x) == key_of(other.x) and one.p == other.p
             return (Size(one.x, one.p, math.hypot(one.c, other.c)) if same else None), 1.0
+        case "abs":
+            return _of_product(b, *line(shown(first))), 1.0
         case "copysign":
             sign = number(operands[1])
             return (_first_power(first), sign) if isinstance(sign, float) and not math.isnan(sign) else (None, 1.0)
@@ -87,6 +89,15 @@ def _made(b: Builder, op: Op, operands: Sequence[Value]) -> tuple[Size | None, f
     exponent = _ROOTS[name] if name in _ROOTS else number(operands[1])
     inner = size_of(b, first) if isinstance(exponent, float) and 0 < exponent < 1 else None
     return (inner and _raised(inner, exponent)), 1.0
+
+
+def _of_product(b: Builder, v: Value, c: float) -> Size | None:
+    """|c v| of a power of a size, or a product of two multiples of one value."""
+    size, op = size_of(b, v), v.op
+    if size is None and op is not None and op.defn.name == "mul":
+        (x, d), (y, e) = map(line, op.operands)
+        size = Size(x, 2, abs(d * e)) if key_of(x) == key_of(y) else None
+    return size and size._replace(c=size.c * abs(c))
 
 
 def line(v: Value) -> tuple[Value, float]:
@@ -160,9 +171,9 @@ def _power(b: Builder, v: Value, exponent: object, depth: int) -> Size | None:
 
 def _only(b: Builder, op: Op, depth: int) -> Size | None:
     """That of a sum over axes of length 1."""
-    (v,), first = op.results, op.operands[0] if op.operands else None
-    if first is None:
+    if len(op.results) != 1 or not op.operands:
         return None
+    v, first = op.results[0], op.operands[0]
     if op.defn.name == "reduce" and op.attrs["kind"] == "sum":
         axes = op.attrs["axes"]
         if len(axes) == 1 and first.type.dims[axes[0]] != 1:

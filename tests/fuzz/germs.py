@@ -1,7 +1,7 @@
 """What a program does right of a point, as a series: an oracle for derivatives that uses no derivative rule.
 
-A germ is f(x + t d) for small t > 0, as the first coefficients of its series in t. Arithmetic is that of series, a comparison is
-decided by the first coefficients that differ, and so are |x|, max, sort and branches. Programs of the IR run on germs as they
+A germ is f(x + t d) for small t > 0, as the first coefficients of its series in t. Arithmetic is that of series; a comparison
+is decided by the first coefficients that differ, and so are |x|, max, sort and branches. Programs of the IR run on germs as they
 run on numbers. The germ to the left is that in the direction -d. Where the two are one series, the program is smooth along the
 line at the point, whatever kinks its formulas have there, and the coefficients are its derivatives.
 """
@@ -123,7 +123,7 @@ def power(g, p):
         return functools.reduce(Germ.__mul__, [g] * int(p), germ(1.0))
     low = order_of(g.c)
     shift = low * p
-    if shift != int(shift) or shift < 0 or g.c[low] < 0 and p != int(p):
+    if shift != int(shift) or shift < 0 or (g.c[low] < 0 and p != int(p)):
         raise UnknownGerm
     unit = Germ(g.c[low:])
     a, out = unit.c[0], [unit.c[0] ** p]
