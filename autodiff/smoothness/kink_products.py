@@ -482,9 +482,9 @@ def _cube_root(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[V
     return stated(builder, results, builder.expr(x)) if cube else results
 
 
-_MODULI = {"abs": _modulus_of, "hypot": _hypot, "copysign": _signed, "pow": _power, "norm_root": copy_op, "max": larger,
-           "min": smaller, "sqrt": copy_op, "root": copy_op, "cbrt": _cube_root}
-STATED = with_lost({"mul": _product, "dot": _inner, "select": chosen, "reduce": largest,
+_MODULI = {"mul": _product, "abs": _modulus_of, "hypot": _hypot, "copysign": _signed, "pow": _power, "norm_root": copy_op,
+           "max": larger, "min": smaller, "sqrt": copy_op, "root": copy_op, "cbrt": _cube_root}
+STATED = with_lost({"dot": _inner, "select": chosen, "reduce": largest,
                     **{name: or_modulus(rule) for name, rule in _MODULI.items()},
                     **dict.fromkeys(("cosh", "j0", "bessel_i"), _even_function),
                     "sin": _undoing(None), "cos": _undoing(_even_function)}, copy_op)

@@ -84,8 +84,12 @@ def _made(b: Builder, op: Op, operands: Sequence[Value]) -> tuple[Size | None, f
         case "copysign":
             sign = number(operands[1])
             return (_first_power(first), sign) if isinstance(sign, float) and not math.isnan(sign) else (None, 1.0)
+        case "mul":
+            return _signed(*operands)
         case "max" | "min":
-            return (_first_power(first) if _opposite(*operands) else None), 1.0 if name == "max" else -1.0
+            if _opposite(*operands):
+                return _first_power(first), 1.0 if name == "max" else -1.0
+            return _larger(name, *[size_of(b, v) for v in operands]), 1.0
     exponent = _ROOTS[name] if name in _ROOTS else number(operands[1])
     inner = size_of(b, first) if isinstance(exponent, float) and 0 < exponent < 1 else None
     return (inner and _raised(inner, exponent)), 1.0
@@ -98,6 +102,23 @@ def _of_product(b: Builder, v: Value, c: float) -> Size | None:
         (x, d), (y, e) = map(line, op.operands)
         size = Size(x, 2, abs(d * e)) if key_of(x) == key_of(y) else None
     return size and size._replace(c=size.c * abs(c))
+
+
+def _larger(name: str, one: Size | None, other: Size | None) -> Size | None:
+    """The larger or smaller of c |x|^p and d |x|^p."""
+    if one is None or other is None or key_of(one.x) != key_of(other.x) or one.p != other.p:
+        return None
+    return one._replace(c=(max if name == "max" else min)(one.c, other.c))
+
+
+def _signed(one: Value, other: Value) -> tuple[Size | None, float]:
+    """sign(x) x = |x|."""
+    for v, w in ((one, other), (other, one)):
+        if v.op is not None and v.op.defn.name == "sign":
+            (x, c), (y, d) = line(v.op.operands[0]), line(w)
+            if key_of(x) == key_of(y):
+                return Size(y, 1, abs(d)), math.copysign(1.0, c * d)
+    return None, 1.0
 
 
 def line(v: Value) -> tuple[Value, float]:

@@ -16,6 +16,7 @@ as a penalty does, keeps the mean: asked for are functions that bend.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from ...ir.analysis.patterns import number
 from ...ir.build import Builder, key_of
@@ -70,7 +71,6 @@ class _Sides:
             return
         # the ends of x = a - b, of which a comparison of a and b asks the side
         self.between = {tuple(map(key_of, x.op.operands)): x for x in kinks if x.op is not None and x.op.defn.name == "sub"}
-        self.kinks = kinks
         self._choices(ops, kinks)
         for op in ops:
             if len(op.results) == 1 and not op.regions:
@@ -84,26 +84,26 @@ class _Sides:
         """Comparisons by which numbers are chosen."""
         conditions = {op.operands[0] for op in ops if op.defn.name in ("select", "if", "cast") and _is_written(op)}
         for op in ops:
-            found = self._asked(op)
-            if found is not None and found[0] in kinks and op.results[0] in conditions:
-                self.asked.setdefault(*found)
+            if op.results and op.results[0] in conditions:
+                for x, positive in self._asked(op):
+                    if x in kinks:
+                        self.asked.setdefault(x, positive)
 
-    def _asked(self, op: Op) -> tuple[Value, bool] | None:
+    def _asked(self, op: Op) -> list[tuple[Value, bool]]:
         """The x that an op compares with 0, or the ends of x = a - b with each other; and whether 0 counts as positive."""
         name = op.defn.name
         if name not in _ASKS:
-            return None
+            return []
         if forms := _forms(op):
-            return next((form for form in forms if form[0] in self.kinks), forms[0])
+            return forms
         a, b = map(key_of, op.operands)
         if (a, b) in self.between:
-            return self.between[a, b], _ASKS[name]
-        return (self.between[b, a], _ASKS[_MIRRORED[name]]) if (b, a) in self.between else None
+            return [(self.between[a, b], _ASKS[name])]
+        return [(self.between[b, a], _ASKS[_MIRRORED[name]])] if (b, a) in self.between else []
 
-    def _chosen_by(self, op: Op) -> Value | None:
+    def _chosen_by(self, op: Op) -> frozenset[Value]:
         cond = op.operands[0].op
-        found = None if cond is None else self._asked(cond)
-        return None if found is None else found[0]
+        return _NONE if cond is None else frozenset([x for x, _ in self._asked(cond)])
 
     def _follow(self, op: Op, kinks: set[Value]) -> None:
         (v,), name = op.results, op.defn.name
@@ -114,8 +114,9 @@ class _Sides:
                 self.signs.add(x)
         if made and bends(op, [k for k, y in enumerate(op.operands) if y in self.made]):
             made, bent = _NONE, bent | made
-        x = _kink_of(op) if name != "select" else self._chosen_by(op)
-        if x is not None:
+        if name == "select":
+            made |= self._chosen_by(op)
+        elif (x := _kink_of(op)) is not None:
             made |= {x}
         if made:
             self.made[v] = made
@@ -123,12 +124,20 @@ class _Sides:
             self.bent[v] = bent
 
     def _chosen_kinks(self, op: Op) -> None:
-        """where(x > 0, |x|, -|x|): a kink that its own side chooses."""
-        if op.defn.name not in ("select", "if") or (x := self._chosen_by(op)) not in self.asked:
+        branches: list[Sequence[Value]]
+        """where(x > 0, |x|, -|x|): a kink that its own side chooses. Or a[x > 0] = -a of a = |x|."""
+        if op.defn.name == "scatter":
+            where = [v.op for v in op.operands[2:] if v.op is not None and v.op.defn.name == "nonzero"]
+            chosen, branches = self._chosen_by(where[0]) if where else _NONE, [op.operands[:2]]
+        elif op.defn.name == "select":
+            chosen, branches = self._chosen_by(op), [op.operands[1:]]
+        elif op.defn.name == "if":
+            chosen, branches = self._chosen_by(op), [region.yields for region in op.regions]
+        else:
             return
-        branches = [[v] for v in op.operands[1:]] if op.defn.name == "select" else [region.yields for region in op.regions]
-        if any(x in self.made.get(v, _NONE) for branch in branches for v in branch):
-            self.bent[op.results[0]] = self.bent.get(op.results[0], _NONE) | {x}
+        found = chosen & self.asked.keys() & _NONE.union(*[self.made.get(v, _NONE) for branch in branches for v in branch])
+        if found:
+            self.bent[op.results[0]] = self.bent.get(op.results[0], _NONE) | found
 
     # --- rules of the copy
 

@@ -1,9 +1,9 @@
 """What a program does right of a point, as a series: an oracle for derivatives that uses no derivative rule.
 
 A germ is f(x + t d) for small t > 0, as the first coefficients of its series in t. Arithmetic is that of series; a comparison
-is decided by the first coefficients that differ, and so are |x|, max, sort and branches. Programs of the IR run on germs as they
-run on numbers. The germ to the left is that in the direction -d. Where the two are one series, the program is smooth along the
-line at the point, whatever kinks its formulas have there, and the coefficients are its derivatives.
+is decided by the first coefficients that differ, and so are |x|, max, sort and branches. Programs of the IR run on germs as
+they run on numbers. The germ to the left is that in the direction -d. Where the two are one series, the program is smooth
+along the line at the point, whatever kinks its formulas have there, and the coefficients are its derivatives.
 """
 from __future__ import annotations
 
