@@ -13,6 +13,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from ...ir.analysis.patterns import number
 from ...ir.build import Builder, Expr, key_of
 from ...ir.clone import copy_op, mapped
@@ -62,7 +64,10 @@ def _as_modulus(b: Builder, op: Op, operands: Sequence[Value]) -> Expr | None:
     if operands[0].type.dtype.complex or not operands[0].type.dtype.inexact:
         return None
     found, sign = _made(b, op, operands)
-    if found is None or found.p not in (1, 2) or not 0 < found.c < math.inf or found.x.type.dims != op.results[0].type.dims:
+    if found is None or found.p not in (1, 2) or found.x.type.dims != op.results[0].type.dims:
+        return None
+    limits = np.finfo(found.x.type.dtype.np)
+    if not limits.tiny <= found.c <= limits.max:
         return None
     size = modulus(b, found.x) if found.p == 1 else b.expr(found.x) * b.expr(found.x)
     c = math.copysign(found.c, sign)
@@ -135,7 +140,8 @@ def _first_power(v: Value) -> Size:
 
 
 def _raised(size: Size, exponent: float) -> Size:
-    return Size(size.x, round(size.p * exponent, 12), size.c ** exponent)
+    with np.errstate(all="ignore"):
+        return Size(size.x, round(size.p * exponent, 12), float(np.float64(size.c) ** exponent))
 
 
 def size_of(b: Builder, v: Value, depth: int = _DEPTH) -> Size | None:
@@ -231,7 +237,7 @@ def _sum_of(sizes: Sequence[Size | None]) -> Size | None:
     known = [size for size in sizes if size is not None]
     if not known or len(known) < len(sizes) or any(key_of(s.x) != key_of(known[0].x) or s.p != known[0].p for s in known):
         return None
-    return known[0]._replace(c=math.fsum(size.c for size in known))
+    return known[0]._replace(c=sum(size.c for size in known))
 
 
 def _opposite(x: Value, y: Value) -> bool:

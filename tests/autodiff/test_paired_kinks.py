@@ -102,6 +102,7 @@ TABLE = {
     "masks": (lambda x: x * (x > 0) + (x < 0) * x, [0.0, -0.0, 1.0], 1, 0),
     "a choice beside np.minimum": (lambda x: np.where(x > 2, x, 2.0) * np.minimum(x, 2), [2.0], 2, 0),
     "range by choices": (lambda x: (np.where(x > 2, x, 2.0) - np.where(x < 2, x, 2.0)) ** 2, [2.0, 3.0], [0, 2], 2),
+    "large and small": (lambda x: np.sqrt((x * 1e100) ** 2) * np.abs(x) * 1e-100 + np.abs(x * 1e-200 * x) * 1e200, [0.0], 0, 4),
     "root and sign": (lambda x: np.sqrt(x * x) * np.sign(x), [0.0], 1, 0),
 }
 
