@@ -13,7 +13,6 @@ import math
 
 import mpmath as mp
 import numpy as np
-from tracegrad.ir.core import Const
 from tracegrad.ir.interp import Machine
 from tracegrad.ir.ops.linalg import dot_axes
 
@@ -413,9 +412,9 @@ _RULES = {"reduce": _reduce, "sort": _along(lambda op, row: _sorted(row)), "scan
 
 def series(function, point, direction):
     """The coefficients of a scalar function of the IR, of one array, in t > 0 at point + t direction."""
-    x = np.empty(np.shape(point), object)
+    point, direction = np.asarray(point), np.asarray(direction)
+    x = np.empty(point.shape, object)
     for k in np.ndindex(x.shape):
         x[k] = Germ([float(point[k]), float(direction[k]), *[0.0] * (ORDER - 2)])
     (out, *_) = GermMachine(function)(x)
-    out = np.asarray(out)
-    return [float(x) for x in germ(out[()]).c] if not isinstance(out[()], Const) else unknown()
+    return [float(c) for c in germ(np.asarray(out)[()]).c]
