@@ -176,8 +176,9 @@ class _Sides:
 
     def _is_negative(self, b: Builder, x: Value, y: Value, mapping: dict[Value, Value]) -> Value:
         """Whether y, made of |x|, is negative beside x = 0."""
-        slopes = {mapping[size]: b.const(1, y.type.dtype) for size in self.moduli[x] if size in mapping}
-        slope = _slope(b, y, dict(slopes), _DEEP)
+        one = b.const(1, y.type.dtype)
+        slopes: dict[Value, Value | None] = {mapping[size]: one for size in self.moduli[x] if size in mapping}
+        slope = _slope(b, y, slopes, _DEEP)
         if slope is None:
             return b("signbit", y)
         zero = b.const(0, y.type.dtype)
