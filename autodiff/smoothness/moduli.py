@@ -23,9 +23,8 @@ from ...ir.types import Dim
 from .bounded_choices import beside, stated
 from .kink_lines import multiple
 
-_ROOTS = {"sqrt": 0.5, "root": 0.5, "cbrt": 1 / 3}
-_POWERS = frozenset({"pow", "norm_root"})
-_MOVES = frozenset({"reshape", "broadcast", "transpose"})
+# powers of the first operand, to their exponents; None: the second operand
+_POWERS = {"sqrt": 0.5, "root": 0.5, "cbrt": 1 / 3, "pow": None, "norm_root": None}
 _DEPTH = 6
 _FEW = 4                       # rows that are told apart
 
@@ -95,8 +94,10 @@ def _made(b: Builder, op: Op, operands: Sequence[Value]) -> tuple[Size | None, f
             if _opposite(*operands):
                 return _first_power(first), 1.0 if name == "max" else -1.0
             return _larger(name, *[size_of(b, v) for v in operands]), 1.0
-    exponent = _ROOTS[name] if name in _ROOTS else number(operands[1])
-    inner = size_of(b, first) if isinstance(exponent, float) and 0 < exponent < 1 else None
+    exponent = number(operands[1]) if _POWERS[name] is None else _POWERS[name]
+    if not isinstance(exponent, float) or not 0 < exponent < 1:
+        return None, 1.0
+    inner = size_of(b, first)
     return (inner and _raised(inner, exponent)), 1.0
 
 
@@ -154,15 +155,12 @@ def size_of(b: Builder, v: Value, depth: int = _DEPTH) -> Size | None:
         case "abs":
             return _first_power(operands[0])
         case "mul":
-            return _product(b, *operands, depth - 1)
+            return _product(b, operands[0], operands[1], depth - 1)
         case "add":
             return _sum_of([size_of(b, x, depth - 1) for x in operands])
-        case _ if name in _ROOTS:
-            inner = size_of(b, operands[0], depth - 1)
-            return inner and _raised(inner, _ROOTS[name])
         case _ if name in _POWERS:
-            return _power(b, operands[0], number(operands[1]), depth - 1)
-        case _ if name in _MOVES:
+            return _power(b, operands[0], number(operands[1]) if _POWERS[name] is None else _POWERS[name], depth - 1)
+        case _ if v.op.defn.view and v.op.defn.moves and not v.op.defn.reads:
             inner = size_of(b, operands[0], depth - 1)
             if inner is None or inner.x.type.dims != operands[0].type.dims:
                 return None
