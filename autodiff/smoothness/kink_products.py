@@ -24,12 +24,14 @@ from ...ir.analysis.patterns import number
 from ...ir.build import Builder, Expr, key_of
 from ...ir.clone import copy_op, mapped
 from ...ir.core import Op, Value
+from ..rules.nonfinite_partials import least
 from .bounded_choices import beside, chosen, larger, smaller, stated
 from .even_functions import EVEN, ODD, even, odd_share
 from .joined_kinks import is_joined, square
 from .joined_kinks import parts as parts_of
 from .kink_lines import alike
 from .lost_slopes import with_lost
+from .moduli import largest, line, or_modulus, shown
 
 _DEPTH = 5                     # levels of products that are looked at: at most 2**5 factors
 _THROUGH = {"mul": 2, "neg": 1, "div": 1}      # products, and how many of their operands are factors
@@ -147,12 +149,23 @@ def _rectified(op: Op) -> Value | None:
 
 
 MOVES = frozenset({"broadcast", "reshape", "transpose", "slice", "gather"})
+_ORDERS = frozenset({"sort", "reduce", "scan"})          # of what is not negative, these order its powers
 
 
 def _moved(b: Builder, op: Op, exponent: Fraction) -> Any:
     """A rearranged array: its power is the rearranged power."""
     found = smooth_power(b, op.operands[0], exponent)
     return None if found is None else (b.expr(b(op.defn, found.value, *op.operands[1:], **op.attrs)), 0)
+
+
+def _ordered(b: Builder, op: Op, exponent: Fraction) -> Any:
+    """The largest of sizes, to a power: the largest of their powers."""
+    return _moved(b, op, exponent) if exponent >= 2 else None
+
+
+def _keeps_order(op: Op, depth: int) -> bool:
+    (x, *_) = op.operands
+    return op.attrs.get("kind", "max") in ("max", "min") and is_root(x) and least(x) >= 0 and _has_kink(x, depth)
 
 
 def _angle(half_square: Callable, name: str) -> Callable:
@@ -174,7 +187,8 @@ _POWERS = {"abs": _even(_modulus), "copysign": _even(_of_first), "hypot": _even(
            **dict.fromkeys(("sqrt", "root"), _root(lambda op: Fraction(1, 2))),
            "cbrt": _root(lambda op: Fraction(1, 3)), **dict.fromkeys(("pow", "norm_root"), _root(_exponent)),
            "acos": _angle(lambda x: (1 - x) * 0.5, "asin"), "acosh": _angle(lambda x: (x - 1) * 0.5, "asinh"),
-           "sign": lambda b, op, exponent: None, **dict.fromkeys(MOVES, _moved)}
+           "sign": lambda b, op, exponent: None, **dict.fromkeys(MOVES, _moved),
+           **dict.fromkeys(_ORDERS, _ordered)}
 
 
 def _power_of(b: Builder, kink: Value, exponent: Fraction) -> tuple[Expr, Fraction] | None:
@@ -198,6 +212,8 @@ def _is_kink(v: Value, depth: int = _DEPTH) -> bool:
         return _exponent(op) is not None
     if name in MOVES:
         return _has_kink(op.operands[0], depth - 1)
+    if name in _ORDERS:
+        return _keeps_order(op, depth - 1)
     return name in _POWERS
 
 
@@ -205,6 +221,7 @@ def _is_kink(v: Value, depth: int = _DEPTH) -> bool:
 
 def _has_kink(v: Value, depth: int = _DEPTH) -> bool:
     """Whether a kink is among the factors of a value."""
+    v = shown(v)
     op = v.op
     if op is None or depth <= 0 or not v.type.dtype.inexact:
         return False
@@ -218,6 +235,7 @@ def _has_kink(v: Value, depth: int = _DEPTH) -> bool:
 
 def is_root(v: Value) -> bool:
     """Whether the square of a value is smooth, or may be, where it is not."""
+    v = shown(v)
     if v.op is None or v.type.dtype.complex or v.op.defn.name in ("sign", "cbrt") or not _is_kink(v):
         return False
     return v.op.defn.name not in ("max", "min") or _opposite(v.op)
@@ -225,6 +243,7 @@ def is_root(v: Value) -> bool:
 
 def has_root(v: Value, depth: int = _DEPTH) -> bool:
     """Whether a value is such a one, or a product with one."""
+    v = shown(v)
     if v.op is None or v.type.dtype.complex:
         return False
     return is_root(v) or (v.op.defn.name in _THROUGH and _has_kink(v, depth))
@@ -234,6 +253,7 @@ def factors(b: Builder, v: Value, depth: int = _DEPTH) -> Factors:
     """A value as a product."""
     if not _has_kink(v, depth):
         return Factors({}, ((v, False),))
+    v = shown(v)
     match v.maker.defn.name:
         case "mul":
             return factors(b, v.maker.operands[0], depth - 1) * factors(b, v.maker.operands[1], depth - 1)
@@ -261,7 +281,7 @@ def smooth_power(b: Builder, v: Value, exponent: Any) -> Expr | None:
 
 def smooth_product(b: Builder, product: Factors) -> Expr | None:
     """The product with the powers of its kinks in smooth form; None where no kink has a power high enough."""
-    kinks, rest = _without_signs(product)
+    kinks, rest, negative = _without_signs(product)
     parts = alike(b, kinks)
     for kink, exponent in list(kinks.items()):
         found = _power_of(b, kink, Fraction(exponent))
@@ -271,12 +291,12 @@ def smooth_product(b: Builder, product: Factors) -> Expr | None:
     if not parts and kinks == product.kinks:
         return None
     if parts and any(kink.maker.defn.name == "sign" for kink in kinks):
-        again = Factors(kinks, tuple(rest), product.negative)
+        again = Factors(kinks, tuple(rest), negative)
         for part in parts:
             again = again * factors(b, part.value)
         found = smooth_product(b, again)
-        return _written(b, kinks, parts, rest, product.negative) if found is None else found
-    return _written(b, kinks, parts, rest, product.negative)
+        return _written(b, kinks, parts, rest, negative) if found is None else found
+    return _written(b, kinks, parts, rest, negative)
 
 
 def _written(b: Builder, kinks: dict, parts: list[Expr], rest: list[tuple], negative: bool) -> Expr | None:
@@ -292,28 +312,22 @@ def _written(b: Builder, kinks: dict, parts: list[Expr], rest: list[tuple], nega
     return -out if negative and out is not None else out
 
 
-def _without_signs(product: Factors) -> tuple[dict, list[tuple]]:
-    """sign(x) |x| → x, and sign(x)² x → x: (kinks, rest) without the signs that cancel."""
-    kinks, rest = dict(product.kinks), list(product.rest)
+def _without_signs(product: Factors) -> tuple[dict, list[tuple], bool]:
+    """sign(x) |x| → x, and sign(x)² x → x: (kinks, rest, whether negated) without the signs that cancel."""
+    kinks, rest, negative = dict(product.kinks), list(product.rest), product.negative
     for kink in product.kinks:
         if kink.maker.defn.name != "sign":
             continue
-        x = kink.maker.operands[0]
-        size = next((k for k in kinks if _is_size(k, x)), None)
+        x, c = line(kink.maker.operands[0])
+        size = next((k for k in kinks if k.maker.defn.name == "abs" and line(k.maker.operands[0])[0] is x), None)
         if size is not None and (pairs := min(kinks[kink], kinks[size])):
             kinks[kink], kinks[size] = kinks[kink] - pairs, kinks[size] - pairs
-            rest += [(x, False)] * pairs
+            y = size.maker.operands[0]
+            rest += [(y, False)] * pairs
+            negative ^= pairs % 2 == 1 and (c < 0) != (line(y)[1] < 0)
         if any(not divides and _vanishes_with(v, x) for v, divides in rest):
             kinks[kink] %= 2
-    return kinks, rest
-
-
-def _is_size(kink: Value, x: Value) -> bool:
-    """Whether a kink is |x|, or sqrt(x * x)."""
-    (y, *_), name = kink.maker.operands, kink.maker.defn.name
-    if name in ("sqrt", "root"):
-        return _is_product_with_itself(y) and y.maker.operands[0] is x
-    return name == "abs" and y is x
+    return kinks, rest, negative
 
 
 def _vanishes_with(v: Value, x: Value, depth: int = _DEPTH) -> bool:
@@ -402,6 +416,7 @@ def _even_function(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tup
     x = mapped(op.operands, mapping)[-1]
     if not has_root(x) or (op.defn.name == "bessel_i" and number(op.operands[0]) != 0):
         return results
+    x = shown(x)
     if x.op is not None and x.op.defn.name in ("abs", "copysign") and not x.op.operands[0].type.dtype.complex:
         operands = *mapped(op.operands, mapping)[:-1], x.op.operands[0]
         return stated(builder, results, builder.expr(builder(op.defn, *operands)))
@@ -436,8 +451,7 @@ def _modulus_of(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[
     """|r| = r of a root, and of a square; |-r| = r of a square."""
     results = copy_op(builder, op, mapping)
     (x,) = mapped(op.operands, mapping)
-    root = x.op is not None and x.op.defn.name in _NEVER_NEGATIVE and not x.type.dtype.complex
-    side = 1 if root else beside(x, 0.0) if not x.type.dtype.complex else 0
+    side = 0 if x.type.dtype.complex else 1 if least(shown(x)) >= 0 else beside(x, 0.0)
     return stated(builder, results, builder.expr(x) if side > 0 else -builder.expr(x)) if side else results
 
 
@@ -445,7 +459,7 @@ def _signed(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Valu
     """copysign(|x|, x) = |x| sign(x) = x, and its like."""
     results = copy_op(builder, op, mapping)
     size, x = mapped(op.operands, mapping)
-    if not is_root(size) or size.maker.defn.name not in _NEVER_NEGATIVE | {"pow"}:
+    if not is_root(size) or shown(size).maker.defn.name not in _NEVER_NEGATIVE | {"pow"}:
         return results
     return stated(builder, results, smooth_product(builder, factors(builder, size) * Factors({builder("sign", x): 1})))
 
@@ -454,25 +468,23 @@ def _is_product_with_itself(v: Value) -> bool:
     return v.op is not None and v.op.defn.name == "mul" and v.op.operands[0] is v.op.operands[1]
 
 
-def _root_of_power(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
-    """cbrt(x * x * x) = x, and sqrt(s * s) = s of a square s, which is never negative."""
+def _cube_root(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
+    """cbrt(x * x * x) = x."""
     results = copy_op(builder, op, mapping)
     (power,) = mapped(op.operands, mapping)
     if power.op is None or power.type.dtype.complex:
         return results
     name, (x, *others) = power.op.defn.name, power.op.operands
-    if op.defn.name == "cbrt":
-        cube = name == "pow" and number(others[0]) == 3
-        for square, y in ((x, others[0]), (others[0], x)) if name == "mul" else ():
-            if _is_product_with_itself(square) and square.maker.operands[0] is y:
-                x, cube = y, True
-        return stated(builder, results, builder.expr(x)) if cube else results
-    found = _is_product_with_itself(power) and _is_product_with_itself(x)
-    return stated(builder, results, builder.expr(x)) if found else results
+    cube = name == "pow" and number(others[0]) == 3
+    for twice, y in ((x, others[0]), (others[0], x)) if name == "mul" else ():
+        if _is_product_with_itself(twice) and twice.maker.operands[0] is y:
+            x, cube = y, True
+    return stated(builder, results, builder.expr(x)) if cube else results
 
 
-STATED = with_lost({"mul": _product, "hypot": _hypot, "copysign": _signed, "abs": _modulus_of, "pow": _power, "dot": _inner,
-          "max": larger, "min": smaller, "select": chosen,
-          **dict.fromkeys(("sqrt", "root", "cbrt"), _root_of_power),
-          **dict.fromkeys(("cosh", "j0", "bessel_i"), _even_function),
-          "sin": _undoing(None), "cos": _undoing(_even_function)}, copy_op)
+_MODULI = {"mul": _product, "abs": _modulus_of, "hypot": _hypot, "copysign": _signed, "pow": _power, "norm_root": copy_op,
+           "max": larger, "min": smaller, "sqrt": copy_op, "root": copy_op, "cbrt": _cube_root}
+STATED = with_lost({"dot": _inner, "select": chosen, "reduce": largest,
+                    **{name: or_modulus(rule) for name, rule in _MODULI.items()},
+                    **dict.fromkeys(("cosh", "j0", "bessel_i"), _even_function),
+                    "sin": _undoing(None), "cos": _undoing(_even_function)}, copy_op)

@@ -49,6 +49,7 @@ _FLAT = frozenset({
     "eval_sh_chebyu_n", "ive", "pdtr", "pdtrc", "bdtr", "bdtrc", "nbdtr", "nbdtrc", "bdtr_n", "bdtrc_n", "nbdtr_n", "nbdtrc_n",
     "chndtr", "stdtr"})
 _POLES = {"div": 1, **dict.fromkeys(("log", "log2", "log10", "sqrt", "root", "cbrt", "pow", "norm_root"), 0)}
+_SUMS = frozenset({"add", "sub", "cast"})
 _KEEP_ZERO = {"mul": (0, 1), "mulz": (0, 1), "neg": (0,), "div": (0,), "abs": (0,)}
 
 
@@ -254,7 +255,8 @@ def _together(op: Op, known: list[_Made | None], parts: list[_Made]) -> _Made:
     choice = name in _CHOICES or any(m.choice for m in parts)
     inputs = op.operands[len(op.operands) - len(known):]
     zeros = [number(v) == 0 if m is None else m.zero for v, m in zip(inputs, known)]
-    at_zero = any(zeros[k] for k in _KEEP_ZERO.get(name, ())) or (name in ("add", "sub", "cast") and all(zeros))
+    # of a sum of kinks at several places no one is where the sum is 0
+    at_zero = any(zeros[k] for k in _KEEP_ZERO.get(name, ())) or (name in _SUMS and all(zeros) and len(kinks) < 2)
     several = sum(bool(m.kinks) for m in parts) > 1 or (bool(kinks) and (choice or name in _FLAT))
     pole = any(m.pole for m in parts) or depth > _DEEP or len(kinks) > _MOST or (
         name in _POLES and zeros[_POLES[name]] and not _is_high_power(op))

@@ -5,6 +5,11 @@
 max(x, y) and min(x, y) are (x + y ± |x - y|) / 2. Where they cancel with each other or with |x - y| in functions that bend, as
 in max(x, y) + log1p(exp(-|x - y|)), the series of kink_series.py is one in all of them, so it has to see them as one kink.
 |y - x| and |-x| have the bits of |x - y| and |x|, and are the same kink; |c x| is |c| |x|.
+
+Choices by comparison have at a tie the slope of what they return, which is one side's; of one place all have that of one side:
+
+    %m = select (gt %y, %x), %y, %x;  %n = select (lt %y, %x), %y, %x             Python's max(x, y) + min(x, y) = x + y
+    →   %n = surrogate (select (lt %y, %x), %y, %x), (select (le %y, %x), %y, %x)
 """
 from __future__ import annotations
 
@@ -16,6 +21,7 @@ from ...ir.build import Builder, key_of
 from ...ir.clone import copy_op, copy_region, mapped
 from ...ir.core import Block, Op, Value
 from .kink_lines import multiple
+from .moduli import line
 from .sides import bends
 
 _CHOICES = {"max": "add", "min": "sub"}        # the sign of |x - y|
@@ -36,6 +42,9 @@ class _Place(NamedTuple):
 
 def paired(body: Block) -> Block:
     """A program with such kinks stated by one; the program itself where there are none."""
+    ties = _Ties(body)
+    if ties.changed:
+        body = copy_region(Builder(), body, {}, ties.rules)
     found = _Pairs(body)
     if not found.pairs:
         return body
@@ -116,6 +125,111 @@ class _Pairs:
         return b.emit("surrogate", results[0], b("select", b("isnan", size), results[0], half))        # x = y = infinity
 
 
+# comparisons of x with y, to whether a tie is left to the side x > y; the same of y with x; and the one that differs at ties
+_LEFT_ABOVE = {"ge": True, "lt": True, "gt": False, "le": False}
+_AT_TIES = {"gt": "ge", "ge": "gt", "lt": "le", "le": "lt"}
+
+
+class _Ties:
+    """Choices of the larger or smaller of two values by comparisons. sides: place -> (x, whether ties are on the side x > y),
+    as the first choice there has it."""
+
+    def __init__(self, body: Block):
+        self.sides: dict[frozenset, tuple[object, bool]] = {}
+        self.changed: set[Op] = set()
+        self.rules = {**dict.fromkeys(("select", "mul"), self.choice), **dict.fromkeys(_CHOICES, self.extreme)}
+        stated = {op.operands[0] for op in body.walk() if op.defn.name == "surrogate"}       # no part of the derivative
+        ops = [op for op in body.walk() if op.defn.name in ("select", "mul", *_CHOICES) and op.results[0] not in stated]
+        for op in ops:
+            if (found := _compared(op)) is not None:
+                key, x, above = found
+                first, side = self.sides.setdefault(key, (x, above))
+                if (above == (x == first)) != side:
+                    self.changed.add(op)
+        for op in ops if self.sides else ():
+            if op.defn.name in _CHOICES and (place := _tied(*op.operands)) is not None and place[0] in self.sides:
+                self.changed.add(op)
+
+    def choice(self, b: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
+        results = copy_op(b, op, mapping)
+        if op not in self.changed:
+            return results
+        mask = _mask(op)
+        assert mask is not None                                # it is among the changed ones
+        cond = b(_AT_TIES[mask.defn.name], *mapped(mask.operands, mapping))
+        if op.defn.name == "select":
+            choices = mapped(op.operands[1:], mapping)
+        else:
+            choices = (*mapped([_beside(op, mask)], mapping), b.const(0, op.results[0].type.dtype))
+        return b.emit("surrogate", results[0], b("select", cond, *choices))
+
+    def extreme(self, b: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
+        """np.maximum beside them."""
+        results = copy_op(b, op, mapping)
+        if op not in self.changed:
+            return results
+        found = _tied(*op.operands)
+        assert found is not None                               # it is among the changed ones
+        key, base, up = found
+        first, above = self.sides[key]
+        x, y = mapped(op.operands, mapping)
+        larger = b("ge" if above == ((base == first) == up) else "gt", x, y)
+        chosen = (x, y) if op.defn.name == "max" else (y, x)
+        return b.emit("surrogate", results[0], b("select", b("or", larger, b("isnan", x)), *chosen))
+
+
+def _compared(op: Op) -> tuple[frozenset, object, bool] | None:
+    """The place of select(x < y, x, y) and its like, its x, and whether ties are on the side x > y. Where y is 0 both choices
+    are multiples of x; (x > 0) * x is one of x and 0."""
+    if op.defn.name not in ("select", "mul") or (mask := _mask(op)) is None or (found := _tied(*mask.operands)) is None:
+        return None
+    key, x, up = found
+    ends, of_zero = {*map(key_of, mask.operands)}, any(number(v) == 0 for v in mask.operands)
+
+    def is_end(v: Value) -> bool:
+        return key_of(v) in ends or (of_zero and (number(v) == 0 or _of_zero(v, True)[0] == key))
+
+    if not all(map(is_end, op.operands[1:] if op.defn.name == "select" else [_beside(op, mask)])):
+        return None
+    return key, x, _LEFT_ABOVE[mask.defn.name] == up
+
+
+def _mask(op: Op) -> Op | None:
+    """The comparison that an op chooses by, or multiplies with."""
+    for v in op.operands[:1] if op.defn.name == "select" else op.operands:
+        made = v.op
+        if made is not None and op.defn.name == "mul":
+            made = made.operands[0].op if made.defn.name == "cast" else None
+        if made is not None and made.defn.name in _LEFT_ABOVE:
+            return made
+    return None
+
+
+def _beside(op: Op, mask: Op) -> Value:
+    """What is multiplied with a mask."""
+    one, other = op.operands
+    return other if one.op is not None and one.op.defn.name == "cast" and one.op.operands[0].op is mask else one
+
+
+def _tied(x: Value, y: Value) -> tuple[frozenset, object, bool] | None:
+    """(the place of x = y, the end that counts as x there, whether that is above where x > y)."""
+    if not x.type.dtype.inexact or x.type.dtype.complex or key_of(x) == key_of(y):
+        return None
+    if number(x) != 0 and number(y) != 0:
+        return frozenset((key_of(x), key_of(y))), key_of(x), True
+    return _of_zero(x, True) if number(y) == 0 else _of_zero(y, False)
+
+
+def _of_zero(v: Value, up: bool) -> tuple[frozenset, object, bool]:
+    """The same of v = 0, where c (x - y) is 0 as x = y is."""
+    v, c = line(v)
+    up = up == (c >= 0)
+    if v.op is not None and v.op.defn.name == "sub":
+        x, y = map(key_of, v.op.operands)
+        return frozenset((x, y)), x, up
+    return frozenset((key_of(v), 0)), key_of(v), up
+
+
 def _place(op: Op) -> _Place | None:
     """That of max(x, y), min(x, y) and |x - y|, of real arrays of the same dimensions."""
     name, (x, *others) = op.defn.name, op.operands or (None,)
@@ -126,6 +240,9 @@ def _place(op: Op) -> _Place | None:
     if y is not None and number(y) != 0:
         x, y = (y, x) if number(x) == 0 else (x, y)
     if y is not None and number(y) != 0:
+        (u, c), (v, d) = line(x), line(y)
+        if key_of(u) == key_of(v) and u.type.dims == dims and c != d:                # |c u - d u| = |c - d| |u|
+            return _Place(u, None, abs(c - d)) if c != -d else None
         return _Place(x, y) if x.type.dims == y.type.dims == dims and not _opposite(x, y) else None
     if x.type.dims != dims:
         return None

@@ -16,6 +16,7 @@ as a penalty does, keeps the mean: asked for are functions that bend.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from ...ir.analysis.patterns import number
 from ...ir.build import Builder, key_of
@@ -24,6 +25,7 @@ from ...ir.core import Block, Op, Value
 from ...ir.errors import SlopeFrame
 from ...ir.opdef import Elementwise
 from .kink_lines import multiple
+from .vector_mixing import slope_of
 
 # comparisons of x with 0, to whether 0 counts as a positive number there; and with the operands exchanged
 _ASKS = {"ge": True, "lt": True, "gt": False, "le": False}
@@ -31,6 +33,7 @@ _MIRRORED = {"ge": "le", "le": "ge", "gt": "lt", "lt": "gt"}
 # sums of what they are given: how many of their operands may be kinks
 _STRAIGHT = {"add": 2, "sub": 2, "neg": 1, "cast": 1, "mul": 2, "div": 1, "select": 3, "surrogate": 2, "sloped": 2}
 _NONE: frozenset[Value] = frozenset()
+_DEEP = 24                     # how many ops behind a kink its functions are followed
 
 
 def bends(op: Op, moving: list[int]) -> bool:
@@ -60,6 +63,10 @@ class _Sides:
         self.sides: dict[Value, bool] = {}
         ops = list(body.walk())
         kinks = {x for op in ops if (x := _kink_of(op)) is not None}
+        self.moduli: dict[Value, list[Value]] = {x: [] for x in kinks}
+        for op in ops:
+            if op.defn.name == "abs" and op.operands[0] in kinks:
+                self.moduli[op.operands[0]].append(op.results[0])
         if not kinks:
             return
         # the ends of x = a - b, of which a comparison of a and b asks the side
@@ -77,26 +84,26 @@ class _Sides:
         """Comparisons by which numbers are chosen."""
         conditions = {op.operands[0] for op in ops if op.defn.name in ("select", "if", "cast") and _is_written(op)}
         for op in ops:
-            found = self._asked(op)
-            if found is not None and found[0] in kinks and op.results[0] in conditions:
-                self.asked.setdefault(*found)
+            if op.results and op.results[0] in conditions:
+                for x, positive in self._asked(op):
+                    if x in kinks:
+                        self.asked.setdefault(x, positive)
 
-    def _asked(self, op: Op) -> tuple[Value, bool] | None:
+    def _asked(self, op: Op) -> list[tuple[Value, bool]]:
         """The x that an op compares with 0, or the ends of x = a - b with each other; and whether 0 counts as positive."""
         name = op.defn.name
         if name not in _ASKS:
-            return None
-        if (found := _asked(op)) is not None:
-            return found
+            return []
+        if forms := _forms(op):
+            return forms
         a, b = map(key_of, op.operands)
         if (a, b) in self.between:
-            return self.between[a, b], _ASKS[name]
-        return (self.between[b, a], _ASKS[_MIRRORED[name]]) if (b, a) in self.between else None
+            return [(self.between[a, b], _ASKS[name])]
+        return [(self.between[b, a], _ASKS[_MIRRORED[name]])] if (b, a) in self.between else []
 
-    def _chosen_by(self, op: Op) -> Value | None:
+    def _chosen_by(self, op: Op) -> frozenset[Value]:
         cond = op.operands[0].op
-        found = None if cond is None else self._asked(cond)
-        return None if found is None else found[0]
+        return _NONE if cond is None else frozenset([x for x, _ in self._asked(cond)])
 
     def _follow(self, op: Op, kinks: set[Value]) -> None:
         (v,), name = op.results, op.defn.name
@@ -107,8 +114,9 @@ class _Sides:
                 self.signs.add(x)
         if made and bends(op, [k for k, y in enumerate(op.operands) if y in self.made]):
             made, bent = _NONE, bent | made
-        x = _kink_of(op) if name != "select" else self._chosen_by(op)
-        if x is not None:
+        if name == "select":
+            made |= self._chosen_by(op)
+        elif (x := _kink_of(op)) is not None:
             made |= {x}
         if made:
             self.made[v] = made
@@ -116,12 +124,20 @@ class _Sides:
             self.bent[v] = bent
 
     def _chosen_kinks(self, op: Op) -> None:
-        """where(x > 0, |x|, -|x|): a kink that its own side chooses."""
-        if op.defn.name not in ("select", "if") or (x := self._chosen_by(op)) not in self.asked:
+        branches: list[Sequence[Value]]
+        """where(x > 0, |x|, -|x|): a kink that its own side chooses. Or a[x > 0] = -a of a = |x|."""
+        if op.defn.name == "scatter":
+            where = [v.op for v in op.operands[2:] if v.op is not None and v.op.defn.name == "nonzero"]
+            chosen, branches = self._chosen_by(where[0]) if where else _NONE, [op.operands[:2]]
+        elif op.defn.name == "select":
+            chosen, branches = self._chosen_by(op), [op.operands[1:]]
+        elif op.defn.name == "if":
+            chosen, branches = self._chosen_by(op), [region.yields for region in op.regions]
+        else:
             return
-        branches = [[v] for v in op.operands[1:]] if op.defn.name == "select" else [region.yields for region in op.regions]
-        if any(x in self.made.get(v, _NONE) for branch in branches for v in branch):
-            self.bent[op.results[0]] = self.bent.get(op.results[0], _NONE) | {x}
+        found = chosen & self.asked.keys() & _NONE.union(*[self.made.get(v, _NONE) for branch in branches for v in branch])
+        if found:
+            self.bent[op.results[0]] = self.bent.get(op.results[0], _NONE) | found
 
     # --- rules of the copy
 
@@ -147,19 +163,40 @@ class _Sides:
         return results
 
     def signed(self, b: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
-        """copysign(f(|x|), x). Where f is 0 its sign nearby is that of its 0, which odd functions of |x| keep: that of
-        -log1p(|x|) is -0.0."""
+        """copysign(f(|x|), x). Where f is 0 its sign nearby is that of its slope: exp(-|x|) - 1 is 0.0 at 0 and negative beside
+        it. Without a slope it is that of its 0, as -x² is -0.0."""
         results = copy_op(b, op, mapping)
-        for x, size, _ in _signed_sizes(op):
+        for x, size, c in _signed_sizes(op):
             if x in self.sides and x in self.bent.get(size, _NONE):
                 (y,) = mapped((size,), mapping)
-                positive = b("select", b("signbit", y), b("neg", y), y)
-                return b.emit("surrogate", results[0], self._with_sign(b, x, size, {**mapping, size: positive}))
+                positive = b("select", self._is_negative(b, x, y, mapping), b("neg", y), y)
+                value = self._with_sign(b, x, size, {**mapping, size: positive})
+                return b.emit("surrogate", results[0], value if c > 0 else b("neg", value))
         return results
+
+    def _is_negative(self, b: Builder, x: Value, y: Value, mapping: dict[Value, Value]) -> Value:
+        """Whether y, made of |x|, is negative beside x = 0."""
+        one = b.const(1, y.type.dtype)
+        slopes: dict[Value, Value | None] = {mapping[size]: one for size in self.moduli[x] if size in mapping}
+        slope = _slope(b, y, slopes, _DEEP)
+        if slope is None:
+            return b("signbit", y)
+        zero = b.const(0, y.type.dtype)
+        flat = b("or", b("ne", y, zero), b("eq", slope, zero))
+        return b("or", b("and", flat, b("signbit", y)), b("and", b("not", flat), b("lt", slope, zero)))
 
     def _with_sign(self, b: Builder, x: Value, size: Value, mapping: dict[Value, Value]) -> Value:
         y, g = mapped((x, size), mapping)
         return b("select", self._is_right(b, x, y), g, b("neg", g))
+
+
+def _slope(b: Builder, v: Value, known: dict[Value, Value | None], depth: int) -> Value | None:
+    """The derivative of a value by those whose slopes are known, as far as it is made of them element by element."""
+    if v not in known:
+        if v.op is None or not depth:
+            return None
+        known[v] = slope_of(b, v, [_slope(b, x, known, depth - 1) for x in v.op.operands])
+    return known[v]
 
 
 def _is_written(op: Op) -> bool:
@@ -175,13 +212,18 @@ def _zero_and(op: Op) -> tuple[Value, int] | None:
     return None
 
 
-def _asked(op: Op) -> tuple[Value, bool] | None:
-    """The x that an op compares with 0, and whether 0 counts as positive."""
+def _forms(op: Op) -> list[tuple[Value, bool]]:
+    """The x that an op compares with 0, and whether 0 counts as positive; of -2 y also y."""
     name = op.defn.name
     if name not in _ASKS or (found := _zero_and(op)) is None:
-        return None
+        return []
     x, k = found
-    return x, _ASKS[_MIRRORED[name] if k else name]
+    name = _MIRRORED[name] if k else name
+    forms = [(x, _ASKS[name])]
+    while (inner := multiple(x)) is not None:
+        x, name = inner[0], _MIRRORED[name] if inner[1] < 0 else name
+        forms.append((x, _ASKS[name]))
+    return forms
 
 
 def _kink_of(op: Op) -> Value | None:
@@ -199,7 +241,12 @@ def _kink_of(op: Op) -> Value | None:
 def _signed_sizes(op: Op) -> list[tuple[Value, Value, float]]:
     """(x, g, c) of c sign(x) g and copysign(g, x)."""
     if op.defn.name == "copysign":
-        return [(op.operands[1], op.operands[0], 1.0)] if _is_written(op) else []
+        size, x = op.operands
+        forms = [(x, size, 1.0)]
+        while (found := multiple(x)) is not None:
+            x = found[0]
+            forms.append((x, size, math.copysign(forms[-1][2], forms[-1][2] * found[1])))
+        return forms if _is_written(op) else []
     if op.defn.name != "mul" or not _is_written(op):
         return []
     return [(x, g, c) for s, g in (op.operands, op.operands[::-1]) if s.type.dims == g.type.dims

@@ -135,6 +135,8 @@ def slope_of(b: Builder, core: Value, dots: list[Value | None]) -> Value | None:
     rule, name = rule_of(op), op.defn.name
     if all(d is None for d in dots) or not core.type.dtype.inexact or not (of_each(op) or name == "slice"):
         return None                                            # a sum over all values, say, is no function of each
+    if rule == "none":                                         # a sign, which is constant
+        return None
     if name in ("mul", "mulz"):
         terms = [b("mul", dot, op.operands[1 - k]) for k, dot in enumerate(dots) if dot is not None]
     elif rule == "elementwise":

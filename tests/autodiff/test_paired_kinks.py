@@ -80,6 +80,29 @@ TABLE = {
     "never above": (lambda x: np.minimum(-x * x, 0) - np.maximum(-2 * x**2, 0), [0.0, 1.0], [0, -2], -2),
     "modulus of what is never above": (lambda x: np.abs(-x * x), [0.0, 1.0], [0, 2], 2),
     "sign of a multiple": (lambda x: np.sign(-3 * x) * np.log1p(np.abs(x)), [0.0], -1, None),
+    "square roots of squares": (lambda x: np.hypot(x * x, -3 * x * x) + np.sqrt(x ** 4 + (2 * x) ** 4), [0.0, 1.0],
+                                [0, 2 * 10 ** 0.5 + 2 * 17 ** 0.5], 2 * 10 ** 0.5 + 2 * 17 ** 0.5),
+    "norm of squares": (lambda x: np.linalg.norm(np.stack([x, 2 * x]) ** 2, axis=0), [0.0, -1.0], [0, -2 * 17 ** 0.5],
+                        2 * 17 ** 0.5),
+    "two norms": (lambda x: np.hypot(x, x) * np.sqrt((3 * x) ** 2), [0.0, 1.0], [0, 6 * 2 ** 0.5], 6 * 2 ** 0.5),
+    "sign of a root": (lambda x: np.sign(x) * np.log1p(np.sqrt(x * x)), [0.0], 1, None),
+    "copysign of what falls": (lambda x: np.copysign(np.exp(-np.abs(x)) - 1, x), [0.0, -0.0], 1, None),
+    "copysign by a multiple": (lambda x: np.copysign(np.expm1(np.hypot(x, 0)), -3 * x), [0.0, -0.0], -1, None),
+    "side of a multiple": (lambda x: np.where(-x > 0, np.exp(x) - 1, 1 - np.exp(-np.abs(x))), [0.0, -0.0], 1, -1),
+    "a sign as a kink": (lambda x: (1 + np.sign(x) * x) * np.exp(-np.sign(x) * x), [0.0], 0, -1),
+    "larger times smaller": (lambda x: np.max(np.stack([x, 2 * x]), 0) * np.min(np.stack([x, 2 * x]), 0), [0.0], 0, 4),
+    "range of two": (lambda x: np.cosh(np.ptp(np.stack([3 * x, x - 2]), axis=0)), [-1.0], 0, 4),
+    "largest of sizes": (lambda x: np.max(np.abs(np.stack([x, -x, x])), axis=0) ** 2, [0.0, 1.0], [0, 2], 2),
+    "median of sizes": (lambda x: np.median(np.abs(np.stack([x, -x, x])), axis=0) ** 2, [0.0, 1.0], [0, 2], 2),
+    "modulus of a product": (lambda x: np.log1p(np.abs(x * (-3 * x))), [0.0], 0, 6),
+    "a modulus less a number": (lambda x: np.abs(np.abs(x) - np.abs(x - 1)) * (np.abs(x) + np.abs(x - 1)), [0.0], -2, 0),
+    "cube root of a cube": (lambda x: np.cosh(np.cbrt(np.abs(x) ** 3)), [0.0], 0, 1),
+    "ties of choices": (lambda x: np.where(x > 0, x, 0) + np.where(x < 0, x, 0), [0.0, -0.0, 1.0], 1, 0),
+    "choices of a choice and its mirror": (lambda x: np.where(x > 0, x, 0.1 * x) - np.where(-x > 0, -0.9 * x, 0), [0.0], 1, 0),
+    "masks": (lambda x: x * (x > 0) + (x < 0) * x, [0.0, -0.0, 1.0], 1, 0),
+    "a choice beside np.minimum": (lambda x: np.where(x > 2, x, 2.0) * np.minimum(x, 2), [2.0], 2, 0),
+    "range by choices": (lambda x: (np.where(x > 2, x, 2.0) - np.where(x < 2, x, 2.0)) ** 2, [2.0, 3.0], [0, 2], 2),
+    "large and small": (lambda x: np.sqrt((x * 1e100) ** 2) * np.abs(x) * 1e-100 + np.abs(x * 1e-200 * x) * 1e200, [0.0], 0, 4),
     "root and sign": (lambda x: np.sqrt(x * x) * np.sign(x), [0.0], 1, 0),
 }
 
@@ -121,6 +144,25 @@ def test_comparisons_of_two_values_ask_for_the_side(f):
     np.testing.assert_allclose(tg.grad(f)(x), np.full(3, 1 / 3), rtol=1e-14)
     np.testing.assert_allclose(tg.jvp(f, (x,), (np.eye(3)[1],))[1], 1 / 3, rtol=1e-14)
     np.testing.assert_allclose(tg.hessian(f)(x), np.eye(3) / 3 - 1 / 9, atol=1e-14)
+
+
+def test_ties_of_pythons_choices():
+    """max and min of one pair take one side, whatever the order of their arguments."""
+    for f, slopes in ((lambda x, y: max(x, y) + min(x, y), (1, 1)), (lambda x, y: max(x, y) * min(y, x), (1, 1)),
+                      (lambda x, y: max(x, y) - max(y, x), (0, 0)), (lambda x, y: max(x, y) - np.maximum(x, y), (0, 0)),
+                      (lambda x, y: max(x - 1, 0.0) - max(1 - x, 0.0) + y, (1, 1)), (lambda x, y: max(x, y), (1, 0))):
+        assert tg.grad(f, argnums=(0, 1))(1.0, 1.0) == slopes
+        assert (tg.jvp(f, (1.0, 1.0), (1.0, 0.0))[1], tg.jvp(f, (1.0, 1.0), (0.0, 1.0))[1]) == slopes
+
+
+def test_a_mask_that_is_written_to():
+    def f(x):
+        out = np.abs(x)
+        out[x < 0] *= -1
+        return out
+
+    np.testing.assert_array_equal(derivative(f, "R")(np.array([0.0, -1.0, 2.0])), [1, 1, 1])
+    np.testing.assert_array_equal(derivative(f, "F")(np.array([0.0, -1.0, 2.0])), [1, 1, 1])
 
 
 def test_thin_plates():

@@ -160,7 +160,7 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     def end(x: Any, name: str) -> list:
         if x is None:
             return []
-        if not can_cast(lift(x).kind, inner.dtype_ir, "same_kind"):
+        if not can_cast(as_array(x).dtype_ir.np, inner.dtype_ir, "same_kind"):
             raise TypeError(f"dtype of `{name}` must be compatible with input `ary` under the `same_kind` rule.")
         return [FUNCTIONS[np.astype](ravel(x), inner.kind)]
 

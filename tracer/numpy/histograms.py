@@ -63,8 +63,13 @@ def digitize(x: Any, bins: Any, right: Any = False) -> Any:
     n = boxes.count(edges.dims[0])
     if isinstance(n, int) and n < 2:
         return up
-    falls, climbs = FUNCTIONS[np.any](np.less(edges[1:], edges[:-1])), FUNCTIONS[np.any](np.greater(edges[1:], edges[:-1]))
-    _require(np.logical_not(np.logical_and(falls, climbs)), "bins must be monotonically increasing or decreasing")
+    before, after = edges[:-1], edges[1:]
+    climbs, differ = np.less(before, after), np.not_equal(before, after)
+    # the first two that differ decide, of which a NaN is one; NumPy looks at no more before it calls bins descending
+    first = np.equal(FUNCTIONS[np.cumsum](FUNCTIONS[np.cumsum](differ)), 1)
+    falls = FUNCTIONS[np.any](np.logical_and(first, np.logical_not(climbs)))
+    against = where(falls, climbs, np.greater(before, after))
+    _require(np.logical_not(FUNCTIONS[np.any](against)), "bins must be monotonically increasing or decreasing")
     down = np.subtract(n, searchsorted(edges[::-1], x, side))
     return boxes.result(where(falls, down, up).read())
 

@@ -207,7 +207,8 @@ def variance(a: ArrayBox, axis: int | None, dtype: Any, ddof: int, where: Any, c
     n = counted(dims, axes, where, total.type.dtype)
     less = boxes.to_value(ddof, total.type.dtype)
     left = builder("max", builder("sub", n, less), const(0, total.type.dtype))
-    return builder("div", total, left), dims, axes
+    found = builder("div", total, left)
+    return (builder.cast(found, target) if dtype is not None and target.complex else found), dims, axes
 
 
 def root(value: Value) -> Value:

@@ -272,3 +272,20 @@ def test_frexp_of_a_number():
 def test_bases_of_int():
     for text, base in (("12", 8), ("ff", 16)):
         as_numpy(lambda t, b: int(t, b) + int(t, base=b), text, base)
+
+
+def test_bins_of_digitize_with_nan():
+    """The first two bins that differ decide whether they ascend; a NaN differs, and is above nothing."""
+    x, nan = np.array([0.5, 1.0, 1.5, np.nan, 3.0, -1.0]), np.nan
+    f = tg.jit(lambda x, b: (np.digitize(x, b), np.digitize(x, b, right=True)))
+    for bins in ([nan, nan, 1.0], [1.0, nan, 2.0], [nan, 1.0, 2.0], [0.0, 1.0, nan], [2.0, 1.0, nan], [1.0, 1.0, 1.0], [3.0, 3.0, 1.0]):
+        want, got = outcome(lambda x, b: (np.digitize(x, b), np.digitize(x, b, right=True)), (x, bins)), outcome(f, (x, np.array(bins)))
+        assert (type(want) is type(got)) if isinstance(want, Exception) else np.array_equal(got, want), bins
+
+
+def test_dtypes_that_are_asked_for():
+    z = np.array([1 + 1j, 2 - 1j, 0.5])
+    for f in (np.var, np.std):
+        as_numpy(lambda z, f=f: f(z, dtype=np.complex64), z)
+    as_numpy(lambda x: np.ediff1d(x, to_begin=1), np.array([250, 3, 7], np.uint8))
+    as_numpy(lambda x: np.ediff1d(x, to_begin=np.array([1], np.uint8)), np.array([250, 3, 7], np.uint8))
