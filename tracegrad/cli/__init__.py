@@ -8,7 +8,7 @@ import sys
 from ..ir.errors import TracegradError
 from ..version import found as version
 from . import bench, cache, check, explain, export, report, show
-from .load import UsageError
+from .load import FileError, UsageError
 
 COMMANDS = {"ir": show, "explain": explain, "check": check, "bench": bench, "report": report, "export": export, "cache": cache}
 
@@ -59,8 +59,11 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except UsageError as error:
-        print(f"tracegrad {options.command}: {error}", file=sys.stderr)
+        print(f"tracegrad {options.command}: {error.what}{f'; {error.remedy}' if error.remedy else ''}", file=sys.stderr)
         return 2
+    except FileError as error:                       # says itself of what kind the error of the user's code is
+        print(f"tracegrad {options.command}: {error}", file=sys.stderr)
+        return 1
     except TracegradError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1

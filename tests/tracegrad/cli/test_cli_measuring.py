@@ -51,6 +51,22 @@ def text(x):
 
 
 slope = tg.grad(smooth)
+
+
+def raising(x):
+    if x > 1.0:
+        raise ValueError("too big")
+    return x
+
+
+def mixed(x, n, mode):
+    return {"value": x * n * x, "n": n, "mode": mode}
+
+
+def refused(x):
+    async def later():
+        return x
+    return later
 '''
 
 
@@ -99,6 +115,23 @@ def test_check_names_the_line_that_makes_a_nan(run):
     code, out, _ = run("check", "unclear", "--args", "f64[3]")
     assert code == 1
     assert "FAILS  no NaN or infinity is made" in out and "np.log(x - 1.0)" in out
+
+
+def test_check_of_strings_and_ints_beside_numbers(run):
+    code, out, err = run("check", "mixed", "--args", "f64[2], 3, 'soft'", "--order", "2")
+    assert code == 0 and out.count("holds") == 6, out + err
+
+
+def test_check_says_a_refusal_once(run):
+    code, out, err = run("check", "refused", "--args", "3.0")
+    assert code == 1 and out == "" and err.count("asynchronous code cannot be compiled") == 1
+
+
+@pytest.mark.parametrize("command", ["check", "bench"])
+def test_an_error_of_compiled_code_is_said_in_one_line_with_its_place(run, command):
+    code, out, err = run(command, "raising", "--args", "2.0")
+    assert code == 1 and out == "" and err.count("\n") == 1
+    assert "raising raised ValueError: too big (" in err and 'line 45: raise ValueError("too big"))' in err
 
 
 @pytest.mark.parametrize("options, message", [
