@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tracegrad.cli import main
+from tracegrad.cli import COMMANDS, main
 from tracegrad.cli.arguments import drawn, parse_args
 from tracegrad.cli.load import UsageError
+from tracegrad.programs.lowered import STAGES
 
 PROGRAM = '''
 import numpy as np
@@ -212,7 +213,7 @@ def test_version(capsys):
 
 
 def test_every_help_text_has_an_example(capsys):
-    for command in ([], ["ir"], ["explain"], ["check"], ["bench"], ["cache"]):
+    for command in ([], *([name] for name in COMMANDS)):
         with pytest.raises(SystemExit) as leave:
             main([*command, "--help"])
         assert leave.value.code == 0
@@ -230,6 +231,12 @@ def test_completion(capsys, monkeypatch):
         with pytest.raises(SystemExit) as leave:
             main(["--print-completion", shell])
         assert leave.value.code == 0 and "bench" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["--print-completion", "bash"])
+    script = capsys.readouterr().out
+    for line in ("ir_pos_0_COMPGEN=_shtab_compgen_files", "export___output_COMPGEN=_shtab_compgen_dirs",
+                 "report___output_COMPGEN=_shtab_compgen_files", f"ir___stage_choices=({' '.join(STAGES)})"):
+        assert line in script
     with pytest.raises(SystemExit) as leave:
         main(["--print-completion", "sh"])
     assert leave.value.code == 2 and "no completion for 'sh'" in capsys.readouterr().err
