@@ -36,8 +36,8 @@ def _complete(parser: argparse.ArgumentParser, known: dict[str, Any]) -> None:
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():
                 _complete(command, known)
-        elif action.metavar in known:
-            action.complete = known[action.metavar]                 # type: ignore[attr-defined, index]
+        elif str(action.metavar) in known:
+            vars(action)["complete"] = known[str(action.metavar)]   # the attribute that shtab reads
         elif action.dest == "stage" and action.choices is None:     # after:PASS is one, too: no list for argparse
             action.choices = STAGES
 
