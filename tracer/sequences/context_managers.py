@@ -5,6 +5,7 @@
     contextlib.contextmanager     the body takes the place of `yield` in the generator, and its exceptions are raised there
     suppress, nullcontext         as what they mean
     np.errstate, catch_warnings   where they ask for silence, which compiled code keeps anyway; refused otherwise
+    numba.objmode                 its body is traced like all else: it stands there for what Numba does not compile
 
 Any other manager would act while the function is compiled, and not when it runs: it is refused.
 """
@@ -42,6 +43,9 @@ def with_(manager: Any, body: Callable, get: Callable | None, put: Callable | No
         if isinstance(manager, cls):
             handler(trace, manager, body, get, put, names)
             return
+    if type(manager).__module__ == "numba.core.withcontexts" and type(manager).__name__ == "_ObjModeContextType":
+        body(None)
+        return
     enter, leave = getattr(type(manager), "__enter__", None), getattr(type(manager), "__exit__", None)
     if not _is_users(leave) or not (_is_users(enter) or enter is contextlib.AbstractContextManager.__enter__):
         raise UnsupportedError("this context manager would act while the function is compiled, not when it runs",

@@ -1,5 +1,6 @@
 """Options of one function: they hold for it and its derivatives only, whatever `tg.config` says; Numba's are understood."""
 import pickle
+import time
 
 import numpy as np
 import pytest
@@ -260,3 +261,23 @@ def test_numbas_own_modules_are_left_to_numba():
     doubled.__module__ = "numba.typed.typeddict"
     for made in (tg.jit(doubled), tg.jit(nogil=True)(doubled)):
         assert isinstance(made, numba.core.registry.CPUDispatcher) and made(1.5) == 3.0
+
+
+def test_the_body_of_object_mode_is_compiled():
+    def f(x):
+        y = x * 2.0
+        with numba.objmode(z="float64[:]"):
+            z = np.fft.irfft(np.fft.rfft(y) * 0.5, n=8)
+        return np.sum(z * x)
+
+    x = np.linspace(0.0, 1.0, 8)
+    assert tg.jit(f)(x) == pytest.approx(np.sum(x * x), rel=1e-14)
+    np.testing.assert_allclose(tg.grad(f)(x), 2 * x, rtol=1e-13, atol=1e-15)
+    with pytest.raises(tg.UnsupportedError, match="time"):
+        tg.jit(with_the_time)(x)
+
+
+def with_the_time(x):
+    with numba.objmode():
+        start = time.perf_counter()
+    return x + start
