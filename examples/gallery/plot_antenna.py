@@ -7,12 +7,15 @@ right. Maxwell's equations in two dimensions are stepped by Yee's scheme [1]_, t
 each half step, inside a layer that absorbs. The gradient of the radiated power with respect to a hundred and fifty
 cells goes back through 300 steps.
 
-Elsewhere: Meep and its kin derive the adjoint in the frequency domain by hand; JAX copies three fields a step; PyTorch
-refuses to differentiate the update in place ("one of the variables needed for gradient computation has been modified").
+Elsewhere: Meep and its kin derive the adjoint in the frequency domain by hand; JAX wants each update as a function that
+returns the new field; PyTorch refuses to differentiate the update in place ("one of the variables needed for gradient
+computation has been modified").
 
 .. [1] Yee, K. S., Numerical solution of initial boundary value problems involving Maxwell's equations in isotropic media
    (1966). A. Taflove and S. C. Hagness, Computational Electrodynamics (2005), chapters 3 and 7.
 """
+from timeit import repeat
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -86,3 +89,11 @@ limit = np.abs(field).max() / 4
 axes[1].imshow(field.T, cmap="RdBu", vmin=-limit, vmax=limit, origin="lower")
 axes[1].set(title=f"{-fit.fun:.0%} of the power goes to the right", xticks=[], yticks=[])
 plt.show()
+
+# %%
+# The gradient by the 169 places of the body, and what NumPy takes for the value alone, measured while this page was built:
+
+slope = tg.grad(loss)
+ours = min(repeat(lambda: slope(fit.x), number=1, repeat=20))
+python = min(repeat(lambda: loss(fit.x), number=1, repeat=3))
+print(f"gradient in {1e3 * ours:.3f} ms; NumPy takes {python / ours:.1f} times as long for the value alone")

@@ -14,6 +14,8 @@ the time of the contact moves with the shot [1]_.
 .. [1] Hu, Y. et al., DiffTaichi: Differentiable programming for physical simulation (ICLR 2020), section 4, "time of
    impact".
 """
+from timeit import repeat
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -131,3 +133,11 @@ axes.plot(*POCKET, "k+", markersize=14)
 axes.set(xlim=(0, WIDTH), ylim=(0, HEIGHT), aspect="equal", xticks=[], yticks=[])
 axes.set_title(f"{len(path) - 2} events; ball 4 ends in the corner")
 plt.show()
+
+# %%
+# The Jacobian through all collisions, and what NumPy takes to play once, measured while this page was built:
+
+slope = tg.jacobian(miss)
+ours = min(repeat(lambda: slope(fit.x, START, POCKET), number=1, repeat=20))
+python = min(repeat(lambda: miss(fit.x, START, POCKET), number=1, repeat=3))
+print(f"Jacobian in {1e3 * ours:.3f} ms; NumPy takes {python / ours:.1f} times as long to play once")

@@ -7,12 +7,14 @@ by minimising the distances between what is seen and what the model projects [1]
 camera and one point, so the Jacobian is almost empty. tracegrad finds the pattern in the program and computes the
 matrix in as few passes as it has colours.
 
-Elsewhere: SciPy's tutorial on this problem [2]_ fills the pattern in by hand and takes differences; JAX and PyTorch
-give a dense Jacobian only.
+Elsewhere: SciPy's tutorial on this problem [2]_ fills the pattern in by hand and takes differences; the Jacobians of
+JAX and PyTorch are dense.
 
 .. [1] Triggs, B., P. McLauchlan, R. Hartley and A. Fitzgibbon, Bundle adjustment: a modern synthesis (1999).
 .. [2] Mayorov, N., Large-scale bundle adjustment in SciPy, SciPy Cookbook (2016).
 """
+from timeit import repeat
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -90,3 +92,11 @@ for axis, unknowns, title in zip(axes[1:], (start, fit.x), ("before", "after"), 
     axis.set(title=f"the first camera, {title}", aspect="equal")
 axes[1].legend()
 plt.show()
+
+# %%
+# The sparse Jacobian, and what NumPy takes for the residuals alone, measured while this page was built:
+
+sparse = tg.jacobian(residuals, sparse=True)
+ours = min(repeat(lambda: sparse(start, who, what, pixels), number=1, repeat=20))
+python = min(repeat(lambda: residuals(start, who, what, pixels), number=1, repeat=3))
+print(f"Jacobian in {1e3 * ours:.3f} ms; NumPy takes {python / ours:.1f} times as long for the residuals alone")

@@ -14,6 +14,8 @@ codes for this do, and where the bugs are. tracegrad keeps what the reverse swee
    the adjoint is right is checked by differences and by the two modes against each other; H. W. Engl, M. Hanke and A.
    Neubauer, Regularization of Inverse Problems (1996), for the rest.
 """
+from timeit import repeat
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -107,3 +109,11 @@ axes[2].plot(measured[0, :, 0, ::4], ".", color="0.5")
 axes[2].plot(simulate(logs, spots)[0, :, 0, ::4], linewidth=1)
 axes[2].set(title="records at the upper rim, first spot", xlabel="record")
 plt.show()
+
+# %%
+# The gradient by the 400 unknowns, and what NumPy takes for the value alone, measured while this page was built:
+
+slope, task = tg.grad(loss), (spots, measured, noise, 20.0)
+ours = min(repeat(lambda: slope(found.x, *task), number=1, repeat=20))
+python = min(repeat(lambda: loss(found.x, *task), number=1, repeat=2))
+print(f"gradient in {1e3 * ours:.3f} ms; NumPy takes {python / ours:.1f} times as long for the value alone")

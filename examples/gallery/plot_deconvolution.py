@@ -7,12 +7,14 @@ with noise. How far and in which direction the camera moves is found from a char
 itself, by least squares with a price for rough pictures. The blur is written as loops over pixels, with bounds that
 stop at the rim.
 
-Elsewhere: PyTorch has convolutions, but not with this rim and a kernel that is computed inside; as loops it would take
-minutes for one gradient. Numba runs the loops and has no gradient.
+Elsewhere: PyTorch has convolutions, but not with this rim and a kernel that is computed inside; as loops it would
+record over a million small operations for one gradient. Numba runs the loops and has no gradient.
 
 .. [1] The picture china.jpg is by Yuzhao. On the price: L. I. Rudin, S. Osher and E. Fatemi, Nonlinear total variation
    based noise removal algorithms, Physica D 60 (1992).
 """
+from timeit import repeat
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_sample_image
@@ -104,3 +106,11 @@ for axis, image, title in zip(axes, (picture, blurred, sharp), ("picture", "blur
     axis.imshow(image, cmap="gray", vmin=0.0, vmax=1.0)
     axis.set(title=title, xticks=[], yticks=[])
 plt.show()
+
+# %%
+# The gradient by the 6,400 pixels, and what Python takes for the value alone, measured while this page was built:
+
+slope = tg.grad(loss)
+ours = min(repeat(lambda: slope(fit.x, calibration.x, blurred), number=1, repeat=20))
+python = min(repeat(lambda: loss(fit.x, calibration.x, blurred), number=1, repeat=1))
+print(f"gradient in {1e3 * ours:.3f} ms; Python takes {python / ours:.1f} times as long for the value alone")

@@ -12,6 +12,8 @@ build ten thousands of graph nodes. The Hessian, which tells how well the length
 .. [1] Efron, B., T. Hastie, I. Johnstone and R. Tibshirani, Least angle regression, Annals of Statistics 32 (2004).
 .. [2] Rasmussen, C. E. and C. K. I. Williams, Gaussian Processes for Machine Learning (2006), chapters 2 and 5.
 """
+from timeit import repeat
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_diabetes
@@ -98,3 +100,11 @@ axes.quiver(grid[::5], grid[::5], arrows[..., 0], arrows[..., 1], alpha=0.6)
 axes.set(xlabel="body mass index, scaled", ylabel="blood pressure, scaled")
 figure.colorbar(contours, label="progression of diabetes, scaled")
 plt.show()
+
+# %%
+# The Hessian, and what NumPy takes for the value alone, measured while this page was built:
+
+second = tg.hessian(loss)
+ours = min(repeat(lambda: second(fit.x, x, y), number=1, repeat=20))
+python = min(repeat(lambda: loss(fit.x, x, y), number=1, repeat=2))
+print(f"Hessian in {1e3 * ours:.3f} ms; NumPy takes {python / ours:.1f} times as long for the value alone")

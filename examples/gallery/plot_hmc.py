@@ -13,6 +13,8 @@ one.
 .. [1] Street, W. N., W. H. Wolberg and O. L. Mangasarian, Nuclear feature extraction for breast tumor diagnosis (1993).
 .. [2] Neal, R. M., MCMC using Hamiltonian dynamics, in: Handbook of Markov Chain Monte Carlo (2011), figure 2.
 """
+from timeit import repeat
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_breast_cancer
@@ -90,3 +92,12 @@ for k, axis in enumerate(axes):
     axis.plot(grid, np.exp(-0.5 * ((grid - mode[k]) / spread[k]) ** 2) / (spread[k] * np.sqrt(2 * np.pi)), color="black")
     axis.set(title=names[k], yticks=[])
 plt.show()
+
+# %%
+# A draw of the compiled chain, and the same where Python runs the loop and calls the compiled gradient, measured while this
+# page was built:
+
+walk = tg.jit(sample)
+ours = min(repeat(lambda: walk(np.zeros(5), x, y, 100, 16, 0.12, 1978), number=1, repeat=3)) / 100
+python = min(repeat(lambda: sample(np.zeros(5), x, y, 10, 16, 0.12, 1978), number=1, repeat=3)) / 10
+print(f"a draw in {1e3 * ours:.3f} ms; with Python's loop {python / ours:.1f} times as long")

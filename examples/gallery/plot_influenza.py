@@ -7,7 +7,7 @@ three compartments and two rates, in steps of a Runge-Kutta method that is writt
 derivative of two weeks with respect to the rates; the standard error of the basic reproduction number needs the
 Hessian.
 
-Elsewhere: PyTorch builds a graph of every step and spends a second on one gradient of this loop; JAX wants ``lax.scan``
+Elsewhere: PyTorch records more than ten thousand small operations for one gradient of this loop; JAX wants ``lax.scan``
 with all state in a carry, and neither takes the day's row of the result as a plain write into an array.
 
 .. [1] Anonymous, Influenza in a boarding school, British Medical Journal 1 (1978) 587. The model: W. O. Kermack and A.
@@ -15,6 +15,7 @@ with all state in a carry, and neither takes the day's row of the result as a pl
    D. Murray, Mathematical Biology I (2002), section 10.2.
 """
 from pathlib import Path
+from timeit import repeat
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -95,3 +96,11 @@ axes[1].plot(times, slopes, label=["contact", "recovery", "infected at first"])
 axes[1].set(xlabel="day", ylabel="boys in bed per unit of the logarithm")
 axes[1].legend()
 plt.show()
+
+# %%
+# The Hessian, and what NumPy takes for the value alone, measured while this page was built:
+
+second = tg.hessian(loss)
+ours = min(repeat(lambda: second(fit.x, days, in_bed), number=1, repeat=20))
+python = min(repeat(lambda: loss(fit.x, days, in_bed), number=1, repeat=3))
+print(f"Hessian in {1e3 * ours:.3f} ms; NumPy takes {python / ours:.1f} times as long for the value alone")

@@ -14,6 +14,8 @@ square root gives NaN in reverse. Here it is a loop with ``return`` where a ray 
    and N-SF5) at the lines F, d and C. The condition for the colours: the powers times the dispersions add up to zero,
    section 4.7.
 """
+from timeit import repeat
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -102,3 +104,11 @@ for curvature, vertex in zip(fit.x[:3], (0.0, fit.x[3], fit.x[3] + fit.x[4]), st
     axes.plot(vertex + curvature * y**2 / (1.0 + np.sqrt(1.0 - (curvature * y) ** 2)), y, color="black")
 axes.set(xlabel="mm", ylabel="mm", title=f"root mean square spot {after:.1f} µm")
 plt.show()
+
+# %%
+# The Jacobian of the 54 rays, and what NumPy takes to trace them once, measured while this page was built:
+
+slope = tg.jacobian(spots)
+ours = min(repeat(lambda: slope(fit.x), number=1, repeat=20))
+python = min(repeat(lambda: spots(fit.x), number=1, repeat=3))
+print(f"Jacobian in {1e3 * ours:.3f} ms; NumPy takes {python / ours:.1f} times as long to trace them once")

@@ -15,9 +15,11 @@ Elsewhere: ``scipy.integrate`` has no derivative, and differences of an adaptive
    J. Scientific Computing 24 (2003).
 """
 from pathlib import Path
+from timeit import repeat
 
 import matplotlib.pyplot as plt
 import numpy as np
+import scipy.integrate
 
 import tracegrad as tg
 import tracegrad.scipy
@@ -119,3 +121,12 @@ for k, (name, color) in enumerate((("hare", "tab:brown"), ("lynx", "tab:green"))
 axes.set(xlabel="year", ylabel="pelts, in thousands", ylim=(0, 110))
 axes.legend()
 plt.show()
+
+# %%
+# The gradient through the adaptive solver, and what SciPy's solver takes for the solution alone, measured while this page was
+# built:
+
+slope, place = tg.grad(squares), np.exp(start)
+ours = min(repeat(lambda: slope(start, years, pelts), number=1, repeat=20))
+scipys = min(repeat(lambda: scipy.integrate.odeint(growth, place[4:], years, args=(place[:4],)), number=1, repeat=3))
+print(f"gradient in {1e3 * ours:.3f} ms; SciPy takes {scipys / ours:.1f} times as long for the solution alone")

@@ -13,6 +13,7 @@ each row of the Hessian. Here the loop stays a loop.
    model: J. Durbin and S. J. Koopman, Time Series Analysis by State Space Methods (2012), chapter 2.
 """
 from pathlib import Path
+from timeit import repeat
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -70,3 +71,11 @@ axes.fill_between(years, levels - 1.645 * np.sqrt(spreads), levels + 1.645 * np.
 axes.set(xlabel="year", ylabel="10$^8$ m$^3$")
 axes.legend(ncols=3)
 plt.show()
+
+# %%
+# The Hessian, and what NumPy takes for the value alone, measured while this page was built:
+
+second = tg.hessian(loss)
+ours = min(repeat(lambda: second(fit.x, flow), number=1, repeat=20))
+python = min(repeat(lambda: loss(fit.x, flow), number=1, repeat=3))
+print(f"Hessian in {1e3 * ours:.3f} ms; NumPy takes {python / ours:.1f} times as long for the value alone")

@@ -14,6 +14,7 @@ re-records the graph for each level, and JAX compiles a shrinking slice once for
    models for option valuation (1996). Reference values: F. Black and M. Scholes (1973).
 """
 import math
+from timeit import repeat
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -107,3 +108,11 @@ for axis, (name, greek) in zip(axes, compiled.items(), strict=True):
     assert np.isclose(american[0], -1.0 if name == "delta" else 0.0, atol=1e-9)
 axes[0].legend()
 plt.show()
+
+# %%
+# The third derivative, and what NumPy takes for the price alone, measured while this page was built:
+
+speed = compiled["speed"]
+ours = min(repeat(lambda: speed(105.0, 0.25, 0.75, True), number=1, repeat=20))
+python = min(repeat(lambda: tree(105.0, 0.25, 0.75, True), number=1, repeat=3))
+print(f"third derivative in {1e3 * ours:.3f} ms; NumPy takes {python / ours:.1f} times as long for the price alone")

@@ -14,6 +14,8 @@ differences of it.
    IEEE International Conference on Robotics and Automation (1994). The measure of manipulability: T. Yoshikawa,
    Manipulability of robotic mechanisms, Int. J. Robotics Research 4 (1985).
 """
+from timeit import repeat
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -97,3 +99,11 @@ for label, (_, measure, _) in (("least steps", plain), ("with the slope of the m
 axis.set(xlabel="way around the circle (degrees)", ylabel="manipulability (m³)", ylim=(0, None))
 axis.legend(frameon=False)
 plt.show()
+
+# %%
+# The Jacobian of the tip, and what NumPy takes for its place alone, measured while this page was built:
+
+slope = tg.jacfwd(tip)
+ours = min(repeat(lambda: slope(start), number=1, repeat=20))
+python = min(repeat(lambda: tip(start), number=1, repeat=5))
+print(f"Jacobian in {1e3 * ours:.3f} ms; NumPy takes {python / ours:.1f} times as long for its place alone")

@@ -14,6 +14,7 @@ for PyTorch have one each, in Numba or CUDA); in JAX it must be rewritten along 
 .. [2] Cuturi, M. and M. Blondel, Soft-DTW: a differentiable loss function for time-series (ICML 2017).
 """
 from pathlib import Path
+from timeit import repeat
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -109,3 +110,11 @@ axes.plot([], [], color="C2", label="lynx")
 axes.set(xlabel="phase of the cycle", ylabel="pelts, scaled")
 axes.legend()
 plt.show()
+
+# %%
+# The gradient, and what NumPy takes for the value alone, measured while this page was built:
+
+slope = tg.grad(spread)
+ours = min(repeat(lambda: slope(fit.x, cycles, 0.02), number=1, repeat=20))
+python = min(repeat(lambda: spread(fit.x, cycles, 0.02), number=1, repeat=3))
+print(f"gradient in {1e3 * ours:.3f} ms; NumPy takes {python / ours:.1f} times as long for the value alone")

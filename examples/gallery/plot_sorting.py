@@ -15,6 +15,8 @@ forward and backward.
 .. [2] Batcher, K. E., Sorting networks and their applications (1968); the loops are algorithm M of D. E. Knuth, The Art
    of Computer Programming 3, section 5.2.2.
 """
+from timeit import repeat
+
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import spearmanr
@@ -102,3 +104,11 @@ axes[0].set(title="a soft permutation", xlabel="true place", ylabel="place found
 axes[1].plot(features[test] @ fit.x, data.target[test], ".")
 axes[1].set(xlabel="score learned from the order", ylabel="progression", title=f"rank correlation {ours:.2f}")
 plt.show()
+
+# %%
+# The gradient, and what NumPy takes for the value alone, measured while this page was built:
+
+slope = tg.grad(loss)
+ours = min(repeat(lambda: slope(fit.x, features, groups, places), number=1, repeat=20))
+python = min(repeat(lambda: loss(fit.x, features, groups, places), number=1, repeat=2))
+print(f"gradient in {1e3 * ours:.3f} ms; NumPy takes {python / ours:.1f} times as long for the value alone")

@@ -14,6 +14,8 @@ is overhead; Numba has no derivative to replace.
 .. [2] Neftci, E. O., H. Mostafa and F. Zenke, Surrogate gradient learning in spiking neural networks, IEEE Signal
    Processing Magazine 36 (2019). The surrogate is that of F. Zenke and S. Ganguli, SuperSpike (2018).
 """
+from timeit import repeat
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -119,3 +121,11 @@ time, neuron = np.nonzero(spikes[:, 0])
 axes[2].plot(time, neuron, "|", color="black")
 axes[2].set(xlabel="time", ylabel="neuron", title="the spikes that say so")
 plt.show()
+
+# %%
+# The gradient of a batch, and what NumPy takes for the value alone, measured while this page was built:
+
+slope, batch = tg.grad(loss), (images[:BATCH], labels[:BATCH])
+ours = min(repeat(lambda: slope(weights, *batch), number=1, repeat=20))
+python = min(repeat(lambda: loss(weights, *batch), number=1, repeat=5))
+print(f"gradient in {1e3 * ours:.3f} ms; NumPy takes {python / ours:.1f} times as long for the value alone")

@@ -12,6 +12,8 @@ Python in PyTorch. Structural codes derive the sensitivities by hand, and again 
 .. [1] Bendsøe, M. P. and O. Sigmund, Topology Optimization (2003), chapter 4. The fully stressed optimum: A. G. M.
    Michell, The limits of economy of material in frame-structures, Phil. Mag. 8 (1904).
 """
+from timeit import repeat
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -108,3 +110,11 @@ for axis, unknowns, value in zip(axes, (start, fit.x), (before, fit.fun), strict
         axis.plot(*joints[[i, j]].T, color="black", linewidth=6.0 * area, solid_capstyle="round")
     axis.set(aspect="equal", yticks=[], title=f"compliance {value:.1f}")
 plt.show()
+
+# %%
+# The gradient by all joints and areas, and what NumPy takes for the value alone, measured while this page was built:
+
+slope = tg.grad(compliance)
+ours = min(repeat(lambda: slope(fit.x), number=1, repeat=20))
+python = min(repeat(lambda: compliance(fit.x), number=1, repeat=3))
+print(f"gradient in {1e3 * ours:.3f} ms; NumPy takes {python / ours:.1f} times as long for the value alone")

@@ -1,4 +1,6 @@
 """The project's own files agree with each other: versions, floors of dependencies, links between pages of the root."""
+import json
+import math
 import re
 import tomllib
 from pathlib import Path
@@ -42,3 +44,21 @@ def test_python_versions_are_the_same_everywhere():
     floor = PROJECT["requires-python"].removeprefix(">=")
     matrix = set(re.findall(r'"(3\.\d+)"', (ROOT / ".github" / "workflows" / "test.yml").read_text()))
     assert floor == min(named, key=lambda v: int(v.partition(".")[2])) and named <= matrix
+
+
+def test_the_table_of_readme_is_what_the_benchmark_wrote():
+    """Geometric means over docs/benchmarks.json, and how many programs each is over."""
+    rows = [row["times"] for row in json.loads((ROOT / "docs" / "benchmarks.json").read_text())["rows"]]
+
+    def mean(peer, own):
+        ratios = [row[peer] / row[own] for row in rows if peer in row and own in row]
+        return math.exp(sum(map(math.log, ratios)) / len(ratios)), len(ratios)
+
+    text = (ROOT / "README.md").read_text()
+    row = re.search(r"^\| value \|(.*)\|$", text, re.M)[1]
+    values = re.findall(r"([\d.]+) \((\d+)", row)
+    for peer, (shown, count) in zip(("numpy", "numba", "jax"), values, strict=True):
+        found, programs = mean(peer, "value")
+        assert abs(found - float(shown)) <= 0.06 and programs == int(count), f"{peer}: {found:.2f} over {programs}"
+    assert abs(mean("jax gradient", "gradient")[0] - float(re.search(r"no gradient \| ([\d.]+) \|$", text, re.M)[1])) <= 0.06
+    assert abs(mean("gradient", "primal")[0] - float(re.search(r"cost ([\d.]+) times the value", text)[1])) <= 0.06

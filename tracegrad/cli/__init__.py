@@ -4,11 +4,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from typing import Any
 
 from ..ir.errors import TracegradError
+from ..programs.lowered import STAGES
 from ..version import found as version
 from . import bench, cache, check, explain, export, report, show
-from .load import UsageError
+from .load import FileError, UsageError
 
 COMMANDS = {"ir": show, "explain": explain, "check": check, "bench": bench, "report": report, "export": export, "cache": cache}
 
@@ -23,8 +25,21 @@ class PrintCompletion(argparse.Action):
             parser.error("shell completion is made by the package shtab: pip install shtab")
         if shell not in shtab.SUPPORTED_SHELLS:
             parser.error(f"there is no completion for {shell!r}, only for {', '.join(shtab.SUPPORTED_SHELLS)}")
+        _complete(parser, {"DIR": shtab.DIRECTORY, "FILE": shtab.FILE, "FILE.py:FUNCTION": shtab.FILE})
         print(shtab.complete(parser, shell))
         parser.exit(0)
+
+
+def _complete(parser: argparse.ArgumentParser, known: dict[str, Any]) -> None:
+    """Tells shtab how each argument of the parser and of its commands is completed: by its metavar, or by the stages."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                _complete(command, known)
+        elif str(action.metavar) in known:
+            vars(action)["complete"] = known[str(action.metavar)]   # the attribute that shtab reads
+        elif action.dest == "stage" and action.choices is None:     # after:PASS is one, too: no list for argparse
+            action.choices = STAGES
 
 
 _EXAMPLES = """examples:
@@ -43,7 +58,7 @@ def parser_of_command() -> argparse.ArgumentParser:
                                      epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", action="version", version=f"tracegrad {version()}")
     parser.add_argument("--print-completion", action=PrintCompletion, metavar="SHELL",
-                        help="print the completion of bash, zsh, tcsh or fish")
+                        help="print the completion of bash, zsh, fish, tcsh or powershell")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, module in COMMANDS.items():
         module.configure(commands.add_parser(name, help=module.HELP, description=module.__doc__,
@@ -59,8 +74,11 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except UsageError as error:
-        print(f"tracegrad {options.command}: {error}", file=sys.stderr)
+        print(f"tracegrad {options.command}: {error.what}{f'; {error.remedy}' if error.remedy else ''}", file=sys.stderr)
         return 2
+    except FileError as error:                       # says itself of what kind the error of the user's code is
+        print(f"tracegrad {options.command}: {error}", file=sys.stderr)
+        return 1
     except TracegradError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1

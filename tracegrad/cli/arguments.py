@@ -58,8 +58,8 @@ def parse_args(text: str, fill: Filler = ones, known: Mapping[str, Any] | None =
         why = error.msg if isinstance(error, SyntaxError) else str(error) or type(error).__name__
         if isinstance(error, SyntaxError) and (found := _NO_LENGTHS.search(text)):
             why = f"{found[0]!r} has no lengths; a NumPy scalar is {found[1]}, an array of no axes {found[1]}[()]"
-        raise UsageError(f"--args {text!r} cannot be read: {why}",
-                         'write types, as in "f64[100,3], i64[5], float", or Python literals') from None
+        remedy = "" if _KNOWN in why else 'write types, as in "f64[100,3], i64[5], float", or Python literals'
+        raise UsageError(f"--args {text!r} cannot be read: {why}", remedy) from None
 
 
 class _Reader:

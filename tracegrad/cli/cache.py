@@ -20,7 +20,7 @@ from typing import Any
 
 from .. import cache
 from ..ir.text.color import colored
-from .load import UsageError
+from .load import UsageError, as_usage
 
 HELP = "list, show, check and remove compiled code that is kept on disk"
 _GAP = "  "
@@ -43,7 +43,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     if cache.path() is None:
         raise UsageError("the disk cache is off", "unset TRACEGRAD_CACHE")
-    return ACTIONS[options.action][0](options)
+    with as_usage():
+        return ACTIONS[options.action][0](options)
 
 
 def size_of(count: int) -> str:

@@ -15,7 +15,7 @@ from ..jitted.api import Jitted
 from ..lowering.aot.targets import TARGETS
 from . import operators
 from .arguments import drawn
-from .load import UsageError, running
+from .load import UsageError, as_usage, running
 
 HELP = "compile a function for C programs, without Python"
 
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     clash = sorted(kwargs.keys() & {"directory", "target", "of", "argnums", "name"})
     if clash:
         raise UsageError(f"the argument {clash[0]} cannot be given by its name here", "give it by its position")
-    with running(options.target):
+    with running(options.target), as_usage():
         made = export(function, *args, directory=options.output, target=options.machine, of=options.of,
                       argnums=operators.argnums_of(options), name=options.name, **kwargs)
     for file in made.files:

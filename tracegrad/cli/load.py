@@ -5,6 +5,7 @@ import contextlib
 import importlib.machinery
 import importlib.util
 import pathlib
+import re
 import sys
 import traceback
 import types
@@ -13,13 +14,15 @@ from collections.abc import Callable, Iterator
 from ..ir.errors import ArgumentError, TracegradError
 from ..tracer.syntax.source import is_user_file
 
+_EXCERPT = re.compile(r' *File "(.*)", line (\d+), in .*\n *(.*)')      # as ir.errors.excerpt writes a frame
+
 
 class UsageError(ArgumentError):
     """The command line itself is wrong."""
 
 
 class FileError(TracegradError):
-    """The user's file cannot be imported."""
+    """The user's file cannot be imported, or its function raises an error."""
 
 
 def load(target: str) -> Callable:
@@ -74,8 +77,8 @@ def _alone(path: pathlib.Path, name: str) -> types.ModuleType:
 def _described(error: BaseException, path: pathlib.Path) -> str:
     """The error with the last line of the file that it came through."""
     if isinstance(error, SyntaxError):
-        where = f"{error.filename}, line {error.lineno}" + (f": {error.text.strip()}" if error.text else "")
-        return f"{type(error).__name__}: {error.msg} ({where})"
+        where = f" ({error.filename}, line {error.lineno}" + (f": {error.text.strip()}" if error.text else "") + ")"
+        return f"{type(error).__name__}: {error.msg}{where if error.lineno else ''}"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if pathlib.Path(f.filename).absolute() == path.absolute()]
     where = f" (line {frames[-1].lineno}: {frames[-1].line})" if frames else ""
     return f"{type(error).__name__}: {error}{where}"
@@ -89,6 +92,26 @@ def running(target: str) -> Iterator[None]:
     except TracegradError:
         raise
     except Exception as error:
-        where = [frame for frame in traceback.extract_tb(error.__traceback__) if is_user_file(frame.filename)]
-        line = f" ({where[-1].filename}, line {where[-1].lineno}: {where[-1].line})" if where else ""
-        raise FileError(f"{target} raised {type(error).__name__}: {error}{line}") from None
+        raise FileError(f"{target} raised {type(error).__name__}: {error}{_line_of(error)}") from None
+
+
+def _line_of(error: Exception) -> str:
+    """The user's line that an error comes from: compiled code has noted it, Python's own run has a frame of it."""
+    noted = [found for note in getattr(error, "__notes__", ()) if (found := _EXCERPT.match(note))]
+    if noted:
+        return " ({}, line {}: {})".format(*noted[-1].groups())
+    where = [frame for frame in traceback.extract_tb(error.__traceback__) if is_user_file(frame.filename)]
+    return f" ({where[-1].filename}, line {where[-1].lineno}: {where[-1].line})" if where else ""
+
+
+@contextlib.contextmanager
+def as_usage() -> Iterator[None]:
+    """What the interface of Python says of its arguments is said of the options that gave them: wrong usage."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except ArgumentError as error:
+        if error.loc:                                # the user's own program called something wrongly
+            raise
+        raise UsageError(error.what, error.remedy) from None

@@ -36,9 +36,14 @@ def run(options: argparse.Namespace) -> int:
     target = Path(options.output)
     if not target.parent.is_dir():
         raise UsageError(f"there is no folder {target.parent}", "make it, or write the page somewhere else")
+    if target.is_dir():
+        raise UsageError(f"{target} is a folder", "name the file to write to, as in -o report.html")
     function, args, kwargs = operators.target_of(options, drawn(options.seed))
     with operators.budgeted(options), running(options.target):
         report = report_of(operators.derived(options, function), args, kwargs, options.seconds)
-    target.write_text(page_of(report), encoding="utf-8")
+    try:
+        target.write_text(page_of(report), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{target} cannot be written: {error.strerror}", "write the page somewhere else") from None
     print(f"{target}: {report.title}, " + ", ".join(f"{name} {value}" for name, value in report.facts.items()))
     return 0

@@ -43,6 +43,10 @@ def root(f: Callable, x0: Any, *args: Any, tol: float = 1e-12, maxiter: int = 10
     solver   your own: solver(f, x0, *args) -> x, which may do what it likes; its own steps are not differentiated
 
     Raises RuntimeError where maxiter steps do not suffice, LinAlgError where the Jacobian is singular on the way.
+
+    >>> power = lambda a: tg.implicit.root(lambda x, a: x**3 - a, 1.0, a)
+    >>> round(float(power(8.0)), 9), round(tg.grad(power)(8.0), 9)
+    (2.0, 0.083333333)
     """
     _expect(f, "root", tol, maxiter, solver)
     return _solved(_root(f, float(tol), int(maxiter), solver), x0, args)
@@ -53,6 +57,10 @@ def fixed_point(f: Callable, x0: Any, *args: Any, tol: float = 1e-12, maxiter: i
     """x with f(x, *args) = x, by x = f(x, *args) again and again from x0. See `root` for the rest.
 
     It converges where f is a contraction near x; where it is not, use `root` of f(x) - x. The derivative is right in any case.
+
+    >>> root = lambda a: tg.implicit.fixed_point(lambda x, a: 0.5 * (x + a / x), 1.0, a)
+    >>> round(float(root(9.0)), 9), round(tg.grad(root)(9.0), 9)
+    (3.0, 0.166666667)
     """
     _expect(f, "fixed_point", tol, maxiter, solver)
     return _solved(_fixed_point(f, float(tol), int(maxiter), solver), x0, args)
@@ -63,6 +71,10 @@ def argmin(f: Callable, x0: Any, *args: Any, tol: float = 1e-12, maxiter: int = 
 
     Directions of negative curvature are taken downhill. The Hessian at the solution must be
     regular, else there is no derivative.
+
+    >>> lowest = lambda a: tg.implicit.argmin(lambda x, a: np.cosh(x) - a * x, 0.0, a)
+    >>> round(float(lowest(1.0)), 6), round(tg.grad(lowest)(1.0), 6)
+    (0.881374, 0.707107)
     """
     _expect(f, "argmin", tol, maxiter, solver)
     return _solved(_argmin(f, float(tol), int(maxiter), solver), x0, args)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 SHORTER = 64                     # the second step of a difference quotient is that much shorter
+_NUMBERS = "biufc"               # kinds of dtypes
 
 
 class GradientMismatch(ArgumentError, AssertionError):
@@ -26,8 +27,9 @@ def _leaves(structure: Any) -> list[np.ndarray]:
 
 
 def _inner(a: Any, b: Any) -> float:
-    """The real inner product of two structures: sum of Re(conj(a) b)."""
-    return float(sum(np.sum((np.conj(x) * y).real) for x, y in zip(_leaves(a), _leaves(b), strict=True)))
+    """The real inner product of two structures: sum of Re(conj(a) b). Strings and the like have no part in it."""
+    return float(sum(np.sum((np.conj(x) * y).real) for x, y in zip(_leaves(a), _leaves(b), strict=True)
+                     if x.dtype.kind in _NUMBERS and y.dtype.kind in _NUMBERS))
 
 
 def _moved(x: tuple[Array, ...], direction: tuple[Array, ...], step: float) -> tuple[Array, ...]:
@@ -38,7 +40,7 @@ def _moved(x: tuple[Array, ...], direction: tuple[Array, ...], step: float) -> t
 
 
 def _inexact(leaf: Array) -> bool:
-    return np.issubdtype(np.result_type(leaf), np.inexact)
+    return np.issubdtype(np.asarray(leaf).dtype, np.inexact)
 
 
 def _random_like(rng: Any, x: Any) -> Any:
@@ -88,7 +90,7 @@ def check_grads(f: Callable, args: Sequence, order: int = 1, modes: Sequence[str
     if not isinstance(args, (tuple, list)) or not any(_inexact(leaf) for leaf in pytrees.flatten(args)[0]):
         raise ArgumentTypeError("check_grads takes the arguments of the function as a tuple, at least one of them with floats",
                                 "write tg.check_grads(f, (x,))")
-    single = any(np.result_type(leaf) in (np.float32, np.complex64) for leaf in _leaves(args))
+    single = any(leaf.dtype in (np.float32, np.complex64) for leaf in _leaves(args))
     rtol = (2e-2 if single else 1e-5) if rtol is None else rtol
     atol = (2e-2 if single else 1e-5) if atol is None else atol
     eps = (1e-2 if single else 1e-4) if eps is None else eps

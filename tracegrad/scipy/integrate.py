@@ -17,6 +17,11 @@ def solve_ivp(fun: Callable, t_span: Any, y0: Any, method: Any = "RK45", t_eval:
     """scipy.integrate.solve_ivp, with the right side compiled and its Jacobian for implicit methods, sparse where it is.
 
     `vectorized` says that `fun` takes many states at once, which nothing here asks for. Returns SciPy's result.
+
+    >>> import tracegrad.scipy
+    >>> found = tg.scipy.solve_ivp(lambda t, y, k: -k * y, (0.0, 1.0), np.ones(1), method="BDF", args=(2.0,), rtol=1e-8)
+    >>> bool(np.isclose(found.y[0, -1], np.exp(-2.0), rtol=1e-5))
+    True
     """
     from scipy import integrate
 

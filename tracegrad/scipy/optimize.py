@@ -36,6 +36,11 @@ def minimize(fun: Callable, x0: Any, args: Any = (), method: Any = None, jac: An
 
     Value and gradient are one compiled function. The Hessian is dense for up to 64 variables, sparse where its pattern is
     (trust-constr), else its products are given. Constraints get their derivatives, too. Returns SciPy's OptimizeResult.
+
+    >>> import tracegrad.scipy
+    >>> found = tg.scipy.minimize(lambda x, a: np.sum((x - a) ** 4 + x**2), np.ones(2), args=(3.0,), method="trust-exact")
+    >>> bool(found.success), found.x.round(6)
+    (True, array([2., 2.]))
     """
     from scipy import optimize
 
@@ -91,7 +96,12 @@ def _constraint(constraint: Any, method: Any, x: np.ndarray) -> Any:
 
 def root(fun: Callable, x0: Any, args: Any = (), method: str = "hybr", jac: Any = None, tol: float | None = None,
          callback: Callable | None = None, options: dict | None = None) -> Any:
-    """scipy.optimize.root, with the Jacobian for the methods that take one (hybr, lm). Returns SciPy's OptimizeResult."""
+    """scipy.optimize.root, with the Jacobian for the methods that take one (hybr, lm). Returns SciPy's OptimizeResult.
+
+    >>> import tracegrad.scipy
+    >>> tg.scipy.root(lambda x: x**3 - np.array([8.0, 27.0]), np.ones(2)).x.round(9)
+    array([2., 3.])
+    """
     from scipy import optimize
 
     if jac is None and method.lower() in _ROOT_WITH_JACOBIAN:
@@ -103,7 +113,12 @@ def root(fun: Callable, x0: Any, args: Any = (), method: str = "hybr", jac: Any 
 
 def root_scalar(f: Callable, args: Any = (), method: str | None = None, bracket: Any = None, fprime: Any = None,
                 fprime2: Any = None, x0: float | None = None, **options: Any) -> Any:
-    """scipy.optimize.root_scalar, with first and second derivative. Returns SciPy's RootResults."""
+    """scipy.optimize.root_scalar, with first and second derivative. Returns SciPy's RootResults.
+
+    >>> import tracegrad.scipy
+    >>> round(float(tg.scipy.root_scalar(lambda x: x**3 - 8.0, x0=1.0, method="halley").root), 9)
+    2.0
+    """
     from scipy import optimize
 
     if fprime is None and (method in ("newton", "halley") or (method is None and bracket is None and "x1" not in options)):
@@ -124,6 +139,10 @@ def least_squares(fun: Callable, x0: Any, jac: Any = "2-point", bounds: Any = (-
     """scipy.optimize.least_squares, with the Jacobian, sparse where its pattern is and the method takes one.
 
     Returns SciPy's OptimizeResult.
+
+    >>> import tracegrad.scipy
+    >>> tg.scipy.least_squares(lambda x: np.array([x[0] - 1.0, 10.0 * (x[1] - x[0] ** 2)]), np.zeros(2)).x.round(6)
+    array([1., 1.])
     """
     from scipy import optimize
 
@@ -137,7 +156,14 @@ def least_squares(fun: Callable, x0: Any, jac: Any = "2-point", bounds: Any = (-
 def curve_fit(f: Callable, xdata: Any, ydata: Any, p0: Any = None, sigma: Any = None, absolute_sigma: bool = False,
               check_finite: bool | None = None, bounds: Any = (-np.inf, np.inf), method: str | None = None, jac: Any = None,
               **options: Any) -> Any:
-    """scipy.optimize.curve_fit of f(xdata, *parameters), with the derivatives by the parameters. Returns what SciPy returns."""
+    """scipy.optimize.curve_fit of f(xdata, *parameters), with the derivatives by the parameters. Returns what SciPy returns.
+
+    >>> import tracegrad.scipy
+    >>> t = np.linspace(0.0, 1.0, 9)
+    >>> found, covariance = tg.scipy.curve_fit(lambda t, a, b: a * np.exp(-b * t), t, 2.0 * np.exp(-3.0 * t), p0=(1.0, 1.0))
+    >>> found.round(6)
+    array([2., 3.])
+    """
     from scipy import optimize
 
     model = _of_packed(f)

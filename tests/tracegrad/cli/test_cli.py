@@ -71,6 +71,8 @@ def folder(tmp_path_factory):
     (path / "raises.py").write_text("import numpy\n\nraise ValueError('no luck')\n")
     (path / "exits.py").write_text("import sys\n\nsys.exit(3)\n")
     (path / "syntax.py").write_text("def f(x:\n    return x\n")
+    (path / "zeros.py").write_bytes(b"def f(x):\n    return x\0\n")
+    (path / "latin.py").write_bytes(b"def f(x):\n    return 'caf\xe9'\n")
     return path
 
 
@@ -163,13 +165,13 @@ def test_a_file_may_have_the_name_of_a_module(run):
     "target, options, code, message",
     [
         ("missing.py:f", (), 2, "there is no file"),
-        ("model.py", (), 2, "does not name a function\n  Instead: write FILE.py:FUNCTION"),
+        ("model.py", (), 2, "does not name a function; write FILE.py:FUNCTION"),
         ("model.py:", (), 2, "does not name a function"),
         (
             "model.py:nothing",
             (),
             2,
-            "has no 'nothing'\n  Instead: use one of Model, bad_shapes, generator, key_error, loss, modes, slope",
+            "has no 'nothing'; use one of Model, bad_shapes, generator, key_error, loss, modes, slope",
         ),
         ("model.py:COUNT", (), 2, "COUNT in {folder}/model.py is no function, but of type int"),
         (
@@ -191,8 +193,10 @@ def test_a_file_may_have_the_name_of_a_module(run):
             "raises.py:f",
             (),
             1,
-            "FileError: {folder}/raises.py cannot be imported: ValueError: no luck (line 3: raise ValueError('no luck'))",
+            "tracegrad ir: {folder}/raises.py cannot be imported: ValueError: no luck (line 3: raise ValueError('no luck'))",
         ),
+        ("zeros.py:f", (), 1, "zeros.py cannot be imported: SyntaxError: source code string cannot contain null bytes\n"),
+        ("latin.py:f", (), 1, "latin.py cannot be imported: SyntaxError: (unicode error) 'utf-8' codec can't decode byte"),
         ("exits.py:f", (), 1, "exits.py cannot be imported: SystemExit: 3"),
         (
             "syntax.py:f",
@@ -223,6 +227,8 @@ def test_what_is_wrong_is_said(run, folder, target, options, code, message):
     found, out, err = run(target, *options)
     assert found == code and out == ""
     assert message.format(folder=folder) in err
+    if code == 2 and "usage:" not in err:            # argparse shows the usage, too
+        assert err.count("\n") == 1 + err.startswith("imported\n"), "wrong usage is said in one line"
 
 
 def test_wrong_usage_of_the_command_itself(capsys):

@@ -126,8 +126,10 @@ def test_show_and_the_small_ones(filled, run, folder):  # noqa: F811
     assert "kernel slope" in run("cache", "show", key, "--stage", "loops")[1]
     assert run("cache", "path")[1] == f"{folder}\n"
     assert "2 entries of 2 functions" in run("cache", "stats")[1]
-    assert run("cache", "show", "zz") == (1, "", 'ArgumentError: no entries have a key that starts with \'zz\'\n'
-                                          "  Instead: `tracegrad cache ls` shows the keys\n")
+    assert run("cache", "show", "zz") == (2, "", "tracegrad cache: no entries have a key that starts with 'zz'; "
+                                                 "`tracegrad cache ls` shows the keys\n")
+    code, out, err = run("cache", "prune", "--size", "lots")
+    assert code == 2 and out == "" and "prune takes a number of bytes" in err
     assert run("cache", "prune", "--size", "0")[1].startswith("removed 0 damaged files and ")
     assert "nothing is kept" in run("cache", "ls")[1] and "removed 0 files" in run("cache", "clear")[1]
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tracegrad.cli import main
+from tracegrad.cli import COMMANDS, main
 from tracegrad.cli.arguments import drawn, parse_args
 from tracegrad.cli.load import UsageError
+from tracegrad.programs.lowered import STAGES
 
 PROGRAM = '''
 import numpy as np
@@ -51,6 +52,22 @@ def text(x):
 
 
 slope = tg.grad(smooth)
+
+
+def raising(x):
+    if x > 1.0:
+        raise ValueError("too big")
+    return x
+
+
+def mixed(x, n, mode):
+    return {"value": x * n * x, "n": n, "mode": mode}
+
+
+def refused(x):
+    async def later():
+        return x
+    return later
 '''
 
 
@@ -99,6 +116,23 @@ def test_check_names_the_line_that_makes_a_nan(run):
     code, out, _ = run("check", "unclear", "--args", "f64[3]")
     assert code == 1
     assert "FAILS  no NaN or infinity is made" in out and "np.log(x - 1.0)" in out
+
+
+def test_check_of_strings_and_ints_beside_numbers(run):
+    code, out, err = run("check", "mixed", "--args", "f64[2], 3, 'soft'", "--order", "2")
+    assert code == 0 and out.count("holds") == 6, out + err
+
+
+def test_check_says_a_refusal_once(run):
+    code, out, err = run("check", "refused", "--args", "3.0")
+    assert code == 1 and out == "" and err.count("asynchronous code cannot be compiled") == 1
+
+
+@pytest.mark.parametrize("command", ["check", "bench"])
+def test_an_error_of_compiled_code_is_said_in_one_line_with_its_place(run, command):
+    code, out, err = run(command, "raising", "--args", "2.0")
+    assert code == 1 and out == "" and err.count("\n") == 1
+    assert "raising raised ValueError: too big (" in err and 'line 45: raise ValueError("too big"))' in err
 
 
 @pytest.mark.parametrize("options, message", [
@@ -179,7 +213,7 @@ def test_version(capsys):
 
 
 def test_every_help_text_has_an_example(capsys):
-    for command in ([], ["ir"], ["explain"], ["check"], ["bench"], ["cache"]):
+    for command in ([], *([name] for name in COMMANDS)):
         with pytest.raises(SystemExit) as leave:
             main([*command, "--help"])
         assert leave.value.code == 0
@@ -197,6 +231,12 @@ def test_completion(capsys, monkeypatch):
         with pytest.raises(SystemExit) as leave:
             main(["--print-completion", shell])
         assert leave.value.code == 0 and "bench" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["--print-completion", "bash"])
+    script = capsys.readouterr().out
+    for line in ("ir_pos_0_COMPGEN=_shtab_compgen_files", "export___output_COMPGEN=_shtab_compgen_dirs",
+                 "report___output_COMPGEN=_shtab_compgen_files", f"ir___stage_choices=({' '.join(STAGES)})"):
+        assert line in script
     with pytest.raises(SystemExit) as leave:
         main(["--print-completion", "sh"])
     assert leave.value.code == 2 and "no completion for 'sh'" in capsys.readouterr().err
