@@ -127,7 +127,8 @@ def _moments_of_standard(family: Any, order: int, shapes: Any) -> list:
     """E X^k of the standard form, k = 0 to `order`: from mean, variance, skewness g and excess kurtosis h,
     E (X - m)^3 = g v^(3/2) and E (X - m)^4 = (h + 3) v^2, or by SciPy's own formula for a moment."""
     found: list = [1.0]
-    for k in range(1, order + 1):
+    for number in range(1, order + 1):
+        k = static_int(number, "the order of a moment")
         if k <= 2 or (k <= 4 and hasattr(family, "skewness")):
             found.append(_by_central(family, k, shapes))
         elif hasattr(family, "munp"):
@@ -250,6 +251,10 @@ def family_of(dist: str) -> Any:
 
 
 FROZEN: dict = {}                  # class of a multivariate distribution -> its programs; scipy_source.py fills it
+BORROWED: list[Callable] = []      # (distribution, name of a method) -> that of SciPy, rewritten, or None; filled there, too
+# frozen multivariate distribution -> its attributes that are the parameters of a method
+_KEPT = {"multivariate_normal_frozen": ("mean", "cov", "allow_singular"), "multivariate_t_frozen": ("loc", "shape", "df"),
+         "multinomial_frozen": ("n", "p"), "dirichlet_frozen": ("alpha",), "wishart_frozen": ("df", "scale")}
 
 
 def program(dist: Any, name: str) -> Bound | None:
@@ -264,8 +269,8 @@ def program(dist: Any, name: str) -> Bound | None:
 
 def parts(owner: Any) -> tuple[Any, tuple[float, ...], dict[str, float]]:
     """(distribution, parameters, named parameters) of a distribution of SciPy, frozen or not."""
-    if type(owner).__name__ == "multivariate_normal_frozen":
-        return owner._dist, (owner.mean, owner.cov, owner.allow_singular), {}
+    if type(owner).__name__ in _KEPT:
+        return owner._dist, tuple(getattr(owner, name) for name in _KEPT[type(owner).__name__]), {}
     if type(owner).__name__ in ("rv_continuous_frozen", "rv_discrete_frozen"):
         for name in ("dist", "args", "kwds"):
             captured_values.whole(captured_values.attribute(owner, name, getattr(owner, name)))
@@ -280,9 +285,9 @@ class Frozen:
         self.dist, self.args, self.kwds = dist, args, kwargs
 
     def __getattr__(self, name: str) -> Callable:
-        found = program(self.dist, name)
-        if found is None and name.startswith("__"):
+        if name.startswith("__"):
             raise AttributeError(name)
+        found = program(self.dist, name) or BORROWED[0](self.dist, name)
         if found is None:
             fail(UnsupportedError, f"scipy.stats.{type(self.dist).__name__.removesuffix('_gen')}.{name} cannot be compiled",
                  "call it before the compiled function and pass the result in")
