@@ -13,8 +13,16 @@ from typing import Any
 from ...ir.errors import UnsupportedError
 from .. import pytrees
 from ..scipy.programs import cosines, sampled
-from ..scipy.programs.filters import (convolutions, filter_design, morphology, neighbourhoods, peaks, planes, polyphase,
-                                      resampled)
+from ..scipy.programs.filters import (
+    convolutions,
+    filter_design,
+    morphology,
+    neighbourhoods,
+    peaks,
+    planes,
+    polyphase,
+    resampled,
+)
 from ..scipy.programs.interpolate import choice as interpolation
 from ..scipy.programs.linalg import control, factorisations, matrices, over_numpy
 from ..scipy.programs.stats import density_estimates, methods, multivariate, vectors
