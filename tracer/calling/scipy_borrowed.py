@@ -185,7 +185,8 @@ HELPERS = {
     "xp_result_device": lambda *arrays: None, "size": lambda x: as_array(x).size, "_asarray": _asarray, "xp_promote": _promote,
     "xp_result_type": _result_type, "_contains_nan": _contains_nan, "apply_where": _apply_where, "_lazywhere": _apply_where,
     "at": _At, "atleast_nd": _atleast_nd, "_length_nonmasked": _length,
-    "rankdata": _rankdata, "xp_copy": lambda x, *, xp=None, copy=None: as_array(x).copy(), "xp_ravel": lambda x, *, xp=None: as_array(x).ravel(),
+    "rankdata": _rankdata,
+    "xp_copy": lambda x, *, xp=None, copy=None: as_array(x).copy(), "xp_ravel": lambda x, *, xp=None: as_array(x).ravel(),
     "xp_swapaxes": lambda a, i, j, xp=None: np.swapaxes(as_array(a), i, j),
     "xp_take_along_axis": lambda a, i, axis=-1: FUNCTIONS[np.take_along_axis](as_array(a), as_array(i), axis),
     "xp_vector_norm": lambda x, /, *, axis=None, keepdims=False, ord=2, xp=None: calls.call(
