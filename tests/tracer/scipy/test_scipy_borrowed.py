@@ -70,6 +70,7 @@ CASES = {
     "stats.energy_distance": (lambda x, y: st.energy_distance(x, y), (X, Y)),
     "stats.probplot": (lambda x: st.probplot(x, fit=False)[1], (X,)),
     "-stats.rankdata": (lambda x: st.rankdata(x), (X,)), "-stats.mode": (lambda x: st.mode(x).mode, (COUNTS,)),
+    "stats.quantile": (lambda x: st.quantile(x, 0.3), (X,)),
     "-stats.spearmanr": (lambda x, y: st.spearmanr(x, y).statistic, (X, Y)),
     "-stats.kruskal": (lambda x, y: st.kruskal(x, y).statistic, (X, Y)),
     "-stats.fligner": (lambda x, y: st.fligner(x, y).statistic, (X, Y)),
