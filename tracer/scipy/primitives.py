@@ -35,8 +35,9 @@ def _elements(x: Any, what: str) -> np.ndarray:
     value, data = x.read(), boxes.frozen_data(x)
     if data is None and value.op is not None and value.op.name == "broadcast":
         filling = value.op.operands[0]
-        if isinstance(filling, Const) and filling.data.size == 1 and all(isinstance(n, int) for n in value.type.dims):
-            return np.full([int(n) for n in value.type.dims], filling.data.item())           # type: ignore[call-overload]
+        dims = tuple(n for n in value.type.dims if isinstance(n, int))
+        if isinstance(filling, Const) and filling.data.size == 1 and len(dims) == value.type.rank:
+            return np.full(dims, filling.data.item())
     if data is None:
         fail(UnsupportedError, f"{what} that is known only at run time cannot be compiled", "make it outside the function")
     return np.asarray(data)
