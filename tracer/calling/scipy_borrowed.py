@@ -42,7 +42,7 @@ NAMES = {package: frozenset(names.split()) for package, names in {
         power_divergence ttest_ind_from_stats kruskal bartlett levene fligner mood alexandergovern kstat kstatvar
         linregress ranksums combine_pvalues boxcox trimboth tmin quantile_test brunnermunzel mvsdist obrientransform
         epps_singleton_2samp directional_stats confidence_interval expectile trim1 tmax yeojohnson yeojohnson_llf
-        friedmanchisquare false_discovery_control
+        friedmanchisquare false_discovery_control quantile
     """,
     "integrate": "cumulative_simpson",
     "signal": """
@@ -117,7 +117,8 @@ class _At:
 
     def set(self, values: Any, **options: Any) -> Any:
         if isinstance(self.index, Box) and self.index.dtype == bool and not np.ndim(values):
-            return np.where(self.index, np.asarray(values, self.x.dtype) if not isinstance(values, Box) else values, self.x)
+            index = np.reshape(self.index, (*np.shape(self.index), *(1,) * (np.ndim(self.x) - np.ndim(self.index))))
+            return np.where(index, np.asarray(values, self.x.dtype) if not isinstance(values, Box) else values, self.x)
         found = as_array(self.x).copy()
         found[self.index] = values
         return found
@@ -136,14 +137,39 @@ def _atleast_nd(x: Any, *, ndim: Any, xp: Any = None) -> Any:
 
 def _contains_nan(a: Any, nan_policy: str = "propagate", policies: Any = None, *, xp_omit_okay: bool = False,
                   xp: Any = None) -> bool:
+    """False as a rule: the wrapper, or the arithmetic, makes the results NaN. Functions that sort look where NaN are; they
+    are those that also take lazy arrays."""
     if nan_policy != "propagate":
         fail(UnsupportedError, f"nan_policy={nan_policy!r} cannot be compiled: how many elements are left depends on the data",
              "use nan_policy='propagate', or drop the NaN before the call")
-    return False
+    return bool(xp_omit_okay) and a is not None and np.issubdtype(as_array(a).dtype, np.inexact)
 
 
 def _remaining_shape(arrays: tuple[Array, ...], axis: int) -> Any:
     return sys.modules["scipy.stats._axis_nan_policy"]._broadcast_shapes_remove_axis([as_array(a).shape for a in arrays], axis)
+
+
+def _length(x: Any, axis: int | None, keepdims: bool = False, xp: Any = None) -> Any:
+    return as_array(x).size if axis is None else x.shape[axis]
+
+
+def _rankdata(a: Any, method: str = "average", *, axis: int | None = None, nan_policy: str = "propagate") -> Any:
+    """SciPy's, and NaN for each sample that has one. Ranks that are integers have no place for that."""
+    _contains_nan(None, nan_policy)
+    f = inspect.unwrap(sys.modules["scipy.stats"].rankdata)
+    if not boxed(a):
+        return calls.as_it_stands(sys.modules["scipy.stats"].rankdata, (a, method), {"axis": axis})
+    ranks, x = as_array(_enter(f, a, method, axis=axis)), as_array(a)
+    if not np.issubdtype(x.dtype, np.inexact) or x.size == 0:
+        return ranks
+    bad = np.isnan(x).any(axis=axis, keepdims=axis is not None)
+    if ranks.dtype == np.float64:
+        return np.where(bad, np.nan, ranks)
+    good = as_array(bad.any()).read()
+    builder = tracing.current().builder
+    builder.emit("check", builder("not", good), error="ValueError", message="ranks are integers here, which cannot be NaN "
+                 "as those of a sample with NaN are: use method='average'")
+    return ranks
 
 
 _OTHERS = """
@@ -157,7 +183,8 @@ HELPERS = {
     "is_numpy_namespace": lambda xp: True, "xp_default_dtype": lambda xp: np.float64, "device": lambda x: None,
     "xp_result_device": lambda *arrays: None, "size": lambda x: as_array(x).size, "_asarray": _asarray, "xp_promote": _promote,
     "xp_result_type": _result_type, "_contains_nan": _contains_nan, "apply_where": _apply_where, "_lazywhere": _apply_where,
-    "at": _At, "atleast_nd": _atleast_nd, "_length_nonmasked": lambda x, axis, keepdims=False, xp=None: x.shape[axis],
+    "at": _At, "atleast_nd": _atleast_nd, "_length_nonmasked": _length,
+    "rankdata": _rankdata,
     "xp_copy": lambda x, *, xp=None, copy=None: as_array(x).copy(), "xp_ravel": lambda x, *, xp=None: as_array(x).ravel(),
     "xp_swapaxes": lambda a, i, j, xp=None: np.swapaxes(as_array(a), i, j),
     "xp_take_along_axis": lambda a, i, axis=-1: FUNCTIONS[np.take_along_axis](as_array(a), as_array(i), axis),
@@ -322,8 +349,16 @@ def boxed(x: Any) -> bool:
 def method(f: types.MethodType, name: str) -> Any:
     """The same for a method of a distribution of SciPy."""
     several = any(k.__name__ == "multi_rv_generic" for k in type(f.__self__).__mro__)
-    run = redirect(f.__func__, name, ("logpdf", "pdf", "logpmf", "pmf") if several else ("fit", "nnlf"))
+    known = ("logpdf", "pdf", "logpmf", "pmf", "mean", "var", "cov", "entropy", "mode") if several else ("fit", "nnlf")
+    run = redirect(f.__func__, name, known)
     return None if run is None else functools.partial(run, f.__self__)
+
+
+def method_of(dist: Any, name: str) -> Any:
+    """The same by its name."""
+    found = getattr(dist, name, None)
+    return method(found, f"scipy.stats.{type(dist).__name__.removesuffix('_gen')}.{name}") if isinstance(
+        found, types.MethodType) else None
 
 
 def _enter(f: Callable, /, *args: Any, **kwargs: Any) -> Any:

@@ -13,10 +13,19 @@ from typing import Any
 from ...ir.errors import UnsupportedError
 from .. import pytrees
 from ..scipy.programs import cosines, sampled
-from ..scipy.programs.filters import convolutions, filter_design, neighbourhoods, peaks, planes, polyphase, resampled
+from ..scipy.programs.filters import (
+    convolutions,
+    filter_design,
+    morphology,
+    neighbourhoods,
+    peaks,
+    planes,
+    polyphase,
+    resampled,
+)
 from ..scipy.programs.interpolate import choice as interpolation
 from ..scipy.programs.linalg import control, factorisations, matrices, over_numpy
-from ..scipy.programs.stats import density_estimates, methods, multivariate
+from ..scipy.programs.stats import density_estimates, methods, multivariate, vectors
 from ..syntax import source
 from ..values.boxes import HOOKS
 from ..values.promotion import fail
@@ -35,7 +44,8 @@ def _programs(module: ModuleType) -> dict:
 PROGRAMS = {"linalg": _programs(over_numpy) | _programs(matrices) | _programs(control)
             | _programs(factorisations), "signal": convolutions.SIGNAL | peaks.PEAKS | filter_design.DESIGNS | planes.PLANES
             | polyphase.POLYPHASE,
-            "ndimage": convolutions.IMAGE | resampled.RESAMPLED | neighbourhoods.NEIGHBOURHOODS, "integrate": sampled.INTEGRATE,
+            "ndimage": convolutions.IMAGE | resampled.RESAMPLED | neighbourhoods.NEIGHBOURHOODS | morphology.MORPHOLOGY,
+            "integrate": sampled.INTEGRATE,
             "spatial": sampled.DISTANCE, "fft": sampled.FFT | _programs(cosines)}
 # (package, function) -> finds the program, which the face has
 LATE: dict[tuple[str, str], Callable] = {}
@@ -172,6 +182,8 @@ def _distribution(f: Any, owner: Any) -> Callable | None:
         return None
     dist, args, kwargs = methods.parts(owner)
     program = methods.program(dist, f.__name__)
+    if program is None and dist is not owner:
+        program = scipy_borrowed.method_of(dist, f.__name__)
     if program is None:
         borrowed = scipy_borrowed.method(f, name)
         return _refusing(f, name) if borrowed is None else borrowed
@@ -184,5 +196,7 @@ def _distribution(f: Any, owner: Any) -> Callable | None:
     return dispatch.passing(f, run)
 
 
-methods.FROZEN["multivariate_normal_gen"] = multivariate.METHODS
+methods.FROZEN.update(multivariate_normal_gen=multivariate.METHODS, multivariate_t_gen=vectors.STUDENT,
+                      multinomial_gen=vectors.MULTINOMIAL)
+methods.BORROWED.append(scipy_borrowed.method_of)
 calls.REDIRECTS.append(redirect)

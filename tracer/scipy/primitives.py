@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ...ir.core import Const
 from ...ir.errors import UnsupportedError
 from .. import tracing
 from ..numpy.linalg import inexact, square
@@ -27,12 +28,42 @@ def is_known(x: Any) -> bool:
     return not isinstance(x, boxes.Box)
 
 
+def _elements(x: Any, what: str) -> np.ndarray:
+    """The elements of an array that is known while compiling: one from outside, or one number in each place (np.ones)."""
+    if not isinstance(x, boxes.Box):
+        return np.asarray(x)
+    value, data = x.read(), boxes.frozen_data(x)
+    if data is None and value.op is not None and value.op.name == "broadcast":
+        filling = value.op.operands[0]
+        dims = tuple(n for n in value.type.dims if isinstance(n, int))
+        if isinstance(filling, Const) and filling.data.size == 1 and len(dims) == value.type.rank:
+            return np.full(dims, filling.data.item())
+    if data is None:
+        fail(UnsupportedError, f"{what} that is known only at run time cannot be compiled", "make it outside the function")
+    return np.asarray(data)
+
+
 def footprint_of(x: Any) -> tuple[tuple[int, ...], list[bool]]:
     """The shape of a footprint of a filter and which of its places count, in order: known while compiling."""
-    if isinstance(x, boxes.Box):
-        fail(UnsupportedError, "a footprint that is known only at run time cannot be compiled", "make it outside the function")
-    x = np.asarray(x)
+    x = _elements(x, "a footprint")
     return x.shape, (x.ravel() != 0).tolist()
+
+
+def structure_of(structure: Any, rank: int, turned: bool) -> Any:
+    """The structure of a morphological operation, known while compiling: by default an element and those next to it."""
+    found = (np.abs(np.indices((3,) * rank) - 1).sum(axis=0) <= 1 if structure is None
+             else _elements(structure, "a structure") != 0)
+    if found.ndim != rank:
+        raise RuntimeError("structure and input must have same dimensionality")
+    if found.size < 1:
+        raise RuntimeError("structure must not be empty")
+    return np.flip(found) if turned else found
+
+
+def steps_before(structure: Any) -> Any:
+    """The steps from the middle of a structure to its elements that come before it, as tuples."""
+    steps = (np.argwhere(structure) - 1).tolist()
+    return [tuple(step) for step in steps if step < [0] * structure.ndim]
 
 
 def solve_triangle(a: Any, b: Any, lower: Any, trans: Any, unit: Any) -> Any:

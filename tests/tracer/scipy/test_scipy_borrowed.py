@@ -70,6 +70,7 @@ CASES = {
     "stats.energy_distance": (lambda x, y: st.energy_distance(x, y), (X, Y)),
     "stats.probplot": (lambda x: st.probplot(x, fit=False)[1], (X,)),
     "-stats.rankdata": (lambda x: st.rankdata(x), (X,)), "-stats.mode": (lambda x: st.mode(x).mode, (COUNTS,)),
+    "stats.quantile": (lambda x: st.quantile(x, 0.3), (X,)),
     "-stats.spearmanr": (lambda x, y: st.spearmanr(x, y).statistic, (X, Y)),
     "-stats.kruskal": (lambda x, y: st.kruskal(x, y).statistic, (X, Y)),
     "-stats.fligner": (lambda x, y: st.fligner(x, y).statistic, (X, Y)),
@@ -227,3 +228,10 @@ def test_what_depends_on_the_nan_in_the_data_is_refused():
     np.testing.assert_array_equal(tg.jit(lambda x: st.skew(x))(np.array([1.0, np.nan, 2.0])), np.nan)
     with pytest.raises(tg.UnsupportedError, match="nan_policy='omit' cannot be compiled"):
         tg.jit(lambda x: st.skew(x, nan_policy="omit"))(X)
+
+
+def test_functions_that_sort_see_a_nan():
+    x = np.array([[0.3, np.nan, 1.0, 2.0], [0.1, 0.5, -1.0, 4.0]])
+    for f in (lambda x: st.iqr(x), lambda x: st.iqr(x, axis=1), lambda x: st.quantile(x, 0.3, axis=1),
+              lambda x: st.rankdata(x, axis=1), lambda x: st.zscore(x[1:], axis=None)):
+        np.testing.assert_allclose(tg.jit(f)(x), f(x), rtol=1e-12)

@@ -122,3 +122,72 @@ FROZEN = ss.norm(0.5, 2.0)
 def test_moments_of_a_captured_distribution():
     assert tg.jit(lambda a: a * FROZEN.stats(moments="v") + FROZEN.interval(confidence=a / 2)[1])(1.0) == pytest.approx(
         4.0 + FROZEN.interval(0.5)[1])
+
+
+def _equal(f, *args, rtol=1e-12):
+    found, right = tg.jit(f)(*args), f(*args)
+    for a, b in zip(*[v if isinstance(v, tuple) else (v,) for v in (found, right)]):
+        np.testing.assert_allclose(a, b, rtol=rtol)
+
+
+def test_raw_moments_and_supports():
+    def moments(a, loc, scale):
+        return ss.gamma.moment(3, a, loc, scale), ss.gamma.moment(4, a, loc, scale), ss.norm(loc, scale).moment(order=2)
+
+    _equal(moments, 1.3, 0.4, 1.5)
+    tg.check_grads(lambda *a: sum(moments(*a)), (1.3, 0.4, 1.5), order=1)
+    _equal(lambda a: (ss.weibull_min.moment(5, a), ss.norm.moment(0, a)), 1.3)
+    _equal(lambda m: ss.poisson.moment(3, m, loc=1), np.array([2.3, -1.0, np.nan]))
+    _equal(lambda a, s: (*ss.gamma.support(a, 0.5, s), *ss.uniform(s, 2.0).support()), np.array([1.3, -1.0]), 1.5)
+    with pytest.raises(ValueError, match="positive"):
+        tg.jit(lambda a: ss.gamma.moment(-1, a))(1.3)
+
+
+def test_quantiles_at_the_ends():
+    q = np.array([0.0, 1e-10, 0.3, 0.999, 1.0, -0.1, 1.1, np.nan])
+    for dist, shapes in ((ss.poisson, (3.2,)), (ss.geom, (0.4,)), (ss.nbinom, (4.0, 0.3)), (ss.bernoulli, (0.3,)),
+                         (ss.cauchy, ())):
+        bad = tuple(np.array([[v], [-v - 0.5], [np.nan]]) for v in shapes)
+        _equal(lambda q, s, d=dist: d.ppf(q, *s), q, bad)
+        if dist not in (ss.nbinom, ss.bernoulli):                                     # whose isf is compiled code
+            _equal(lambda q, s, d=dist: (d.ppf(q, *s), d.isf(q, *s)), q, shapes)
+    _equal(lambda x: ss.cauchy.logpdf(x), np.array([1e200, -1e160, 0.3, 0.0, np.inf, -np.inf]))
+
+
+def test_probabilities_next_to_one_keep_their_digits():
+    x = np.array([0.3, 2.0, 40.0, 60.0])
+    for dist, shapes in ((ss.gamma, (2.3,)), (ss.expon, ()), (ss.laplace, ()), (ss.weibull_min, (1.2,)), (ss.norm, ())):
+        _equal(lambda x, s, d=dist: (d.logcdf(x, *s), d.logsf(-x, *s), d.logsf(x, *s)), x, shapes, rtol=1e-9)
+    _equal(lambda x: ss.gumbel_r.logsf(x), np.array([-5.0, -4.0, 0.3, 50.0]), rtol=1e-9)
+    slope = tg.grad(lambda x: ss.expon.logcdf(x))(50.0)
+    assert slope == pytest.approx(np.exp(-50.0), rel=1e-12)
+
+
+LOOSE = np.array([[2.0, 0.3, 0.1], [0.3, 1.0, 0.2], [0.1, 0.2, 1.5]])
+SHARES, COUNTS, POINTS = np.array([0.2, 0.3, 0.5]), np.array([1, 2, 3]), np.array([[0.2, -0.3, 1.0], [0.5, 0.1, 0.0]])
+HELD = ss.dirichlet(SHARES * 4), ss.multivariate_t(np.zeros(3), LOOSE, 3.0), ss.multinomial(6, SHARES), ss.wishart(6, LOOSE)
+
+
+@pytest.mark.sweep(2)
+@pytest.mark.parametrize("f, args", [
+    (lambda x, c, df: (ss.multivariate_t.logpdf(x, np.zeros(3), c, df), ss.multivariate_t(x[0], c, df=df).pdf(x)),
+     (POINTS, LOOSE, 3.5)),
+    (lambda x, c, df: ss.multivariate_t.logpdf(x, np.zeros(3), c, df), (POINTS, LOOSE, np.inf)),
+    (lambda p: (ss.multinomial.logpmf(COUNTS, 6, p), ss.multinomial(6, p).pmf(np.array([[1, 2, 3], [2, 2, 1], [-1, 4, 3]])),
+                ss.multinomial.cov(6, p), ss.multinomial.mean(np.array([6, -1]), p)), (SHARES,)),
+    (lambda a: (ss.dirichlet(a).logpdf(SHARES), ss.dirichlet(a).mean(), ss.dirichlet.var(a)), (SHARES * 5,)),
+    (lambda c: (ss.wishart(6, c).logpdf(c + np.eye(3)), ss.wishart.mean(6, c)), (LOOSE,)),
+    (lambda p, x, c: (HELD[0].logpdf(p), HELD[1].logpdf(x), HELD[2].pmf(COUNTS + 0 * p), HELD[3].logpdf(c)),
+     (SHARES, POINTS, LOOSE))], ids=["t", "normal", "multinomial", "dirichlet", "wishart", "captured"])
+def test_frozen_distributions_of_vectors(f, args):
+    _equal(f, *args)
+
+
+def test_slopes_of_densities_of_vectors():
+    tg.check_grads(lambda x, c, df: np.sum(ss.multivariate_t.logpdf(x, np.zeros(3), c, df)), (POINTS, LOOSE, 3.3), order=1)
+    p = SHARES * np.array([1.0, 1.0, 0.9])
+    for q in (p, SHARES):
+        found = tg.grad(lambda p: np.sum(ss.multinomial.logpmf(COUNTS, 6, p)))(q)
+        np.testing.assert_allclose(found, [*(COUNTS[:2] / q[:2] - 3 / (1 - q[0] - q[1])), 0.0], rtol=1e-12)
+    with pytest.raises(ValueError, match="greater than zero"):
+        tg.jit(lambda x, df: ss.multivariate_t.logpdf(x, np.zeros(3), LOOSE, df))(POINTS, -1.0)

@@ -330,7 +330,12 @@ class lognorm(Positive):
 
 class cauchy(Family):
     def logpdf(x: Any) -> Any:
-        return -np.log1p(x * x) - float(np.log(np.pi))
+        """log1p(x^2) = 2 log|x| + log1p(x^-2), whose squares do not overflow."""
+        size = np.abs(x)
+        far = size > 1.0
+        large = np.where(far, size, 1.0)
+        inner = np.where(far, 1.0 / large, x)
+        return -(2.0 * np.log(large) + np.log1p(inner * inner)) - float(np.log(np.pi))
 
     def cdf(x: Any) -> Any:
         return np.arctan2(1.0, -x) / np.pi
@@ -339,10 +344,13 @@ class cauchy(Family):
         return np.arctan2(1.0, x) / np.pi
 
     def ppf(q: Any) -> Any:
-        return np.tan(np.pi * q - np.pi / 2)
+        """tan(π (q - 1/2)), near the ends cot of the distance to them, which is exact."""
+        low, high = q < 0.25, q > 0.75
+        tail = np.where(low, q, np.where(high, 1.0 - q, 0.25))
+        return np.where(low, -1.0, 1.0) * np.where(low | high, 1.0 / np.tan(np.pi * tail), np.tan(np.pi * (q - 0.5)))
 
     def isf(q: Any) -> Any:
-        return -np.tan(np.pi * q - np.pi / 2)
+        return -cauchy.ppf(q)
 
     def mean(*shapes: Any) -> Any:
         return np.nan

@@ -5,6 +5,8 @@ What a class of SciPy does not write, the general class computes by integration 
 """
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -87,6 +89,8 @@ class Borrowed:
                 _stat_of(dist, k, name) for k, name in enumerate(("mean", "variance", "skewness", "kurtosis")))
         elif _own(dist, "_munp"):
             self.mean, self.var = _moments_of(dist)
+        if _own(dist, "_munp"):
+            self.munp = dist._munp
         self.takes_steps = _own(dist, "_cdf") and not hasattr(family, "cdf")        # SciPy's methods take what lies between
         if family is not None:
             self._adopt(family)
@@ -99,6 +103,12 @@ class Borrowed:
             for name, value in vars(kind).items():
                 if not name.startswith("__") or name == "__name__":
                     setattr(self, name, value)
+
+    @functools.cached_property
+    def sample(self) -> tuple[float, ...]:
+        """Parameters that are valid, for the places where those given are not: SciPy's routines raise errors of such."""
+        tried = itertools.product((0.5, 1.0, 2.0, 5.0, -1.0), repeat=len(self.shapes))
+        return next(values for values in tried if np.all(self.dist._argcheck(*values)))
 
     def support(self, *shapes: Any) -> Any:
         return self.dist._get_support(*shapes)

@@ -4,6 +4,7 @@ what is NaN and what is 0. Results are in double precision, as SciPy's are.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ import numpy as np
 from .....ir.errors import UnsupportedError
 from ....values import captured_values
 from ....values.promotion import fail
+from ....values.shapes import static_int
+from ...primitives import is_known
 from . import families_more  # noqa: F401  (fills the table)
 from .families import FAMILIES, INF
 from .families_borrowed import Borrowed
@@ -64,11 +67,19 @@ def _standard(family: Any, name: str, x: Any, shapes: list[Array]) -> Any:
     own = getattr(family, name, None)
     if own is not None:
         return own(x, *shapes)
-    if name == "logcdf":
-        return np.log(_standard(family, "cdf", x, shapes))
-    if name == "logsf":
-        return np.log(_standard(family, "sf", x, shapes))
+    if name in ("logcdf", "logsf"):
+        return _logarithm(family, name[3:], x, shapes)
     return 1.0 - _standard(family, "cdf", x, shapes)
+
+
+def _logarithm(family: Any, name: str, x: Any, shapes: list[Array]) -> Any:
+    """log of a probability; one above 1/2 is 1 less its complement, where the family computes that: log1p(-complement)
+    keeps the digits that the probability has lost."""
+    part, other = _standard(family, name, x, shapes), "sf" if name == "cdf" else "cdf"
+    if family.discrete or not hasattr(family, other):
+        return np.log(part)
+    rest, above = _standard(family, other, x, shapes), part > 0.5
+    return np.where(above, np.log1p(-np.where(above, rest, 0.0)), np.log(np.where(above, 1.0, part)))
 
 
 def _cumulative(family: Any, name: str, x: Array, *args: float | Array, **kwargs: float | Array) -> Any:
@@ -86,13 +97,17 @@ def _cumulative(family: Any, name: str, x: Array, *args: float | Array, **kwargs
 def _quantile(family: Any, name: str, q: Any, *args: Array, **kwargs: Array) -> Any:
     shapes, loc, scale = _parsed(family, args, kwargs)
     q = np.asarray(q).astype(np.float64)
-    own = getattr(family, name, None)
-    inside = own(q, *shapes) if own is not None else family.ppf(1.0 - q, *shapes)
+    own, good = getattr(family, name, None), family.valid(*shapes)
+    some = np.where((q > 0) & (q < 1), q, 0.5)
+    used = [np.where(good, s, v) for s, v in zip(shapes, family.sample)] if family.discrete else shapes
+    inside = own(some, *used) if own is not None else family.ppf(1.0 - some, *used)
     low, high = family.support(*shapes)
+    if family.discrete:
+        low = low - 1                              # SciPy's: the step before the first, where no probability lies yet
     if name == "isf":
         low, high = high, low
     found = np.where(q == 0, low * scale + loc, np.where(q == 1, high * scale + loc, inside * scale + loc))
-    return np.where(family.valid(*shapes) & (scale > 0) & (q >= 0) & (q <= 1), found, np.nan)[()]
+    return np.where(good & (scale > 0) & (q >= 0) & (q <= 1), found, np.nan)[()]
 
 
 def _moment(family: Any, name: str, *args: Array, **kwargs: Array) -> Any:
@@ -108,13 +123,55 @@ def _moment(family: Any, name: str, *args: Array, **kwargs: Array) -> Any:
     return np.where(family.valid(*shapes) & (scale > 0), found, np.nan)[()]
 
 
+def _moments_of_standard(family: Any, order: int, shapes: Any) -> list:
+    """E X^k of the standard form, k = 0 to `order`: from mean, variance, skewness g and excess kurtosis h,
+    E (X - m)^3 = g v^(3/2) and E (X - m)^4 = (h + 3) v^2, or by SciPy's own formula for a moment."""
+    found: list = [1.0]
+    for number in range(1, order + 1):
+        k = static_int(number, "the order of a moment")
+        if k <= 2 or (k <= 4 and hasattr(family, "skewness")):
+            found.append(_by_central(family, k, shapes))
+        elif hasattr(family, "munp"):
+            found.append(family.munp(k, *shapes))
+        else:
+            raise NotImplementedError(f"scipy.stats.{family.__name__}.moment of order {k} cannot be compiled: integrate "
+                                      "x**n * pdf(x)")
+    return found
+
+
+def _by_central(family: Any, k: int, shapes: Any) -> Any:
+    m = family.mean(*shapes)
+    if k == 1:
+        return m
+    v = family.var(*shapes)
+    if k == 2:
+        return v + m * m
+    third = family.skewness(*shapes) * v ** 1.5
+    if k == 3:
+        return third + 3 * m * v + m * m * m
+    return (family.kurtosis(*shapes) + 3.0) * v * v + 4 * m * third + 6 * m * m * v + m ** 4
+
+
 def _raw_moment(family: Any, order: Any, *args: Any, **kwargs: Any) -> Any:
-    """E (loc + scale X)^n = Σ_k C(n, k) scale^k loc^(n-k) E X^k, of the standard form's mean and variance."""
-    if order not in (1, 2):
-        raise NotImplementedError(f"scipy.stats.{family.__name__}.moment of an order above 2 cannot be compiled: integrate "
-                                  "x**n * pdf(x)")
-    first = _moment(family, "mean", *args, **kwargs)
-    return first if order == 1 else _moment(family, "var", *args, **kwargs) + first * first
+    """E (loc + scale X)^n = Σ_k C(n, k) scale^k loc^(n-k) E X^k."""
+    if is_known(order) and order != int(order):
+        raise ValueError("Moment must be an integer.")
+    order = static_int(order, "the order of a moment")
+    if order < 0:
+        raise ValueError("Moment must be positive.")
+    shapes, loc, scale = _parsed(family, args, kwargs)
+    if order == 0:
+        return np.where(family.valid(*shapes) & (scale > 0), loc * 0.0 + 1.0, np.nan)[()]
+    moments = _moments_of_standard(family, order, shapes)
+    found = sum([math.comb(order, k) * scale ** k * loc ** (order - k) * moments[k] for k in range(order + 1)])
+    return np.where(family.valid(*shapes) & (scale > 0), found, np.nan)[()]
+
+
+def _support(family: Any, *args: Any, **kwargs: Any) -> Any:
+    shapes, loc, scale = _parsed(family, args, kwargs)
+    low, high = family.support(*shapes)
+    good = family.valid(*shapes) & (scale > 0)
+    return np.where(good, low * scale + loc, np.nan)[()], np.where(good, high * scale + loc, np.nan)[()]
 
 
 def _stats(family: Any, *args: Any, moments: str = "mv", **kwargs: Any) -> Any:
@@ -168,7 +225,7 @@ _METHODS = {
     **{name: (_quantile, (name,), "ppf") for name in ("ppf", "isf")}, "mean": (_moment, ("mean",), "mean"),
     "var": (_moment, ("var",), "var"), "std": (_moment, ("std",), "var"), "entropy": (_moment, ("entropy",), "entropy"),
     "moment": (_raw_moment, (), "var"), "rvs": (_rvs, (), "rvs"), "median": (_median, (), "ppf"),
-    "interval": (_interval, (), "ppf"), "stats": (_stats, (), "var"),
+    "interval": (_interval, (), "ppf"), "stats": (_stats, (), "var"), "support": (_support, (), "valid"),
 }
 
 
@@ -194,6 +251,10 @@ def family_of(dist: str) -> Any:
 
 
 FROZEN: dict = {}                  # class of a multivariate distribution -> its programs; scipy_source.py fills it
+BORROWED: list[Callable] = []      # (distribution, name of a method) -> that of SciPy, rewritten, or None; filled there, too
+# frozen multivariate distribution -> its attributes that are the parameters of a method
+_KEPT = {"multivariate_normal_frozen": ("mean", "cov", "allow_singular"), "multivariate_t_frozen": ("loc", "shape", "df"),
+         "multinomial_frozen": ("n", "p"), "dirichlet_frozen": ("alpha",), "wishart_frozen": ("df", "scale")}
 
 
 def program(dist: Any, name: str) -> Bound | None:
@@ -208,8 +269,8 @@ def program(dist: Any, name: str) -> Bound | None:
 
 def parts(owner: Any) -> tuple[Any, tuple[float, ...], dict[str, float]]:
     """(distribution, parameters, named parameters) of a distribution of SciPy, frozen or not."""
-    if type(owner).__name__ == "multivariate_normal_frozen":
-        return owner._dist, (owner.mean, owner.cov, owner.allow_singular), {}
+    if type(owner).__name__ in _KEPT:
+        return owner._dist, tuple(getattr(owner, name) for name in _KEPT[type(owner).__name__]), {}
     if type(owner).__name__ in ("rv_continuous_frozen", "rv_discrete_frozen"):
         for name in ("dist", "args", "kwds"):
             captured_values.whole(captured_values.attribute(owner, name, getattr(owner, name)))
@@ -224,9 +285,9 @@ class Frozen:
         self.dist, self.args, self.kwds = dist, args, kwargs
 
     def __getattr__(self, name: str) -> Callable:
-        found = program(self.dist, name)
-        if found is None and name.startswith("__"):
+        if name.startswith("__"):
             raise AttributeError(name)
+        found = program(self.dist, name) or BORROWED[0](self.dist, name)
         if found is None:
             fail(UnsupportedError, f"scipy.stats.{type(self.dist).__name__.removesuffix('_gen')}.{name} cannot be compiled",
                  "call it before the compiled function and pass the result in")

@@ -11,7 +11,7 @@ from ..linalg.over_numpy import solve_triangular
 from .families import LOG_ROOT_2PI
 
 
-def _parameters(mean: Any, cov: Any) -> Any:
+def parameters(mean: Any, cov: Any, name: str = "cov") -> Any:
     """The mean as a vector and the covariance as a matrix, in SciPy's readings: a number, a diagonal, a matrix."""
     cov = np.asarray(cov).astype(np.float64)
     mean = None if mean is None else np.atleast_1d(np.asarray(mean).astype(np.float64))
@@ -23,15 +23,21 @@ def _parameters(mean: Any, cov: Any) -> Any:
     elif cov.ndim == 1:
         cov = np.diag(cov)
     if cov.shape != (size, size):
-        raise ValueError(f"Array 'cov' must be of shape {(size, size)}, but is of shape {cov.shape}")
+        raise ValueError(f"Array {name!r} must be of shape {(size, size)}, but is of shape {cov.shape}")
     return mean, cov
+
+
+def deviations(flat: Any, cov: Any) -> Any:
+    """(the squared distances flat cov^-1 flat^T of the rows, log det cov)."""
+    factor = np.linalg.cholesky(cov)
+    scaled = solve_triangular(factor, flat.T, 0, True)
+    return np.sum(scaled * scaled, axis=0), 2.0 * np.sum(np.log(np.diag(factor)))
 
 
 def _regular(flat: Any, cov: Any) -> Any:
     """The logarithm of the density at the rows of `flat`."""
-    factor = np.linalg.cholesky(cov)
-    scaled = solve_triangular(factor, flat.T, 0, True)
-    return np.sum(scaled * scaled, axis=0) * -0.5 - np.sum(np.log(np.diag(factor))) - cov.shape[0] * LOG_ROOT_2PI
+    squared, log_det = deviations(flat, cov)
+    return (squared + log_det) * -0.5 - cov.shape[0] * LOG_ROOT_2PI
 
 
 _LEAST = 1e6 * np.finfo(np.float64).eps              # as SciPy's
@@ -57,17 +63,25 @@ def _on_its_space(flat: Any, cov: Any) -> Any:
     return np.where(inside, total * -0.5 - np.sum(kept) * LOG_ROOT_2PI, -np.inf)
 
 
-def _log_density(x: Any, mean: Any = None, cov: int = 1, allow_singular: bool = False) -> Any:
-    mean, cov = _parameters(mean, cov)
+def points(x: Any, mean: Any) -> Any:
+    """(the points with an axis of coordinates, less the mean as the rows of a matrix)."""
     x = np.asarray(x).astype(np.float64)
-    size = mean.shape[0]
     if x.ndim == 0:
         x = x[None]
-    elif x.ndim == 1 and size == 1:
+    elif x.ndim == 1 and mean.shape[0] == 1:
         x = x[:, None]
-    flat = (x - mean).reshape(-1, size)
-    total = _on_its_space(flat, cov) if allow_singular else _regular(flat, cov)
-    return total[0] if x.ndim == 1 else np.squeeze(total.reshape(x.shape[:-1]))[()]     # as SciPy: no axis of length 1 is left
+    return x, (x - mean).reshape(-1, mean.shape[0])
+
+
+def shaped(total: Any, x: Any) -> Any:
+    """One number for each point; as SciPy, no axis of length 1 is left."""
+    return total[0] if x.ndim == 1 else np.squeeze(total.reshape(x.shape[:-1]))[()]
+
+
+def _log_density(x: Any, mean: Any = None, cov: int = 1, allow_singular: bool = False) -> Any:
+    mean, cov = parameters(mean, cov)
+    x, flat = points(x, mean)
+    return shaped(_on_its_space(flat, cov) if allow_singular else _regular(flat, cov), x)
 
 
 def _density(x: Any, mean: Any = None, cov: int = 1, allow_singular: bool = False) -> Any:
@@ -76,7 +90,7 @@ def _density(x: Any, mean: Any = None, cov: int = 1, allow_singular: bool = Fals
 
 def _entropy(mean: Any = None, cov: int = 1, allow_singular: bool = True) -> Any:
     """(log of the product of the r eigenvalues that are not zero + r (1 + log(2 pi))) / 2, whatever r is, as SciPy's."""
-    w = np.linalg.eigvalsh(_parameters(mean, cov)[1])
+    w = np.linalg.eigvalsh(parameters(mean, cov)[1])
     kept = w > _LEAST * np.max(np.abs(w))
     return np.sum(np.log(np.where(kept, w, 1.0))) * 0.5 + np.sum(kept) * (LOG_ROOT_2PI + 0.5)
 
