@@ -185,7 +185,7 @@ def looked_up(held: dict, name: str, key: Any, default: Any = None) -> tuple | N
     kinds = {type(k) for k in held}
     letter = "iu" if kinds == {int} else "f" if kinds == {float} else ""
     kind = packed_lists.element_kind(list(held.values())) if held else None
-    if kind is None or kind.dims or type(key) is not ScalarBox or key.dtype_ir.kind not in letter + "x" * (letter == "iu"):
+    if kind is None or kind.dims or not isinstance(key, ScalarBox) or key.dtype_ir.kind not in letter + "x" * (letter == "iu"):
         return None
     captured_values.whole(held)
     keys = sorted(held)

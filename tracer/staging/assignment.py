@@ -38,8 +38,12 @@ def getitem(held: Any, key: Any) -> Any:
         list_scan_outputs.read(trace, held)
         if type(key) is ChosenText and isinstance(held, dict):
             captured_values.whole(held)
+            if all(text in held for text in key.texts) and any(isinstance(held[text], Box) for text in key.texts):
+                found = list_sort.item_at(trace, tuple([held[text] for text in key.texts]), ScalarBox(key.which, "int"))
+                if found is not NotImplemented:
+                    return found
             return key.each(lambda text: held[text])
-        if type(key) is ScalarBox:
+        if isinstance(key, ScalarBox):
             captured_values.whole(held)
             found = list_sort.item_at(trace, held, key)
             if found is not NotImplemented:
