@@ -302,13 +302,13 @@ def lifted(held: Any, other: HashTable) -> Any:
 
 
 def fill(made: Any, held: Any) -> None:
-    """Enter what a dict or set of Python holds."""
-    if isinstance(held, dict):
-        for key, value in held.items():
-            calls.call(programs.store, made, key, value)
-    else:
-        for key in held:
-            calls.call(programs.add, made, key)
+    """Enter what a dict or set of Python holds into an empty one: its keys all differ."""
+    for key in held:
+        made.enter(key)
+        if isinstance(held, dict):
+            made.add(key, held[key])
+        else:
+            made.add_key(key)
 
 
 # --- what loops run over ----------------------------------------------------------------------------------------------

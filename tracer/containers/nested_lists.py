@@ -170,6 +170,13 @@ class NestedList(_Changed):
 
     def add(self, items: Any) -> None:
         """Append a list that nobody else has."""
+        if self.pool is not None and type(items) is list and items:
+            self.starts.append(self.pool.length())
+            for x in items:
+                self.pool.append(x)
+            self.counts.append(len(items))
+            self.rooms.append(len(items))
+            return
         for column in (self.starts, self.counts, self.rooms):
             column.append(0)
         if not isinstance(items, (list, packed_lists.ListValue)):
