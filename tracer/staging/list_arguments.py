@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..containers.nested_lists import NestedList, Numbered
 from ..control import packed_lists
 from ..values.boxes import ArrayBox
 
@@ -35,7 +36,9 @@ class StandIn(NamedTuple):
         return self.start is None or self.held.box._value is not self.start
 
     def contents(self) -> Any:
-        return self.held[:] if isinstance(self.held, packed_lists.PackedList) else self.held.settled()
+        if isinstance(self.held, packed_lists.PackedList):
+            return self.held[:]
+        return self.held.contents() if isinstance(self.held, NestedList) else self.held.settled()
 
 
 def replaced(trace: Trace, args: tuple, kwargs: dict, seen: list) -> tuple[tuple, dict, list[StandIn]]:
@@ -94,6 +97,14 @@ def fill(x: Any, items: Any, own: AbstractSet[int]) -> None:
                 items[key] = x[key]
         x.clear()
         x.update(items)
+        return
+    if isinstance(items, Numbered):
+        before = list(x)
+        for k, number in enumerate(items.numbers):
+            if number < len(before):
+                fill(before[number], items[k], own)
+                items[k] = before[number]
+        x[:] = items
         return
     for k, item in enumerate(items):
         if k < len(x) and type(x[k]) is list and type(item) is list and id(item) not in own:
