@@ -116,6 +116,9 @@ def _into_container(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box],
         ownership.expect_own(trace, held, "an assignment to an item")
     if isinstance(key, Box):
         packed_lists.pack(trace, held)
+        if isinstance(held, list) and any(isinstance(x, (list, packed_lists.ListValue)) for x in held):
+            for told in list_sort.NESTED:
+                told(trace, held)
         try:
             key = tracing.need_concrete(key, f"an assignment to an item of a {type(held).__name__}")
         except ConcretizationError:
