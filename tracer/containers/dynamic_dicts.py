@@ -100,8 +100,8 @@ class DynamicDict(HashTable):
             return []
         keys, values = self.listed(self.keys_), self.listed(self.values_)
         parts = self.facts.of_keys, self.facts.of_values
-        pair = tuple(part.structure.unflatten([0] * len(part.kinds)) for part in parts)
-        entry = Entry(pytrees.flatten(pair)[1], (*parts[0].kinds, *parts[1].kinds))
+        pair = pytrees.TreeDef(pytrees.TUPLE, pytrees.flatten((0, 0))[1].meta, tuple(part.structure for part in parts))
+        entry = Entry(pair, (*parts[0].kinds, *parts[1].kinds))
         return Entries(entry, [*columns_of(keys), *columns_of(values)])
 
     # --- Python's methods ---------------------------------------------------------------------------------------------

@@ -155,7 +155,10 @@ def called(f: Any, args: tuple, kwargs: dict) -> Any:
         return held.length()
     if f is bool:
         return branches.boxed(branches.truth(held))
-    if f in (min, max) and kwargs.get("key") is not None:
+    key = kwargs.get("key")
+    if getattr(key, "__self__", None) is held and getattr(key, "__name__", "") == "get":     # each of its keys is there
+        kwargs = {**kwargs, "key": held.__getitem__}
+    if f in (min, max) and key is not None:
         empty = f"{f.__name__}() iterable argument is empty"
         return calls.call(programs.greatest, listed(held), kwargs["key"], 1 if f is max else -1, empty)
     if f in _LISTED:
@@ -210,7 +213,7 @@ def changed(trace: Trace, held: Any, name: str, args: tuple) -> None:
     """Told that a change of size is refused where only run time knows whether it happens."""
     if type(held) in FORMS:
         keys = args[:1] if name in ("setdefault", "pop", "add", "discard", "remove", "an item") else ()
-        if all(isinstance(leaf, (int, float, Box, np.number)) for leaf in pytrees.leaves_of((*held, *keys))):
+        if all(isinstance(leaf, (int, float, str, Box, np.number)) for leaf in pytrees.leaves_of((*held, *keys))):
             trace_again(trace, held)
 
 

@@ -42,6 +42,8 @@ def getitem(held: Any, key: Any) -> Any:
                 found = list_sort.item_at(trace, tuple([held[text] for text in key.texts]), ScalarBox(key.which, "int"))
                 if found is not NotImplemented:
                     return found
+            if any(isinstance(x, (list, packed_lists.ListValue)) for x in held.values()):
+                branches.tell(held, "__getitem__", key)
             return key.each(lambda text: held[text])
         if isinstance(key, ScalarBox):
             captured_values.whole(held)
