@@ -99,7 +99,7 @@ def test_derivative_by_the_items():
 # --- dicts ------------------------------------------------------------------------------------------------------------
 
 def nearest(graph, start):
-    dist = {v: np.inf for v in graph}
+    dist = dict.fromkeys(graph, np.inf)
     dist[start] = 0.0
     heap = [(0.0, start)]
     while heap:

@@ -263,7 +263,7 @@ class DynamicList(packed_lists.ListValue):
         if self.entry.structure is pytrees.LEAF:
             return boxes.array(columns[0].read())
         if self.entry.structure.kind is chosen_texts.KIND:
-            _refuse("an array of texts that only run time knows", "keep them in the list, or use positions: np.flatnonzero(x > 0)")
+            _refuse("an array of texts that only run time knows", "keep the list, or use positions: np.flatnonzero(x > 0)")
         if any(k.dims for k in self.entry.kinds) or any(c is not pytrees.LEAF for c in self.entry.structure.children):
             _refuse("an array of a list of structures", "append numbers or arrays, to one list each")
         return FUNCTIONS[np.stack](columns, -1)

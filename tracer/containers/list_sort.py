@@ -138,8 +138,8 @@ def sorted_(iterable: list[ScalarBox] | range | ArrayBox, /, *, key: Callable | 
 
 
 def _twice(items: list, copies: list) -> None:
-    """Of each of these items there is a copy, which Python has not: neither may be changed, where both can be reached. Items that
-    only `items` leads to are gone after a sort in place."""
+    """Of each of these items there is a copy, which Python has not: neither may be changed, where both can be reached. Items
+    that only `items` leads to are gone after a sort in place."""
     trace, parts = tracing.current(), [part for x in copies for part in leaf_types.containers(x)]
     for part in parts:
         trace.note_fresh(part)

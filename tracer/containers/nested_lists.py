@@ -8,8 +8,8 @@ that needs more moves to the end of the pool, into twice the room (list_programs
 however long a list is, and the pool has at most four places for each entry.
 
 An inner list is known by its number, so it must not have another name: only lists that are written inside of the outer one
-(`[[], []]`, `[[] for …]`) become such ones. Where one is exchanged for another (`rows[i], rows[j] = rows[j], rows[i]`) or put in
-once more, the outer list has a pile of their numbers, in its order; else a list's number is its position.
+(`[[], []]`, `[[] for …]`) become such ones. Where one is exchanged for another (`rows[i], rows[j] = rows[j], rows[i]`) or put
+in once more, the outer list has a pile of their numbers, in its order; else a list's number is its position.
 """
 from __future__ import annotations
 

@@ -155,12 +155,13 @@ def called(f: Any, args: tuple, kwargs: dict) -> Any:
         return held.length()
     if f is bool:
         return branches.boxed(branches.truth(held))
-    key = kwargs.get("key")
+    key: Any = kwargs.get("key")
     if getattr(key, "__self__", None) is held and getattr(key, "__name__", "") == "get":     # each of its keys is there
-        kwargs = {**kwargs, "key": held.__getitem__}
+        key = held.__getitem__                                     # type: ignore[union-attr]
+        kwargs = {**kwargs, "key": key}
     if f in (min, max) and key is not None:
         empty = f"{f.__name__}() iterable argument is empty"
-        return calls.call(programs.greatest, listed(held), kwargs["key"], 1 if f is max else -1, empty)
+        return calls.call(programs.greatest, listed(held), key, 1 if f is max else -1, empty)
     if f in _LISTED:
         return calls.call(f, listed(held), *args[1:], **kwargs)
     return NotImplemented

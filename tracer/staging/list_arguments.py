@@ -1,6 +1,6 @@
 """Lists and dicts that are arguments, where the program does with them what only one of another form can: index them at a
-position or key of run time, append under a condition. Then the program works on such a one (control/packed_lists.py, containers/dynamic_lists.py),
-and the caller's list gets its contents when the call ends.
+position or key of run time, append under a condition. Then the program works on such a one (control/packed_lists.py,
+containers/dynamic_lists.py, containers/dynamic_dicts.py), and the caller's gets its contents when the call ends.
 
     def bubble(a):                              %a = the elements of a, an array
         for i in range(len(a)):                 …

@@ -43,7 +43,8 @@ def lower_bindings(function: ast.FunctionDef) -> None:
         k = 0
         while k < len(held.generators):
             each, k = held.generators[k], k + 1
-            at, bound = next(((at, found) for at, test in enumerate(each.ifs) if (found := _done_first(test)) is not None), (0, None))
+            begun = [(at, found) for at, test in enumerate(each.ifs) if (found := _done_first(test)) is not None]
+            at, bound = begun[0] if begun else (0, None)
             if bound is None or not _is_own(bound.target.id, held, function):
                 continue
             item = placed(ast.Tuple([bound.value], ast.Load()), bound)

@@ -36,8 +36,8 @@ def expect_own(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box] | Gen
                                "time knows",
                                "make it a copy where the branches meet: `a = list(a)`", tracing.locate())
     if isinstance(trace.copied.get(id(held)), Ordered):
-        raise UnsupportedError(f"{what} changes a {type(held).__name__} that has been sorted or chosen by a key of run time: there "
-                               "are two of it, and the other one would not see it",
+        raise UnsupportedError(f"{what} changes a {type(held).__name__} that has been sorted or chosen by a key of run time: "
+                               "there are two of it, and the other one would not see it",
                                "change a copy of it: `x = list(x)`, or keep the items in arrays", tracing.locate())
     if id(held) in trace.copied:
         raise UnsupportedError(f"{what} changes a {type(held).__name__} that is an entry of a list whose length is known only "

@@ -16,7 +16,8 @@ class Shape:
 def by_value(scores):
     best = max(scores, key=scores.get)
     ranking = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
-    return best, ranking, [name for name, _ in ranking], f"{best}: {scores[best]}", best == "a", min(scores.items(), key=lambda i: i[1])
+    least = min(scores.items(), key=lambda item: item[1])
+    return best, ranking, [name for name, _ in ranking], f"{best}: {scores[best]}", best == "a", least
 
 
 def people(rows):

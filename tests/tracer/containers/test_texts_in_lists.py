@@ -13,7 +13,7 @@ VALUES = np.array([3.0, 1.0, 2.0])
 def lookups(names, p):
     kept = [n for n, v in zip(names, p) if v > 1.5]
     return ("x" in kept, "y" in kept, "q" not in kept, kept.count("x"), kept.index("z"), kept == ["x", "z"], kept != ["x"],
-            kept[0] < kept[1], kept[-1] + "!", len(kept), "x" < kept[-1])
+            kept[0] < kept[1], kept[-1] + "!", len(kept), kept[-1] > "x")
 
 
 def orders(names, p):
@@ -39,7 +39,8 @@ def records(names, p):
 def filtered(names, p):
     d = {n: v for n, v in zip(names, p) if v > 1.5}
     s = sum(v for k, v in d.items() if k == "x")
-    return s, d, d.get("q", -1.0), d["z"], "y" in d, list(d), max(d, key=d.get), dict(sorted(d.items(), key=lambda i: i[1])), d.pop("x")
+    ranked = dict(sorted(d.items(), key=lambda i: i[1]))
+    return s, d, d.get("q", -1.0), d["z"], "y" in d, list(d), max(d, key=d.get), ranked, d.pop("x")
 
 
 def sets(names, p):

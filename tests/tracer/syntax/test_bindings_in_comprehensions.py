@@ -18,7 +18,8 @@ def summed(x):
 
 
 def nested(x):
-    return [(k, t) for k, row in enumerate([x, x * x]) if (t := row.sum()) > 1.0 if t < 100.0 for v in row if not (u := v) < 0.5]
+    rows = [x, x * x]
+    return [(k, t, u) for k, row in enumerate(rows) if (t := row.sum()) > 1.0 if t < 100.0 for v in row if not (u := v) < 0.5]
 
 
 def called(x):

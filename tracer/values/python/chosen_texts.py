@@ -177,7 +177,8 @@ def wider(a: pytrees.TreeDef, b: pytrees.TreeDef) -> pytrees.TreeDef | None:
 def leaves_as(x: Any, structure: pytrees.TreeDef) -> list:
     """The leaves of a tree in this structure, which is as wide as its own."""
     found = pytrees.flatten(x, None, is_chosen)[0]
-    return [ScalarBox(among(leaf, texts), "int") if texts is not None else leaf for leaf, texts in zip(found, _choices(structure))]
+    choices = _choices(structure)
+    return [leaf if texts is None else ScalarBox(among(leaf, texts), "int") for leaf, texts in zip(found, choices)]
 
 
 def _choices(structure: pytrees.TreeDef) -> list:

@@ -204,7 +204,8 @@ def formatted(pattern: str, method: str, args: Any, kwargs: Any) -> Any:
             return pattern.join(items)
         for k, x in enumerate(items):
             if not isinstance(x, (str, Text, ChosenText)):
-                raise TypeError(f"sequence item {k}: expected str instance, {'number' if isinstance(x, Box) else type(x).__name__} found")
+                kind = "number" if isinstance(x, Box) else type(x).__name__
+                raise TypeError(f"sequence item {k}: expected str instance, {kind} found")
         return joined([part for x in items for part in (pattern, x)][1:])
     if method != "format" or kwargs:
         raise UnsupportedError(f"str.{method} of traced values cannot be compiled", "use an f-string", tracing.locate())
