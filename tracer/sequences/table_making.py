@@ -157,7 +157,8 @@ def called(f: Any, args: tuple, kwargs: dict) -> Any:
         return branches.boxed(branches.truth(held))
     key: Any = kwargs.get("key")
     if getattr(key, "__self__", None) is held and getattr(key, "__name__", "") == "get":     # each of its keys is there
-        key = held.__getitem__                                     # type: ignore[union-attr]
+        table: Any = held
+        key = table.__getitem__
         kwargs = {**kwargs, "key": key}
     if f in (min, max) and key is not None:
         empty = f"{f.__name__}() iterable argument is empty"
