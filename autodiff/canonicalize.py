@@ -23,8 +23,8 @@ from ..ir.core import Block, Const, Function, Op, Value
 from ..ir.opdef import OPS, Elementwise
 from ..ir.transforms.carries.carried_views import reshaped
 from ..ir.transforms.carries.private_arrays import private
-from ..ir.transforms.carries.steady_sums import taken_out
 from ..ir.transforms.simplify import peephole
+from ..ir.transforms.steady_sums import taken_out
 from ..ir.types import INDEX, INDEX_SCALAR
 from .activity import inexact, varied
 from .checkpoint.segments import marked as checkpointed

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ...ir.core import Block, Const, Op, Value
-from ...ir.transforms.carries.steady_sums import known
+from ...ir.transforms.steady_sums import known
 from ...ir.types import BOOL, INDEX, StackType
 from ..loopir.cursor import operand
 from ..loopir.grammar import Atom, Clear, For, If, Imm, Scalar, Set, Size, Stack, Swap, Var, While

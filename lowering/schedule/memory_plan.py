@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 from ...ir.core import Block, Const, Function, Op, Value
 from ...ir.text.printer import print_function
-from ...ir.transforms.carries.steady_sums import alone
+from ...ir.transforms.steady_sums import alone
 from .accumulating_contractions import absorb
 from .fuse import Nest, Schedule
 from .inplace import Storage, Stores

@@ -276,7 +276,7 @@ def _kept(tape: _Tape, code: Value, uses: Uses) -> Value:
     """A tape of a code behind the loops: the counters come first."""
     lengths = [d for d, char in zip(tape.made.operands, tape.spec) if char == "i"]
     v = _before(tape.loops[0][0], uses, "empty", *lengths, *map(_index, code.type.dims),
-                **{**tape.made.attrs, "dtype": code.type.dtype})
+                dtype=code.type.dtype, instead_of=tape.result.type.dtype)
     v.name = tape.made.results[0].name
     for loop, _ in tape.loops:
         loop.operands += (v,)

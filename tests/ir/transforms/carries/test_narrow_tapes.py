@@ -1,7 +1,9 @@
 """Tapes of which only conditions are made are tapes of bits: the derivatives stay, to the last one."""
 import numpy as np
 import pytest
+from tracegrad.ir.text.parser import parse
 from tracegrad.ir.thresholds import sizes
+from tracegrad.ir.verify import verify
 
 import tracegrad as tg
 
@@ -98,7 +100,15 @@ def test_what_is_kept(f):
     few, large = derivatives(f, x, w, narrowed=10**9)[1], derivatives(f, x, w, narrowed=0)[1]
     made = [line.partition("dtype=")[2][:2] for line in large.splitlines() if " = empty " in line]
     assert set(made) == ({"f6"} if f is also_in_full else {"u8"}), large
-    assert "{dtype=u8}" not in few
+    assert "dtype=u8" not in few
+    verify(parse(large))
+
+
+def test_explain_says_so():
+    x = np.linspace(-1.3, 1.7, 8)
+    with sizes.at(narrowed=0):
+        report = str(tg.explain(tg.grad(lambda x: chosen(x, x)), x))
+    assert "keeps the bits that" in report and "7 * 8" not in report and ": 56 bytes, in place of f64" in report
 
 
 def test_second_derivatives_and_lengths_of_run_time():

@@ -31,16 +31,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ...analysis.affine import AffineExpr
-from ...analysis.induction import assume_iteration, counter_of
-from ...analysis.patterns import made_by, number
-from ...build import Builder, const, make_op
-from ...clone import replace
-from ...core import Block, Const, Function, Op, Value
-from ...opdef import OPS
-from ...ops.index import spec_operands
-from ...types import INDEX, Type
-from ..range_checks import Ranges
+from ..analysis.affine import AffineExpr
+from ..analysis.induction import assume_iteration, counter_of
+from ..analysis.patterns import made_by, number
+from ..build import Builder, const, make_op
+from ..clone import replace
+from ..core import Block, Const, Function, Op, Value
+from ..opdef import OPS
+from ..ops.index import spec_operands
+from ..types import INDEX, Type
+from .range_checks import Ranges
 
 
 def alone(f: Function, restored: bool = False) -> dict[Op, dict[Op, int]]:
