@@ -88,7 +88,7 @@ def test_beside_derivatives():
         tg.vmap(f)(np.ones(2))
 
 
-@pytest.mark.parametrize("f", [lambda x: {size(x): x}, lambda x: (size(x) < "c", "c" >= size(x), size(x) > size(-x))],
+@pytest.mark.parametrize("f", [lambda x: {size(x): x}, lambda x: (size(x) < "c", size(x) >= "c", size(x) > size(-x))],
                          ids=["key", "order"])
 def test_keys_and_order(f):
     for x in (2.0, 0.5):
