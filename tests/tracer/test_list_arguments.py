@@ -94,3 +94,45 @@ def test_the_callers_list(f, args):
 def test_derivative_by_the_items():
     values = [5.0, 2.0, 9.0]
     np.testing.assert_allclose(tg.grad(insertion)(list(values)), [2.0, 1.0, 3.0])
+
+
+# --- dicts ------------------------------------------------------------------------------------------------------------
+
+def nearest(graph, start):
+    dist = dict.fromkeys(graph, np.inf)
+    dist[start] = 0.0
+    heap = [(0.0, start)]
+    while heap:
+        d, u = heapq.heappop(heap)
+        if d > dist[u]:
+            continue
+        for v, w in graph[u]:
+            if d + w < dist[v]:
+                dist[v] = d + w
+                heapq.heappush(heap, (d + w, v))
+    return dist
+
+
+def joined(graph, a, b):
+    graph[int(a)].append(b)
+    return len(graph[int(a)])
+
+
+def raised(scores, keys):
+    for k in keys:
+        scores[int(k)] = scores.get(int(k), 0.0) + 1.0
+    return len(scores)
+
+
+def test_a_dict_of_lists_at_keys_of_run_time():
+    graph = {0: [(1, 4.0), (2, 1.0)], 1: [(3, 1.0)], 2: [(1, 2.0), (3, 5.0)], 3: []}
+    mine, rows = copy.deepcopy(graph), list(graph.values())
+    assert tg.jit(nearest)(graph, 0) == nearest(mine, 0)
+    assert graph == mine and all(a is b for a, b in zip(rows, graph.values()))
+
+
+def test_a_dict_that_is_changed_at_keys_of_run_time():
+    for f, d, args in ((joined, {0: [1, 2], 1: [], 5: [3]}, (5.0, 7)), (raised, {1: 2.0, 5: 3.0}, (np.array([5, 1, 7, 5]),))):
+        mine, theirs = copy.deepcopy(d), copy.deepcopy(d)
+        assert tg.jit(f)(mine, *args) == f(theirs, *args)
+        assert mine == theirs and list(mine) == list(theirs)

@@ -175,7 +175,7 @@ def can_cast(from_: Any, to: Any, casting: Any = "safe") -> Any:
 implements(np.iscomplexobj)(lambda x: lift(x).dtype_ir.complex)
 implements(np.isrealobj)(lambda x: not lift(x).dtype_ir.complex)
 implements(np.iterable)(lambda y: bool(lift(y).dims))
-implements(np.isscalar)(lambda element: type(element) is ScalarBox)
+implements(np.isscalar)(lambda element: isinstance(element, ScalarBox))
 implements(np.may_share_memory, np.shares_memory)(
     lambda a, b, *rest, **more: isinstance(a, ArrayBox) and isinstance(b, ArrayBox) and a.root is b.root)
 implements(np.common_type)(lambda *arrays: np.result_type(np.float32 if all(lift(a).dtype_ir.bits <= 32 for a in arrays)

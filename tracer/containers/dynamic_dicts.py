@@ -100,8 +100,8 @@ class DynamicDict(HashTable):
             return []
         keys, values = self.listed(self.keys_), self.listed(self.values_)
         parts = self.facts.of_keys, self.facts.of_values
-        pair = tuple(part.structure.unflatten([0] * len(part.kinds)) for part in parts)
-        entry = Entry(pytrees.flatten(pair)[1], (*parts[0].kinds, *parts[1].kinds))
+        pair = pytrees.TreeDef(pytrees.TUPLE, pytrees.flatten((0, 0))[1].meta, tuple(part.structure for part in parts))
+        entry = Entry(pair, (*parts[0].kinds, *parts[1].kinds))
         return Entries(entry, [*columns_of(keys), *columns_of(values)])
 
     # --- Python's methods ---------------------------------------------------------------------------------------------
@@ -302,13 +302,13 @@ def lifted(held: Any, other: HashTable) -> Any:
 
 
 def fill(made: Any, held: Any) -> None:
-    """Enter what a dict or set of Python holds."""
-    if isinstance(held, dict):
-        for key, value in held.items():
-            calls.call(programs.store, made, key, value)
-    else:
-        for key in held:
-            calls.call(programs.add, made, key)
+    """Enter what a dict or set of Python holds into an empty one: its keys all differ."""
+    for key in held:
+        made.enter(key)
+        if isinstance(held, dict):
+            made.add(key, held[key])
+        else:
+            made.add_key(key)
 
 
 # --- what loops run over ----------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from ..control import iteration, loops, packed_lists
 from ..regions import leaf_types, list_scan_outputs
 from ..values import boxes, promotion, shapes
 from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox
+from ..values.python import chosen_texts
 
 if TYPE_CHECKING:
     from ..control.packed_lists import PackedList
@@ -53,7 +54,7 @@ class Entry(NamedTuple):
 
     @classmethod
     def of(cls, value: Any) -> Entry | None:
-        leaves, structure = pytrees.flatten(value)
+        leaves, structure = pytrees.flatten(chosen_texts.worded(value))
         kinds = [leaf_types.kind_of(x) for x in leaves]
         if not kinds or any(k is None or not k.type.static for k in kinds):
             return None
@@ -61,10 +62,11 @@ class Entry(NamedTuple):
 
     def join(self, other: Entry | None) -> Entry | None:
         """The entry that holds both. A Python float among NumPy's numbers is one of float64."""
-        if other is None or self.structure != other.structure:
+        structure = None if other is None else chosen_texts.wider(self.structure, other.structure)
+        if other is None or structure is None:
             return None
         kinds = tuple(map(_joined, self.kinds, other.kinds))
-        return None if None in kinds else Entry(self.structure, kinds)
+        return None if None in kinds else Entry(structure, kinds)
 
 
 def _joined(a: Kind, b: Kind) -> Kind | None:
@@ -168,7 +170,7 @@ class DynamicList(packed_lists.ListValue):
         joined = self.entry.join(Entry.of(value))
         if joined != self.entry:
             self.widen(joined)
-        leaves = pytrees.flatten(copied(value))[0]
+        leaves = chosen_texts.leaves_as(copied(value), self.entry.structure)
         for x in leaves:
             if isinstance(x, ArrayBox):
                 list_scan_outputs.entered(tracing.current(), x, self.write_guard)
@@ -260,6 +262,8 @@ class DynamicList(packed_lists.ListValue):
         columns = self.columns()
         if self.entry.structure is pytrees.LEAF:
             return boxes.array(columns[0].read())
+        if self.entry.structure.kind is chosen_texts.KIND:
+            _refuse("an array of texts that only run time knows", "keep the list, or use positions: np.flatnonzero(x > 0)")
         if any(k.dims for k in self.entry.kinds) or any(c is not pytrees.LEAF for c in self.entry.structure.children):
             _refuse("an array of a list of structures", "append numbers or arrays, to one list each")
         return FUNCTIONS[np.stack](columns, -1)

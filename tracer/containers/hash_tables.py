@@ -28,6 +28,7 @@ from ..control import packed_lists
 from ..regions import leaf_types
 from ..values import boxes
 from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox
+from ..values.python import chosen_texts
 from .dynamic_lists import Cell, DynamicList, Entry, listed
 
 if TYPE_CHECKING:
@@ -148,6 +149,11 @@ def outgrow(trace: Trace, held: Any, key: Any) -> None:
         raise tracing.Restart(lists={born[1]: found})
 
 
+def _is_one(structure: pytrees.TreeDef) -> bool:
+    """Whether a key is one number or text, and no tuple of such."""
+    return structure is pytrees.LEAF or structure.kind is chosen_texts.KIND
+
+
 def key_entry(cls: type, key: Any) -> Entry:
     """What a key is: a number, or a tuple of numbers."""
     what = "set" if cls in SETS else "dict"
@@ -157,9 +163,9 @@ def key_entry(cls: type, key: Any) -> Entry:
     if isinstance(key, (list, dict, set, packed_lists.ListValue)):
         raise TypeError(f"unhashable type: '{getattr(key, 'shown', type(key).__name__)}'")
     found = Entry.of(key)
-    if found is None or (type(key) is tuple) is (found.structure is pytrees.LEAF):
+    if found is None or (type(key) is tuple) is _is_one(found.structure):
         refuse(f"a {type(key).__name__} is a key of a {what}, some of whose keys are known only at run time",
-               "use numbers, or tuples of numbers, as keys")
+               "use numbers or texts, or tuples of such, as keys")
     for kind in found.kinds:
         if kind.dtype is U64 or kind.dtype.complex or kind.form != "scalar":
             refuse(f"{kind} is a key of a {what}, some of whose keys are known only at run time",
@@ -217,7 +223,7 @@ class HashTable(packed_lists.Settling):
     def form(self) -> str:
         """The `key` of the ops of its table."""
         letters = "".join("f" if k.dtype.kind == "f" else "i" for k in self.facts.of_keys.kinds)
-        return letters if self.facts.of_keys.structure is pytrees.LEAF else f"({letters})"
+        return letters if _is_one(self.facts.of_keys.structure) else f"({letters})"
 
     def _known(self, key: Any) -> None:
         """Trace again where the keys are of a wider type with this one."""
@@ -233,10 +239,13 @@ class HashTable(packed_lists.Settling):
         if self.keys_ is None:
             self._known(key)
         found, possible = key_entry(self.facts.cls, key), None
-        if found.structure != self.facts.of_keys.structure:
+        structure = chosen_texts.wider(found.structure, self.facts.of_keys.structure)
+        if structure is not None and structure != self.facts.of_keys.structure:
+            self._hold(found)
+        if structure is None:
             return [const(0, F64 if k.dtype.kind == "f" else I64) for k in self.facts.of_keys.kinds], const(False, BOOL)
         words, builder = [], tracing.current().builder
-        for x, kind in zip(pytrees.flatten(key)[0], self.facts.of_keys.kinds):
+        for x, kind in zip(chosen_texts.leaves_as(key, structure), self.facts.of_keys.kinds):
             word, may = _word(boxes.to_value(boxes.lift(x)), kind.dtype.kind == "f")
             words.append(word)
             possible = may if possible is None else possible if may is None else builder("and", possible, may)
@@ -400,4 +409,4 @@ def _word(x: Value, floats: bool) -> tuple[Value, Value | None]:
 
 def is_traced(key: Any) -> bool:
     """Whether a key is known only at run time."""
-    return isinstance(key, Box) or (type(key) is tuple and any(map(is_traced, key)))
+    return isinstance(key, (Box, chosen_texts.ChosenText)) or (type(key) is tuple and any(map(is_traced, key)))

@@ -232,6 +232,7 @@ calls.BUILTINS.update({
     itertools.dropwhile: _chosen(itertools.dropwhile, "after_true")})
 calls.LOOKUPS.update(count=_count, index=_index)
 packed_lists.EQUAL[:] = _method("equal"), branches.not_
+packed_lists.CONTAINS[:] = [_method("contains")]
 for _name in ("pop", "insert", "remove", "count", "reverse"):
     dynamic_lists.METHODS[_name] = _method(_name)
 dynamic_lists.METHODS["index"] = lambda held, item: calls.call(_PROGRAMS["index"], held, item, 0, None)

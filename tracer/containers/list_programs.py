@@ -255,6 +255,10 @@ def equal(a: Any, b: Any) -> Any:
     return all(a[k] == b[k] for k in range(len(a)))
 
 
+def contains(held: Any, item: Any) -> Any:
+    return any(x == item for x in held)
+
+
 def put_back(held: Any, items: Any) -> None:
     for k in range(len(held)):
         held[k] = items[k]

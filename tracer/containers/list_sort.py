@@ -23,9 +23,10 @@ from ..calling import calls
 from ..control import iteration, packed_lists
 from ..numpy.arrays import creation
 from ..regions import leaf_types, list_scan_outputs
-from ..values import boxes, captured_arrays, captured_values
+from ..values import boxes, captured_arrays, captured_values, ownership
 from ..values.boxes import ArrayBox, Box, ScalarBox
-from . import array_choice
+from ..values.python.chosen_texts import ChosenText, among, texts_of
+from . import array_choice, holders
 
 if TYPE_CHECKING:
     from ...ir.core import Value
@@ -48,7 +49,8 @@ class Columns:
         rows = list_scan_outputs.rows_of(items)
         if rows is not None:
             return cls(pytrees.LEAF, [rows], [leaf_types.kind_of(items[0])], len(items))
-        parts = [pytrees.flatten(x) for x in items]
+        opened = _opener(items)
+        parts = [pytrees.flatten(x, opened) for x in _numbered(items, opened)]
         structure = parts[0][1]
         if any(p[1] != structure for p in parts):
             return None
@@ -73,6 +75,26 @@ class Columns:
         return list_scan_outputs.listed(self.structure, [(boxes.to_value(a[order]), kind) for a,
                                                          kind in zip(self.arrays, self.kinds)],
                               self.count)
+
+
+def _opener(items: Any) -> Callable:
+    """What opens objects: where one of a class holds traced values, all of that class."""
+    classes = {type(x) for x in items if leaf_types.opened(x) is pytrees.OBJECT}
+    return lambda x: leaf_types.opened(x) or (pytrees.OBJECT if type(x) in classes else None)
+
+
+def _numbered(items: Any, opened: Callable) -> list:
+    """The items with their texts as numbers of them, in the order of the texts."""
+    parts = [pytrees.flatten(x, opened, lambda y: type(y) is ChosenText) for x in items]
+    if not any(texts_of(leaf) for leaves, _ in parts for leaf in leaves) or len({structure for _, structure in parts}) > 1:
+        return list(items)
+    for position in range(len(parts[0][0])):
+        column = [texts_of(leaves[position]) for leaves, _ in parts]
+        if all(texts is not None for texts in column):
+            known = tuple(sorted({text for texts in column for text in texts or ()}))
+            for leaves, _ in parts:
+                leaves[position] = ChosenText(among(leaves[position], known), known)
+    return [structure.unflatten(leaves) for leaves, structure in parts]
 
 
 def _common(column: tuple[float | str | ScalarBox, ...]) -> Kind | None:
@@ -110,7 +132,20 @@ def sorted_(iterable: list[ScalarBox] | range | ArrayBox, /, *, key: Callable | 
     if columns is None:
         _refuse("sorted() of objects whose order is known only at run time", "they are not all numbers of one structure",
                 "sort numbers, or use np.argsort and arrays")
-    return columns.listed(_order(keys, reverse))
+    made = columns.listed(_order(keys, reverse))
+    _twice(items, made)
+    return made
+
+
+def _twice(items: list, copies: list) -> None:
+    """Of each of these items there is a copy, which Python has not: neither may be changed, where both can be reached. Items
+    that only `items` leads to are gone after a sort in place."""
+    trace, parts = tracing.current(), [part for x in copies for part in leaf_types.containers(x)]
+    for part in parts:
+        trace.note_fresh(part)
+    kept = [part for x in items for part in leaf_types.containers(x)]
+    if any(map(holders.is_held, kept)):
+        trace.copied.update((id(part), ownership.Ordered(part)) for part in (*kept, *parts))
 
 
 def _deciding(keys: list) -> list:
@@ -142,7 +177,14 @@ def _sort(held: list, args: Sequence[Value], kwargs: Any) -> bool:
     keys = held if args or kwargs.get("key") is None else [calls.call(kwargs["key"], x) for x in held]
     if not any(map(_traced, keys)):
         return False
-    made = held[:] = sorted_(list(held), *args, **kwargs)
+    items = list(held)
+    held.clear()                                     # so that it does not lead to them
+    try:
+        made = sorted_(items, *args, **kwargs)
+    except BaseException:
+        held[:] = items
+        raise
+    held[:] = made
     grown = tracing.current().grown
     if id(made) in grown:
         grown[id(held)] = grown[id(made)]._replace(held=held)
@@ -168,10 +210,10 @@ def _extreme(name: str) -> Callable:
         if columns is None or order is None or any(kind.dims for kind in order.kinds):
             _refuse(f"{name}() by keys that are known only at run time", "the items, or the keys, are not all numbers alike",
                     "use numbers, or write the comparison as a loop")
-        if len(order.arrays) == 1:
-            return columns.at(_first_extreme(name, order.arrays[0]))
-        ascending = _order(keys, name == "max")
-        return columns.at(ascending[0])
+        first = _first_extreme(name, order.arrays[0]) if len(order.arrays) == 1 else _order(keys, name == "max")[0]
+        found = columns.at(first)
+        _twice(items, [found])
+        return found
 
     return run
 

@@ -8,7 +8,8 @@ that needs more moves to the end of the pool, into twice the room (list_programs
 however long a list is, and the pool has at most four places for each entry.
 
 An inner list is known by its number, so it must not have another name: only lists that are written inside of the outer one
-(`[[], []]`, `[[] for …]`) become such ones, and none is exchanged for another.
+(`[[], []]`, `[[] for …]`) become such ones. Where one is exchanged for another (`rows[i], rows[j] = rows[j], rows[i]`) or put
+in once more, the outer list has a pile of their numbers, in its order; else a list's number is its position.
 """
 from __future__ import annotations
 
@@ -26,21 +27,21 @@ from ..calling import calls
 from ..control import iteration, loops, packed_lists
 from ..values import boxes, shapes
 from ..values.boxes import ScalarBox
-from . import hash_tables, list_functions, list_programs, list_sort, live_lists
+from . import hash_tables, holders, list_functions, list_programs, list_sort, live_lists
 from .dynamic_lists import METHODS, DynamicList, Entry
 
 if TYPE_CHECKING:
     from ..tracing import Trace
 
 _COUNT = Entry.of(0)
-_EXCHANGED = "a list in a list of lists is exchanged for another, where run time chooses which"
-_REMEDY = "change it: `x[k].clear()`, `x[k].extend(…)`"
 
 
 class Inner(NamedTuple):
-    """What is known of a place that makes such lists: the entries of the inner ones, None where none has been seen yet."""
+    """What is known of a place that makes such lists: the entries of the inner ones, None where none has been seen yet; whether
+    the outer one has their numbers, as they are moved."""
 
     entry: Entry | None
+    moved: bool = False
 
 
 # --- becoming one -----------------------------------------------------------------------------------------------------
@@ -66,7 +67,7 @@ def _join(a: Entry | None, b: Entry | None) -> Entry | None:
 
 def nested(trace: Trace, held: list, inner: Inner, site: tuple[int, ...]) -> NestedList:
     """A list that has just been made, as a nested one."""
-    made = NestedList(inner.entry, site)
+    made = NestedList(inner.entry, site, inner.moved)
     for x in held:
         made.add(x)
     return made
@@ -74,7 +75,7 @@ def nested(trace: Trace, held: list, inner: Inner, site: tuple[int, ...]) -> Nes
 
 def collected(trace: Trace, element: Callable, source: iteration.Source, site: tuple[int, ...], inner: Inner) -> NestedList:
     """[element(item) for item in source]"""
-    made = NestedList(inner.entry, site)
+    made = NestedList(inner.entry, site, inner.moved)
     loops.for_(source, lambda item: made.add(element(item)), None, None, (), None, site=(site, "nested"))
     return made
 
@@ -87,13 +88,19 @@ class Column(hash_tables.Column):
     def widen(self, joined: Entry | None) -> NoReturn:
         if joined is None:
             _refuse("an entry unlike the others of a list of lists: all must have one structure", "give them one shape")
-        raise tracing.Restart(lists={self.site: Inner(joined)})
+        _again(self.site, joined)
 
     def __getitem__(self, key: Any) -> Any:
         return self.read(tracing.current().builder.index(shapes.to_index(key)))
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self.write(tracing.current().builder.index(shapes.to_index(key)), value)
+
+
+def _again(site: tuple, entry: Entry | None, moved: bool = False) -> NoReturn:
+    """Trace again with lists of other entries at this place, or with ones that are moved."""
+    known = tracing.current().lists.get(site)
+    raise tracing.Restart(lists={site: Inner(entry, moved or (isinstance(known, Inner) and known.moved))})
 
 
 def _place(key: Any, count: Any, message: str) -> ScalarBox:
@@ -148,51 +155,91 @@ def _refuse(what: str, remedy: str) -> NoReturn:
 
 
 class NestedList(_Changed):
-    """The outer list. Of the list at a position: where it begins in the pool, how many entries it has, how many places."""
+    """The outer list. Of the list with a number: where it begins in the pool, how many entries it has, how many places.
+    `order`: the numbers of its items; None where they are 0, 1, 2, …"""
 
-    __slots__ = ("counts", "entry", "pool", "rooms", "site", "starts")
+    __slots__ = ("counts", "entry", "order", "pool", "rooms", "site", "starts")
 
-    def __init__(self, entry: Entry | None, site: tuple):
+    def __init__(self, entry: Entry | None, site: tuple, moved: bool = False):
         assert _COUNT is not None
         self.entry, self.site = entry, site
+        self.order = Column(_COUNT, site, "count") if moved else None
         self.starts, self.counts, self.rooms = (Column(_COUNT, site, "count") for _ in range(3))
         self.pool = None if entry is None else Column(entry, site, "entry")
 
+    @property
+    def positions(self) -> Column:
+        """A column with an entry for each item."""
+        return self.counts if self.order is None else self.order
+
     def length(self) -> ScalarBox:
-        return self.counts.length()
+        return self.positions.length()
 
     def append(self, items: Any) -> None:
+        if type(items) is Row and items.held is self:
+            self.numbers().append(items.row)
+            return
         site = getattr(items, "site", None) or tracing.current().born_at.get(id(items), (0, ()))[1]
         if isinstance(items, list) and not packed_lists.written_within(site, packed_lists.place()):
             _refuse("a list that has a name, or may have one, is put into a list of lists of which run time chooses one",
                     "put a new list into it, `x.append([…])`, and reach it as `x[-1]`")
         self.add(items)
 
+    def numbers(self) -> Column:
+        """The pile of numbers, which a list needs whose items are moved."""
+        return _again(self.site, self.entry, moved=True) if self.order is None else self.order
+
     def add(self, items: Any) -> None:
         """Append a list that nobody else has."""
+        if self.order is not None:
+            self.order.append(self.counts.length())
+        self.enter(items)
+
+    def enter(self, items: Any) -> None:
+        """Give a list that nobody else has the next number."""
+        if self.pool is not None and type(items) is list and items:
+            self.starts.append(self.pool.length())
+            for x in items:
+                self.pool.append(x)
+            self.counts.append(len(items))
+            self.rooms.append(len(items))
+            return
         for column in (self.starts, self.counts, self.rooms):
             column.append(0)
         if not isinstance(items, (list, packed_lists.ListValue)):
             _refuse(f"a {type(items).__name__} is put into a list of lists", "put lists into it")
         if items if type(items) is list else True:
-            Row(self, self.length() - 1).extend(items)
+            Row(self, self.counts.length() - 1).extend(items)
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice):
             _refuse("a slice of a list of lists of which run time chooses one", "write a loop over the positions")
-        return Row(self, _place(key, self.length(), "list index out of range"))
+        place = _place(key, self.length(), "list index out of range")
+        return Row(self, place if self.order is None else self.order[place], key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if type(value) is not Row or value.held is not self:
-            _refuse(_EXCHANGED, _REMEDY)
-        builder = tracing.current().builder                 # adj[u] += … puts the list back where it has been
+        own = type(value) is Row and value.held is self
+        if own and self.order is None and value.key is key:
+            return                                          # adj[u] += … puts the list back where it has been
+        if not own and (not isinstance(value, (list, packed_lists.ListValue)) or type(value) is Row or holders.is_held(value)):
+            _refuse("a list that has a name, or may have one, is put into a list of lists of which run time chooses one",
+                    "put a copy into it: `x[k] = list(…)`")
+        numbers = self.numbers()
         place = _place(key, self.length(), "list assignment index out of range")
-        same = builder("eq", builder.index(shapes.to_index(value.row)), builder.index(shapes.to_index(place)))
-        builder.emit("check", same, error="UnsupportedError", message=f"{_EXCHANGED}\n  Instead: {_REMEDY}")
+        if own:
+            numbers[place] = value.row
+            return
+        numbers[place] = self.counts.length()
+        self.enter(value)
 
-    def settled(self) -> Any:
+    def settled(self, numbered: bool = False) -> Any:
         columns = [] if self.pool is None else self.pool.columns()
-        return Returned(self.entry, [*columns, self.starts.array(), self.counts.array()])
+        order = [] if self.order is None else [self.order.array()]
+        return Returned(self.entry, [*columns, self.starts.array(), self.counts.array(), *order], bool(order), numbered)
+
+    def contents(self) -> Any:
+        """For the list that this one stands for: with the numbers of its items."""
+        return self.settled(self.order is not None)
 
     def array(self) -> Any:
         return self._refused()
@@ -204,12 +251,12 @@ class NestedList(_Changed):
 
 
 class Row(_Changed):
-    """An inner list, by its number."""
+    """An inner list, by its number. `key`: by which it was asked for."""
 
-    __slots__ = ("held", "row")
+    __slots__ = ("held", "key", "row")
 
-    def __init__(self, held: NestedList, row: Any):
-        self.held, self.row = held, row
+    def __init__(self, held: NestedList, row: Any, key: Any = None):
+        self.held, self.row, self.key = held, row, key
 
     def _call(self, program: Callable, *args: Any) -> Any:
         return calls.call(program, self.held, self.row, *args)
@@ -226,7 +273,7 @@ class Row(_Changed):
             if found is None:
                 _refuse(f"a {type(item).__name__} in a list of lists of which run time chooses one",
                         "store numbers, arrays of a known shape, or tuples of them")
-            raise tracing.Restart(lists={self.held.site: Inner(found)})
+            _again(self.held.site, found)
         self._call(list_programs.push_row, item)
 
     def extend(self, items: Any) -> None:
@@ -311,34 +358,47 @@ def _of_row(f: Any, args: tuple, kwargs: dict) -> Any:
 
 
 class Returned:
-    """Lists of lists for the caller. `columns`: those of the pool, where each list starts, and how many entries it has."""
+    """Lists of lists for the caller. `columns`: those of the pool, where each list starts, how many entries it has, and where
+    they have been moved the numbers of the items; `numbered`: whether these are told."""
 
-    __slots__ = ("columns", "entry")
+    __slots__ = ("columns", "entry", "moved", "numbered")
     shown = "list"
 
-    def __init__(self, entry: Entry | None, columns: list):
-        self.entry, self.columns = entry, columns
+    def __init__(self, entry: Entry | None, columns: list, moved: bool = False, numbered: bool = False):
+        self.entry, self.columns, self.moved, self.numbered = entry, columns, moved, numbered
 
     def settled(self) -> Returned:
         return self
 
 
+class Numbered(list):
+    """Lists with their numbers among all that there have been: the first ones are those that the outer list held at first."""
+
+    def __init__(self, items: list, numbers: list[int]):
+        super().__init__(items)
+        self.numbers = numbers
+
+
 def _split(x: Returned) -> tuple:
     """With a one, which is none in what is no value: a tangent, or the values of a batch."""
-    return (ScalarBox(const(1, I64)), *x.columns), (x.entry,)
+    return (ScalarBox(const(1, I64)), *x.columns), (x.entry, x.moved, x.numbered)
 
 
 def _join_columns(meta: tuple, children: Sequence) -> Any:
-    (entry,), (one, *columns) = meta, children
+    (entry, moved, numbered), (one, *columns) = meta, children
     if not isinstance(one, (int, float, np.generic, np.ndarray)):
-        return Returned(entry, list(columns))
+        return Returned(entry, list(columns), moved, numbered)
     if np.ndim(one) or one != 1 or not isinstance(one, (int, np.integer)):
         raise UnsupportedError("lists of lists whose lengths are known only at run time are returned by a function of which a "
                                "derivative or a batch is taken", "return arrays")
+    order = columns.pop().tolist() if moved else []
     *pool, starts, counts = columns
     listed = [x.tolist() if kind.weak else list(x) for x, kind in zip(pool, entry.kinds if entry else ())]
     rows = [entry.structure.unflatten(list(row)) for row in zip(*listed)] if entry else []
-    return [rows[start:start + count] for start, count in zip(starts.tolist(), counts.tolist())]
+    made = [rows[start:start + count] for start, count in zip(starts.tolist(), counts.tolist())]
+    if numbered:
+        return Numbered([made[number] for number in order], order)
+    return [made[number] for number in order] if moved else made
 
 
 def _appended(trace: Trace, held: Any, name: str, args: tuple) -> None:
@@ -357,6 +417,6 @@ packed_lists.COLLECTED[Inner] = collected
 calls.STAND_INS.update([NestedList, Row])
 calls.SPREAD[Row] = _of_row
 iteration.SOURCES.update({NestedList: Items, Row: Items})
-live_lists.WATCHED.update({NestedList: lambda held: held.counts, Row: lambda held: held.held.counts})
+live_lists.WATCHED.update({NestedList: lambda held: held.positions, Row: lambda held: held.held.counts})
 iteration.DRIVEN.update({NestedList: live_lists.run, Row: live_lists.run})
 pytrees.learn(Returned, pytrees.Kind("list", _split, _join_columns, lambda meta, n: [""] * n))

@@ -222,6 +222,8 @@ def in_(x: Any, items: Any) -> Any:
     if hasattr(type(items), "__tracegrad_contains__"):
         return items.__tracegrad_contains__(x)
     tell(items, "__contains__", x)
+    if isinstance(items, packed_lists.ListValue) and items.structured:
+        return packed_lists.CONTAINS[0](items, x)
     items = items.array() if isinstance(items, packed_lists.ListValue) else captured_arrays.seen(items)
     if isinstance(items, ArrayBox) or (isinstance(x, Box) and isinstance(items, (np.ndarray, range))):
         found = np.any(boxes.lift(np.asarray(items) if isinstance(items, range) else items) == x)

@@ -241,7 +241,7 @@ def expect_identity(*numbers: ScalarBox) -> None:
 
 def _are_alike(held: list | tuple) -> bool:
     """Whether all are numbers of one type, of which the trace knows none."""
-    kinds = {(x.weak, x.dtype_ir) if type(x) is ScalarBox and tracing.constant(x.read()) is None else None for x in held}
+    kinds = {(x.weak, x.dtype_ir) if isinstance(x, ScalarBox) and tracing.constant(x.read()) is None else None for x in held}
     return len(kinds) == 1 and None not in kinds
 
 

@@ -48,6 +48,7 @@ COLLECTED: dict = {}             # the same of comprehensions -> maker(trace, el
 
 
 EQUAL: list[Callable] = []       # a == b of lists, and `not` (containers/list_functions.py)
+CONTAINS: list[Callable] = []    # x in a list whose items are no plain numbers
 
 
 class Settling:
@@ -93,6 +94,12 @@ class ListValue(Settling):
     def unbounded(self) -> bool:
         """Whether its length is known only at run time."""
         return True
+
+    @property
+    def structured(self) -> bool:
+        """Whether its items are tuples, texts or others that are no number or array."""
+        entry = getattr(self, "entry", None)
+        return entry is not None and entry.structure is not pytrees.LEAF
 
 
 class PackedList(ListValue):

@@ -133,7 +133,7 @@ class IfJoin:
     def text(self, a: Any, b: Any) -> JoinedValue | None:
         """Texts of which no number that is known decides, or that were chosen before."""
         both = [chosen_texts.texts_of(x) for x in (a, b)]
-        if both[0] is None or both[1] is None or both[0] == both[1] == (a,):
+        if both[0] is None or both[1] is None or (type(a) is str and both[0] == both[1]):
             return None
         if not self.flexible and chosen_texts.ChosenText not in (type(a), type(b)):
             return None

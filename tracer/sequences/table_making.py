@@ -155,9 +155,14 @@ def called(f: Any, args: tuple, kwargs: dict) -> Any:
         return held.length()
     if f is bool:
         return branches.boxed(branches.truth(held))
-    if f in (min, max) and kwargs.get("key") is not None:
+    key: Any = kwargs.get("key")
+    if getattr(key, "__self__", None) is held and getattr(key, "__name__", "") == "get":     # each of its keys is there
+        table: Any = held
+        key = table.__getitem__
+        kwargs = {**kwargs, "key": key}
+    if f in (min, max) and key is not None:
         empty = f"{f.__name__}() iterable argument is empty"
-        return calls.call(programs.greatest, listed(held), kwargs["key"], 1 if f is max else -1, empty)
+        return calls.call(programs.greatest, listed(held), key, 1 if f is max else -1, empty)
     if f in _LISTED:
         return calls.call(f, listed(held), *args[1:], **kwargs)
     return NotImplemented
@@ -185,7 +190,7 @@ def looked_up(held: dict, name: str, key: Any, default: Any = None) -> tuple | N
     kinds = {type(k) for k in held}
     letter = "iu" if kinds == {int} else "f" if kinds == {float} else ""
     kind = packed_lists.element_kind(list(held.values())) if held else None
-    if kind is None or kind.dims or type(key) is not ScalarBox or key.dtype_ir.kind not in letter + "x" * (letter == "iu"):
+    if kind is None or kind.dims or not isinstance(key, ScalarBox) or key.dtype_ir.kind not in letter + "x" * (letter == "iu"):
         return None
     captured_values.whole(held)
     keys = sorted(held)
@@ -210,7 +215,7 @@ def changed(trace: Trace, held: Any, name: str, args: tuple) -> None:
     """Told that a change of size is refused where only run time knows whether it happens."""
     if type(held) in FORMS:
         keys = args[:1] if name in ("setdefault", "pop", "add", "discard", "remove", "an item") else ()
-        if all(isinstance(leaf, (int, float, Box, np.number)) for leaf in pytrees.leaves_of((*held, *keys))):
+        if all(isinstance(leaf, (int, float, str, Box, np.number)) for leaf in pytrees.leaves_of((*held, *keys))):
             trace_again(trace, held)
 
 

@@ -343,7 +343,7 @@ def _referred(x: Any, structure: pytrees.TreeDef, originals: tuple, made: list) 
 
 
 def _assign(x: Any, key: Any, value: Any, originals: tuple) -> None:
-    if key == list_arguments.ALL and isinstance(x, (list, dict)) and type(value) in (list, dict):
+    if key == list_arguments.ALL and isinstance(x, (list, dict)) and isinstance(value, (list, dict)):
         list_arguments.fill(x, value, {id(own) for own in originals})
     elif isinstance(x, list) and key == len(x):
         x.append(value)

@@ -38,8 +38,14 @@ def getitem(held: Any, key: Any) -> Any:
         list_scan_outputs.read(trace, held)
         if type(key) is ChosenText and isinstance(held, dict):
             captured_values.whole(held)
+            if all(text in held for text in key.texts) and any(isinstance(held[text], Box) for text in key.texts):
+                found = list_sort.item_at(trace, tuple([held[text] for text in key.texts]), ScalarBox(key.which, "int"))
+                if found is not NotImplemented:
+                    return found
+            if any(isinstance(x, (list, packed_lists.ListValue)) for x in held.values()):
+                branches.tell(held, "__getitem__", key)
             return key.each(lambda text: held[text])
-        if type(key) is ScalarBox:
+        if isinstance(key, ScalarBox):
             captured_values.whole(held)
             found = list_sort.item_at(trace, held, key)
             if found is not NotImplemented:
@@ -112,6 +118,9 @@ def _into_container(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box],
         ownership.expect_own(trace, held, "an assignment to an item")
     if isinstance(key, Box):
         packed_lists.pack(trace, held)
+        if isinstance(held, list) and any(isinstance(x, (list, packed_lists.ListValue)) for x in held):
+            for told in list_sort.NESTED:
+                told(trace, held)
         try:
             key = tracing.need_concrete(key, f"an assignment to an item of a {type(held).__name__}")
         except ConcretizationError:

@@ -22,7 +22,7 @@ from ..control import branches, iteration, packed_lists
 from ..regions import region_tracing
 from ..sequences import sparse
 from ..syntax import source
-from ..values import captured_arrays, captured_values, unrepeatable
+from ..values import captured_arrays, captured_values, ownership, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.python import chosen_texts, percent_texts
 from .argument_objects import Hidden, show_all
@@ -241,6 +241,7 @@ def identical(a: Any, b: Any, wanted: bool = True) -> Any:
         same = a.same(b)
         return same if wanted else branches.not_(same)
     chosen_texts.expect_no_identity(a, b)
+    ownership.expect_no_copies(a, b)
     if isinstance(a, ScalarBox) and isinstance(b, ScalarBox):
         iteration.expect_identity(a, b)
     if not (isinstance(a, captured_values.ATOMS) or isinstance(b, captured_values.ATOMS)):

@@ -1,6 +1,6 @@
-"""Lists that are arguments, where the program does with them what only a list of another form can: index them at a position of
-run time, append under a condition. Then the program works on such a one (control/packed_lists.py, containers/dynamic_lists.py),
-and the caller's list gets its contents when the call ends.
+"""Lists and dicts that are arguments, where the program does with them what only one of another form can: index them at a
+position or key of run time, append under a condition. Then the program works on such a one (control/packed_lists.py,
+containers/dynamic_lists.py, containers/dynamic_dicts.py), and the caller's gets its contents when the call ends.
 
     def bubble(a):                              %a = the elements of a, an array
         for i in range(len(a)):                 …
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..containers.nested_lists import NestedList, Numbered
 from ..control import packed_lists
 from ..values.boxes import ArrayBox
 
@@ -35,16 +36,18 @@ class StandIn(NamedTuple):
         return self.start is None or self.held.box._value is not self.start
 
     def contents(self) -> Any:
-        return self.held[:] if isinstance(self.held, packed_lists.PackedList) else self.held.settled()
+        if isinstance(self.held, packed_lists.PackedList):
+            return self.held[:]
+        return self.held.contents() if isinstance(self.held, NestedList) else self.held.settled()
 
 
 def replaced(trace: Trace, args: tuple, kwargs: dict, seen: list) -> tuple[tuple, dict, list[StandIn]]:
-    """The arguments with the lists among them in the forms that an earlier trace has found to be needed."""
+    """The arguments with the lists and dicts among them in the forms that an earlier trace has found to be needed."""
     found: list[StandIn] = []
     within = {id(child) for x in seen if type(x) is list for child in x if type(child) is list}
     whole = _reachable(args, kwargs)
     for number, x in enumerate(seen):
-        if type(x) is not list or (id(x) not in whole and id(x) not in within):
+        if type(x) not in (list, dict) or (id(x) not in whole and id(x) not in within):
             continue
         site = packed_lists.ARGUMENT, number
         trace.born_at[id(x)] = x, site
@@ -62,18 +65,18 @@ def replaced(trace: Trace, args: tuple, kwargs: dict, seen: list) -> tuple[tuple
 
 
 def _with(x: Any, instead: dict[int, Any]) -> Any:
-    """The arguments with some of their lists exchanged; their tuples are made anew."""
+    """The arguments with some of their lists and dicts exchanged; their tuples are made anew."""
     if type(x) is tuple:
         return tuple([_with(child, instead) for child in x])
     return instead.get(id(x), x)
 
 
 def _reachable(args: tuple, kwargs: dict) -> set[int]:
-    """The addresses of the lists that `replaced` can exchange."""
+    """The addresses of the lists and dicts that `replaced` can exchange."""
     found: set[int] = set()
 
     def visit(x: Any) -> None:
-        if type(x) is list:
+        if type(x) is list or (type(x) is dict and x is not kwargs):
             found.add(id(x))
         elif type(x) is tuple or x is kwargs:
             for child in x.values() if isinstance(x, dict) else x:
@@ -88,8 +91,20 @@ def fill(x: Any, items: Any, own: AbstractSet[int]) -> None:
     """Give a list or dict of the caller other items. What the call has made of a list in a list goes into the caller's at its
     position; items that are the caller's own objects (by address) are where the program has moved them."""
     if isinstance(x, dict):
+        for key, item in items.items():
+            if type(x.get(key)) is list and type(item) is list and id(item) not in own:
+                fill(x[key], item, own)
+                items[key] = x[key]
         x.clear()
         x.update(items)
+        return
+    if isinstance(items, Numbered):
+        before = list(x)
+        for k, number in enumerate(items.numbers):
+            if number < len(before):
+                fill(before[number], items[k], own)
+                items[k] = before[number]
+        x[:] = items
         return
     for k, item in enumerate(items):
         if k < len(x) and type(x[k]) is list and type(item) is list and id(item) not in own:

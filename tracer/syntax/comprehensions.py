@@ -30,6 +30,62 @@ def folds(node: ast.Call) -> bool:
             and not any(isinstance(n, ast.NamedExpr) for n in walk(node.args[0])))
 
 
+_LEFTMOST = {ast.Compare: "left", ast.BinOp: "left", ast.UnaryOp: "operand", ast.Attribute: "value", ast.Subscript: "value"}
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+def lower_bindings(function: ast.FunctionDef) -> None:
+    """[e for v in x if (y := f(v)) > c]  ->  [e for v in x for y in (f(v),) if y > c]
+
+    where the binding is what a condition does first, and nothing outside of the comprehension has the name.
+    """
+    for held in [n for n in walk(function) if isinstance(n, _COMPREHENSIONS)]:
+        k = 0
+        while k < len(held.generators):
+            each, k = held.generators[k], k + 1
+            begun = [(at, found) for at, test in enumerate(each.ifs) if (found := _done_first(test)) is not None]
+            at, bound = begun[0] if begun else (0, None)
+            if bound is None or not _is_own(bound.target.id, held, function):
+                continue
+            item = placed(ast.Tuple([bound.value], ast.Load()), bound)
+            tests = [_Unbound(bound).visit(each.ifs[at]), *each.ifs[at + 1:]]
+            held.generators.insert(k, ast.comprehension(bound.target, item, tests, 0))
+            del each.ifs[at:]
+
+
+def _done_first(test: Any) -> ast.NamedExpr | None:
+    """The binding that the evaluation of a condition begins with."""
+    while not isinstance(test, ast.NamedExpr):
+        if isinstance(test, ast.BoolOp):
+            test = test.values[0]
+        elif isinstance(test, ast.Call) and test.args and all(isinstance(n, (ast.Name, ast.Attribute, ast.expr_context))
+                                                               for n in walk(test.func)):
+            test = test.args[0]
+        elif type(test) in _LEFTMOST:
+            test = getattr(test, _LEFTMOST[type(test)])
+        else:
+            return None
+    return test
+
+
+def _is_own(name: str, held: ast.AST, function: ast.FunctionDef) -> bool:
+    """Whether a name stands in this comprehension only."""
+    inside = {id(n) for n in walk(held)}
+    return not any(name in ([n.id] if isinstance(n, ast.Name) else [n.arg] if isinstance(n, ast.arg) else
+                            n.names if isinstance(n, (ast.Global, ast.Nonlocal)) else [])
+                   for n in walk(function) if id(n) not in inside)
+
+
+class _Unbound(ast.NodeTransformer):
+    """The name in the place of what binds it."""
+
+    def __init__(self, bound: ast.NamedExpr):
+        self.bound = bound
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.AST:
+        return early_exit.load(node.target.id, node) if node is self.bound else node
+
+
 class Comprehensions(Part):
     """The part of the rewriter that has comprehensions."""
 

@@ -427,12 +427,12 @@ def converted(box: Box, value: Value, dtype: DType) -> Value:
     if have is dtype:
         return value
     builder = tracing.current().builder
-    weak_int = type(box) is ScalarBox and box.weak == "int" and dtype.kind in "iu"
+    weak_int = isinstance(box, ScalarBox) and box.weak == "int" and dtype.kind in "iu"
     if weak_int and isinstance(value, Const):
         check_range(value.data.item(), dtype)
     elif weak_int and (dtype.bits < 64 or dtype.kind == "u"):
         _check_fits(builder, value, dtype)
-    if type(box) is ScalarBox and box.weak == "float" and dtype.kind in "iu":
+    if isinstance(box, ScalarBox) and box.weak == "float" and dtype.kind in "iu":
         _check_whole(builder, value, dtype)
     if dtype is BOOL:
         return builder("ne", value, const(0, have))

@@ -269,7 +269,7 @@ def true_positions(mask: Value) -> tuple:
 def getitem(box: Box, key: Any) -> Box:
     """box[key]."""
     known = parse(key, box.dims)
-    if type(box) is ScalarBox:
+    if isinstance(box, ScalarBox):
         box = ArrayBox(box.read())
         if not known.path.out:
             return _whole_scalar(box, key)
@@ -307,7 +307,7 @@ def gathered(x: Value, key: Key) -> Value:
 
 def setitem(box: ArrayBox, key: Any, value: float | Box) -> None:
     """box[key] = value."""
-    if type(box) is ScalarBox:
+    if isinstance(box, ScalarBox):
         raise TypeError(f"'{box.dtype_ir.np.name}' object does not support item assignment")
     box.writable()
     known = parse(key, box.dims)

@@ -19,7 +19,7 @@ _UNARY = {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": 
 def _operand(x: float | Box | None, box: Box, name: str) -> bool:
     """Whether an operator of a box takes x; otherwise x's own operator gets its turn: lists and tuples repeat and compare as
     Python's beside a Python scalar, and NumPy's integer scalars repeat them too."""
-    if isinstance(x, (list, tuple)) and type(box) is ScalarBox:
+    if isinstance(x, (list, tuple)) and isinstance(box, ScalarBox):
         return box.weak is None and not (name == "mul" and box.dtype_ir.kind in "iux")
     return isinstance(x, (Box, int, float, complex, np.ndarray, np.generic, list, tuple)) or (
         hasattr(x, "__array__") and getattr(type(x), "__array_ufunc__", True) is not None)

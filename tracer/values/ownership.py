@@ -9,7 +9,7 @@ from __future__ import annotations
 import collections
 import itertools
 from collections.abc import Callable, Generator, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from ...ir.errors import UnsupportedError
 from .. import tracing
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from ...ir.types import Array
     from ..tracing import Loop, Trace
     from .boxes import ArrayBox, Box
+
+
+class Ordered(NamedTuple):
+    """A container of which there is a copy, in an order that only run time knows (containers/list_sort.py)."""
+
+    held: Any
 
 
 def expect_own(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box] | Generator, what: str) -> None:
@@ -29,6 +35,10 @@ def expect_own(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box] | Gen
         raise UnsupportedError(f"{what} changes a {type(held).__name__} that may be one of two, and which of them only run "
                                "time knows",
                                "make it a copy where the branches meet: `a = list(a)`", tracing.locate())
+    if isinstance(trace.copied.get(id(held)), Ordered):
+        raise UnsupportedError(f"{what} changes a {type(held).__name__} that has been sorted or chosen by a key of run time: "
+                               "there are two of it, and the other one would not see it",
+                               "change a copy of it: `x = list(x)`, or keep the items in arrays", tracing.locate())
     if id(held) in trace.copied:
         raise UnsupportedError(f"{what} changes a {type(held).__name__} that is an entry of a list whose length is known only "
                                "at run time, which would not see it",
@@ -52,6 +62,15 @@ def expect_own(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box] | Gen
                 "its length "
                 "would be known only at run time", "store into an array of the largest length and count the entries",
                 tracing.locate())
+
+
+def expect_no_copies(a: Any, b: Any) -> None:
+    """`is` says nothing about containers of which there are copies that Python has not."""
+    trace = tracing.active()
+    copied = trace.copied if trace is not None else {}
+    if a is not b and copied and isinstance(copied.get(id(a)), Ordered) and isinstance(copied.get(id(b)), Ordered):
+        raise UnsupportedError(f"which {type(a).__name__} one is that has been sorted or chosen by a key of run time",
+                               "compare values, or positions: np.argmin of the keys", tracing.locate())
 
 
 def is_outside(trace: Trace, held: Any) -> bool:

@@ -373,7 +373,7 @@ def _beyond(ufunc: Any, taken: list[Box], ins: tuple[DType, ...]) -> Any:
     if side is None or ins[0].kind not in "iu":
         return None
     for k, x in enumerate(taken):
-        if type(x) is ScalarBox and x.weak == "int" and isinstance(x._value, Const) and ins[k] is not INDEX:
+        if isinstance(x, ScalarBox) and x.weak == "int" and isinstance(x._value, Const) and ins[k] is not INDEX:
             number, info = x._value.data.item(), np.iinfo(ins[k].np)
             if info.min <= number <= info.max:
                 continue
@@ -388,7 +388,7 @@ def _beyond(ufunc: Any, taken: list[Box], ins: tuple[DType, ...]) -> Any:
 
 def _with_python_int(taken: list[Box], ins: tuple[DType, ...]) -> list[Value]:
     """The operands of a comparison of integers; one with a Python int is one of 64 bits, whatever the other can hold."""
-    weak = [type(x) is ScalarBox and x.weak == "int" and not isinstance(x._value, Const) for x in taken]
+    weak = [isinstance(x, ScalarBox) and x.weak == "int" and not isinstance(x._value, Const) for x in taken]
     if weak[0] == weak[1]:
         return [converted(x, x.read(), d) for x, d in zip(taken, ins)]
     cast = tracing.current().builder.cast

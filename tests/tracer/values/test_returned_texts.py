@@ -89,3 +89,16 @@ def test_percent():
         f(1e20, 1, np.array([1.0]))
     with pytest.raises(TypeError, match="not enough arguments for format string"):
         tg.jit(lambda a: "%s %s" % a)(1.0)
+
+
+def joined(names, values):
+    parts = [f"{n}={v:.2f}" for n, v in zip(names, values)]
+    signs = "/".join("neg" if v < 0 else "pos" for v in values)
+    return ", ".join(parts), "-".join(map(str, values)), "".join(names), "\t".join([str(len(names)), parts[0]]), signs
+
+
+def test_texts_are_joined():
+    for values in ([1.5, -2.25], [-3.0, 4.0]):
+        assert tg.jit(joined)(["a", "b"], values) == joined(["a", "b"], values)
+    with pytest.raises(TypeError, match="sequence item 0: expected str instance"):
+        tg.jit(lambda x: ", ".join([x]))(1.5)

@@ -440,7 +440,7 @@ def astype(x: Any, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok:
     if type(box) is ArrayBox and not copy and box.dtype_ir is target:
         return box
     value = boxes.converted(box, box.read(), target)
-    return ScalarBox(value) if type(box) is ScalarBox else _in_order_of(boxes.array(value), box, order)
+    return ScalarBox(value) if isinstance(box, ScalarBox) else _in_order_of(boxes.array(value), box, order)
 
 
 def scalar_type(dtype: type) -> Callable:

@@ -68,6 +68,25 @@ class ChosenText:
         same = self == other
         return ScalarBox(tracing.current().builder("not", same.read()), "bool")
 
+    def _ordered(self, other: Any, sign: str) -> Any:
+        """A comparison: of the numbers of both among all texts in order."""
+        if texts_of(other) is None:
+            return NotImplemented
+        known = sorted({*self.texts, *(texts_of(other) or ())})
+        return ScalarBox(tracing.current().builder(sign, among(self, known), among(other, known)), "bool")
+
+    def __lt__(self, other: Any) -> Any:
+        return self._ordered(other, "lt")
+
+    def __le__(self, other: Any) -> Any:
+        return self._ordered(other, "le")
+
+    def __gt__(self, other: Any) -> Any:
+        return self._ordered(other, "gt")
+
+    def __ge__(self, other: Any) -> Any:
+        return self._ordered(other, "ge")
+
     def __len__(self) -> Any:
         return _refuse()
 
@@ -91,7 +110,7 @@ class ChosenText:
     def _refused(self, *args: Any) -> Any:
         return _refuse()
 
-    __hash__ = __str__ = __repr__ = __format__ = __bool__ = __iter__ = __lt__ = __le__ = __gt__ = __ge__ = __mod__ = _refused
+    __hash__ = __str__ = __repr__ = __format__ = __bool__ = __iter__ = __mod__ = _refused
     __contains__ = _refused
 
 
@@ -127,6 +146,46 @@ def among(x: str | ChosenText, texts: Sequence[str]) -> Value:
     if isinstance(x, str):
         return const(texts.index(x), I64)
     return _picked(x.which, [texts.index(text) for text in x.texts], I64)
+
+
+# --- as entries of lists and tables -----------------------------------------------------------------------------------
+
+def worded(x: Any) -> Any:
+    """A tree with its texts as choices of one."""
+    leaves, structure = pytrees.flatten(x, None, is_chosen)
+    if str not in map(type, leaves):
+        return x
+    return structure.unflatten([ChosenText(const(0, I64), (leaf,)) if type(leaf) is str else leaf for leaf in leaves])
+
+
+def is_chosen(x: Any) -> bool:
+    return type(x) is ChosenText
+
+
+def wider(a: pytrees.TreeDef, b: pytrees.TreeDef) -> pytrees.TreeDef | None:
+    """The structure that is both but for the texts that a choice is among: with those of both."""
+    if a == b:
+        return a
+    if a.kind is not b.kind or len(a.children) != len(b.children) or (a.kind is not KIND and a.meta != b.meta):
+        return None
+    if a.kind is KIND:
+        return pytrees.TreeDef(KIND, tuple(sorted({*a.meta, *b.meta})), a.children)
+    children = tuple(map(wider, a.children, b.children))
+    return None if None in children else pytrees.TreeDef(a.kind, a.meta, children)      # type: ignore[arg-type]
+
+
+def leaves_as(x: Any, structure: pytrees.TreeDef) -> list:
+    """The leaves of a tree in this structure, which is as wide as its own."""
+    found = pytrees.flatten(x, None, is_chosen)[0]
+    choices = _choices(structure)
+    return [leaf if texts is None else ScalarBox(among(leaf, texts), "int") for leaf, texts in zip(found, choices)]
+
+
+def _choices(structure: pytrees.TreeDef) -> list:
+    """For each leaf or choice of a structure, the texts that it is among, or None."""
+    if structure.kind is None or structure.kind is KIND:
+        return [structure.meta if structure.kind is KIND else None]
+    return [found for child in structure.children for found in _choices(child)]
 
 
 def _split(x: ChosenText) -> tuple:

@@ -189,8 +189,24 @@ def _read(x: Any) -> None:
     captured_arrays.note_read(x)
 
 
+def takes_part(method: str, args: Sequence) -> bool:
+    """Whether what a method of a str is given may be known only at run time. A text is joined of what other iterables give."""
+    if method == "join" and len(args) == 1:
+        return type(args[0]) not in (list, tuple) or any(isinstance(x, (Text, ChosenText)) for x in args[0])
+    return any(isinstance(said(x), (Box, Text)) for x in args)
+
+
 def formatted(pattern: str, method: str, args: Any, kwargs: Any) -> Any:
-    """A method of a str that takes traced arguments: "…".format(…)."""
+    """A method of a str that takes traced arguments: "…".format(…), "…".join([…])."""
+    if method == "join" and isinstance(args[0], (list, tuple)):
+        items = list(args[0])
+        if not any(isinstance(x, (Text, ChosenText)) for x in items):
+            return pattern.join(items)
+        for k, x in enumerate(items):
+            if not isinstance(x, (str, Text, ChosenText)):
+                kind = "number" if isinstance(x, Box) else type(x).__name__
+                raise TypeError(f"sequence item {k}: expected str instance, {kind} found")
+        return joined([part for x in items for part in (pattern, x)][1:])
     if method != "format" or kwargs:
         raise UnsupportedError(f"str.{method} of traced values cannot be compiled", "use an f-string", tracing.locate())
     parts, auto = [], 0

@@ -91,7 +91,7 @@ def binary(name: str, ufunc: Callable, a: float | Box, b: float | Box) -> Box:
 
 
 def _is_python_float(x: Any) -> bool:
-    return type(x) is np.float64 or (type(x) is ScalarBox and x.dtype_ir is F64)
+    return type(x) is np.float64 or (isinstance(x, ScalarBox) and x.dtype_ir is F64)
 
 
 def literal(x: Any) -> tuple[bool, float | None]:
