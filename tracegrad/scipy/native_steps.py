@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,6 @@ def _first_step(slope: Callable, t: Any, y: Any, k: Any, way: Any, span: Any, rt
     return min(100 * guess, better, span, largest)
 
 
-@functools.cache
 def _method(fun: Callable, name: str) -> tuple[Callable, Callable, Callable]:
     """(slope, one step, the polynomial through it)."""
     def slope(y: Any, t: Any, args: Any) -> Any:
@@ -95,6 +95,12 @@ def _loop(fun: Callable, name: str, chosen: bool, begun: bool) -> Callable:
     return integrate
 
 
+@functools.lru_cache(64)
+def _compiled(fun: Callable, name: str, chosen: bool, begun: bool) -> Callable:
+    """The loop, compiled; kept for the functions of late, as to find it again takes longer than many steps."""
+    return jit(_loop(fun, name, chosen, begun))
+
+
 def takes(name: Any, y: np.ndarray, span: Any, times: Any, events: Any, dense_output: bool, options: dict) -> bool:
     """Whether the whole integration can be one call. What SciPy refuses or warns about, it shall see itself."""
     plain = isinstance(name, str) and name in METHODS and events is None and not dense_output and options.keys() <= TAKEN
@@ -130,7 +136,8 @@ def solved(fun: Callable, name: str, span: tuple[float, float], y: np.ndarray, t
     from scipy.integrate import OdeSolver
 
     first = options.get("first_step")
-    run = jit(_loop(fun, name, times is not None, first is not None))
+    make = _compiled if isinstance(fun, FunctionType) else _compiled.__wrapped__
+    run = make(fun, name, times is not None, first is not None)
     atol: Any = options.get("atol", 1e-6)
     found, second, tries, status = run(
         *span, y, np.zeros(0) if times is None else times.astype(float), float(options.get("rtol", 1e-3)),
