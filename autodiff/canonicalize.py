@@ -10,7 +10,7 @@ What a write adds to the elements that it overwrites is added in place, so that 
 Lengths (and other index arithmetic) that do not change in a loop stand before it, so that what a loop keeps has a type there.
 So do views of arrays from outside, and what is made of such arrays element by element, where a loop reads parts of it: what
 the loop adds to the adjoint of a view is added in place, and goes to the adjoint of the array once, after the loop. An array
-that a loop writes as a view is carried as that (ir/transforms/carried_views.py).
+that a loop writes as a view is carried as that (ir/transforms/carries/carried_views.py).
 """
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from ..ir.build import Builder, key_of, make_op
 from ..ir.clone import clone, copy_block, copy_op, copy_region, has_effect, mapped, nest_locations, sweep
 from ..ir.core import Block, Const, Function, Op, Value
 from ..ir.opdef import OPS, Elementwise
-from ..ir.transforms.carried_views import reshaped
-from ..ir.transforms.private_arrays import private
+from ..ir.transforms.carries.carried_views import reshaped
+from ..ir.transforms.carries.private_arrays import private
 from ..ir.transforms.simplify import peephole
 from ..ir.transforms.steady_sums import taken_out
 from ..ir.types import INDEX, INDEX_SCALAR

@@ -39,7 +39,7 @@ def _recomputed(run: Reverse, values: list[Value]) -> str:
 
 
 def _restored(run: Reverse, values: list[Value]) -> str:
-    return "restores " + ", ".join(f"{_named(v)} ({_shown(v.type)})" for v in values) + " by undoing the writes"
+    return "restores " + ", ".join(f"{_named(v)} ({shown(v.type)})" for v in values) + " by undoing the writes"
 
 
 def _settled(run: Reverse, values: list[Value]) -> str:
@@ -47,27 +47,33 @@ def _settled(run: Reverse, values: list[Value]) -> str:
 
 
 def _taped(run: Reverse, values: list[Value]) -> str:
-    return "tapes " + ", ".join(f"{_named(v)} : {_shown(run.kept[v].type)}, {_bytes(run.kept[v].type)}" for v in values)
+    return "tapes " + ", ".join(f"{_named(v)} : {shown(run.kept[v].type)}, {memory_of(run.kept[v].type)}" for v in values)
 
 
 def _stacked(run: Reverse, values: list[Value]) -> str:
-    return "pushes " + ", ".join(f"{_named(v)} : {_shown(v.type)}, {_bytes(v.type)} each time" for v in values)
+    return "pushes " + ", ".join(f"{_named(v)} : {shown(v.type)}, {memory_of(v.type)} each time" for v in values)
 
 
-def _shown(t: Type) -> str:
+def shown(t: Type) -> str:
     """A type; lengths that only run time knows go by their names, or by n."""
     while t.__class__ is StackType:
         t = t.element
     return t.dtype.name + (f"[{', '.join(str(d) if isinstance(d, int) else d.name or 'n' for d in t.dims)}]" if t.dims else "")
 
 
-def _bytes(t: Type) -> str:
+def memory_of(t: Type) -> str:
     """How much memory an array takes, as far as its lengths are known."""
     while t.__class__ is StackType:
         t = t.element
     known = math.prod([d for d in t.dims if type(d) is int]) * t.dtype.size
     lengths = [d.name or "n" for d in t.dims if not isinstance(d, int)]
     return " * ".join([*lengths, f"{known:,} bytes"])
+
+
+def of_bits(op: Op) -> str:
+    """Of a tape that holds bits in place of the numbers that decide them (ir/transforms/carries/narrow_tapes.py)."""
+    (made,), number = op.results, op.attrs["instead_of"]
+    return f"keeps the bits that {_named(made)} decides : {memory_of(made.type)}, in place of {number.name}"
 
 
 _HOW = {"recomputed": _recomputed, "restored": _restored, "settled": _settled, "stacked": _stacked, "taped": _taped}

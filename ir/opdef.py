@@ -54,6 +54,7 @@ class OpDef:
     draws       takes numbers from a generator: runs once, in the program's order
     low_bits    the low bits of an integer result are made of the same low bits of the operands
     factors     a factorisation whose vectors are not unique where values are equal
+    absorbs     one operand alone may decide the result, as false does of `and`
     """
 
     name: str
@@ -75,6 +76,7 @@ class OpDef:
     draws: bool = False
     low_bits: bool = False
     factors: bool = False
+    absorbs: bool = False
 
     def __post_init__(self) -> None:
         assert self.name not in OPS, f"{self.name} is declared twice"

@@ -67,6 +67,7 @@ TABLE: dict[str, tuple[int, int, int]] = {
     "llvm_apart": (24, 0, MANY),            # lines from which vectors of elements that lie apart have to pay
     "llvm_wide": (24, 0, MANY),             # lines a step of a sum from which vectors are taken one at a time
     "llvm_branches": (60, 0, MANY),         # lines up to which an innermost loop with branches is unrolled by four
+    "narrowed": (1_000_000, 0, MANY),       # numbers on a tape from which conditions that they decide are kept instead
     "llvm_hard": (2000, 0, MANY),           # lines of a module up to which LLVM also makes copies of loops (O3 instead of O2)
     "probes": (2, 0, MANY),                 # loads, each at the place that the last gave, from which four chains run at once
     "strip_work": (8, 0, MANY),             # cost from which what a loop writes where data decide is computed before

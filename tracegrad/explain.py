@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .autodiff.remarks import KIND as LOOP
+from .autodiff.remarks import of_bits
 from .ir.core import Block, Function, Op, Value
 from .ir.errors import Loc, excerpt
 from .ir.opdef import Elementwise
@@ -99,6 +100,7 @@ def _explained(jitted: Jitted, /, *args: Any, **kwargs: Any) -> Explanation:
     program = without_aliases(traced, call)
     final = optimized(program)
     notes = [Note(kind, text, loc) for kind, text, loc in traced.notes]
+    notes += [Note(LOOP, of_bits(op), op.loc) for op in final.body.walk() if "instead_of" in op.attrs]
     kernel = loop_builder.lower(final)
     notes += [Note(kind, f"{what}: {why}", loc) for kind, what, why, loc in [*kernel.notes, *kernel.loops]]
     notes += static_notes(jitted, traced, call)

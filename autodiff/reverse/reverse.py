@@ -127,7 +127,7 @@ class Reverse:
         self.same: dict[Value, Value] = {}              # what stands for what beside a custom rule's link
         self.register(g.body)
         self.masked: set[Value] = set()
-        self.steep, self.forgotten, self.poles = Steep(), forgotten(g.body), Poles(g.body, poles)
+        self.steep, self.forgotten = Steep(), forgotten(g.body)
         self.bases: dict[Any, Any] = {}
         self.versions: dict[Any, Any] = {}
         self.writes: dict[Any, Any] = {}
@@ -139,6 +139,7 @@ class Reverse:
         self.notes: list[tuple[Op, Value, str]] = []
         active = (varied(g, wrt, self.memo.setdefault("varied", {}))
                   & useful(g, results, self.memo.setdefault("useful", {})))
+        self.poles = Poles(g.body, poles, active=active)
         self.root = Frame(self, None, None, g.body, Block(), active)
         self.root.b.loc = g.loc
         self.cotangents = [self._cotangent(r) for k, r in enumerate(g.results)

@@ -124,8 +124,12 @@ def with_lost(rules: dict, copy: Callable) -> dict:
 
 def has_pole(op: Op) -> bool:
     """Whether an op is infinite, with its slope, where something vanishes."""
-    name = op.defn.name
-    return name in _POLES and _may_vanish(op, op.operands[_POLES[name]])
+    return op.defn.name in _POLES and _may_vanish(op, vanishing(op))
+
+
+def vanishing(op: Op) -> Value:
+    """The operand of an op with a pole that may vanish there."""
+    return op.operands[_POLES[op.defn.name]]
 
 
 def has_pole_of_power(op: Op) -> bool:

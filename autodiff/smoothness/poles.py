@@ -13,7 +13,7 @@ another element, in a Jacobian.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 from ...ir.analysis.patterns import number
@@ -21,7 +21,7 @@ from ...ir.core import Block, Op, Value
 from ...ir.opdef import Elementwise
 from ..activity import inexact
 from ..rules.nonfinite_partials import is_steep, overflows
-from .lost_slopes import followed, forgets_pole, has_pole, has_pole_of_power, infinities
+from .lost_slopes import followed, forgets_pole, has_pole, has_pole_of_power, infinities, vanishing
 
 _POWER, _LOGARITHM, _OVERFLOW = 1, 2, 4        # by a pole like that of a power, of a logarithm, an overflow
 _POLE, _FAR = _POWER | _LOGARITHM, 3           # of poles that lie behind what lost_slopes.py cannot follow: the bits shifted
@@ -33,10 +33,13 @@ def _far(bits: int) -> int:
 
 
 class Poles:
-    """Which values of a function may be infinite at a pole. `known`: what is known so of its parameters."""
+    """Which values of a function may be infinite at a pole. `known`: what is known so of its parameters; `active`: the values
+    that vary, where not all may (a pole of what does not vary is an infinite constant: no slope is lost there)."""
 
-    def __init__(self, body: Block, known: Sequence[int] = (), memo: dict | None = None):
+    def __init__(self, body: Block, known: Sequence[int] = (), memo: dict | None = None,
+                 active: Container[Value] | None = None):
         self.memo: dict[Any, Any] = {} if memo is None else memo
+        self.active = active
         self.bits: dict[Value, int] = {p: bits for p, bits in zip(body.params, known) if bits}
         self.nearby: dict[tuple[Value, int], bool] = {}
         self.depth = 0                                 # loops around
@@ -69,7 +72,7 @@ class Poles:
             bits |= self.of(op.operands[k])
         if bits and not followed(op):
             bits = _far(bits)
-        if has_pole(op):
+        if has_pole(op) and (self.active is None or vanishing(op) in self.active):
             bits |= _POWER if has_pole_of_power(op) else _LOGARITHM
         elif overflows(op):
             bits = _OVERFLOW | (_far(_POWER) if any(self.of(v) & _LOGARITHM for v in op.operands) else 0)

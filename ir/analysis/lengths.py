@@ -116,6 +116,38 @@ def follows(v: Value, unfixed: Collection[Value] = ()) -> bool:
     return bool(found) and all(x.__class__ is Length or x in unfixed for x in found)
 
 
+def may_decide(v: Value, unfixed: Collection[Value] = ()) -> bool:
+    """Whether a condition may be known where lengths, and the ints `unfixed` that may decide lengths, are: they have a part in
+    it, and what only run time knows need have none. Elements of arrays are such; the numbers that a loop counts or carries
+    are not, as a short loop is written out."""
+    return depends(v, unfixed) and _may_be_known(v, unfixed)
+
+
+def _may_be_known(v: Value, unfixed: Collection[Value]) -> bool:
+    known: dict[Value, bool] = {}
+    waiting = [v]
+    while waiting:
+        x = waiting[-1]
+        op = x.op
+        if x in known:
+            waiting.pop()
+        elif x.__class__ is Length or x in unfixed or op is None or x.type.dims:
+            known[waiting.pop()] = not x.type.dims
+        elif op.defn.loop:
+            known[waiting.pop()] = depends(x, unfixed)
+        elif missing := [y for y in _parts(op, x) if y not in known]:
+            waiting += missing
+        else:
+            one = (op.defn.absorbs or op.regions) and any(known[y] for y in op.operands if not isinstance(y, Const))
+            known[waiting.pop()] = one or all(known[y] for y in _parts(op, x) if not (op.regions and y in op.operands))
+    return known[v]
+
+
+def _parts(op: Op, x: Value) -> list[Value]:
+    """What a result is made of: operands, and what the branches of an `if` yield for it."""
+    return [*op.operands, *[region.yields[x.slot] for region in op.regions]]
+
+
 def _sources(v: Value) -> Iterator[Value]:
     """What a number is computed from, apart from constants: lengths, elements of arrays, parameters."""
     waiting, seen = [v], {v}

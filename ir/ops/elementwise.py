@@ -122,7 +122,7 @@ declare("neg", np.negative, 1, NUMBERS, rule="linear", linear_in=(0,), domain=(A
 declare("add", np.add, 2, NUMBERS, rule="linear", linear_in=(0, 1), domain=(ANY, ANY), recipe=R.ADD, low_bits=True)
 declare("sub", np.subtract, 2, NUMBERS, rule="linear", linear_in=(0, 1), domain=(ANY, ANY), recipe=R.SUB, low_bits=True)
 declare("mul", np.multiply, 2, NUMBERS, rule="bilinear", linear_in=(0, 1), singular=(0, 1), domain=(ANY, ANY), recipe=R.MUL,
-        low_bits=True)
+        low_bits=True, absorbs=True)
 declare("mulz", mulz, 2, INEXACT, rule="bilinear", linear_in=(0, 1), singular=(0, 1), domain=(ANY, ANY), recipe=R.MULZ,
         doc="0 where the first is 0, else the product: a cotangent times a partial derivative that may be infinite.")
 declare("real", np.real, 1, COMPLEXES, "real", rule="linear", linear_in=(0,), domain=(ANY,), recipe=R.REAL)
@@ -315,9 +315,9 @@ def _pow_exponent(x: Expr, y: Expr, out: Expr) -> Any:
 def _share(wins: Callable) -> tuple[Callable, Callable]:
     """The partial of max or min by the operand that `wins(a, b)` says is taken: 1, half where they are equal, else 0. NaN is
     taken, so its slope is 1: a silent 0 would hide it."""
-    def partial(a: Expr, b: Expr) -> Expr:
-        return (wins(a, b) | a.isnan()).select(like(a, 1), (a == b).select(like(a, 0.5), 0))
-    return (lambda a, b, out: partial(a, b)), (lambda a, b, out: partial(b, a))
+    def partial(a: Expr, b: Expr, tie: Any) -> Expr:
+        return (wins(a, b) | a.isnan()).select(like(a, 1), tie.select(like(a, 0.5), 0))
+    return (lambda a, b, out: partial(a, b, a == b)), (lambda a, b, out: partial(b, a, a == b))
 
 
 NONZERO = (0.5, 2.0)
@@ -368,8 +368,8 @@ def _over_square(a: Expr, b: Expr) -> Any:
 for _name, _numpy in (("eq", np.equal), ("ne", np.not_equal), ("lt", np.less), ("le", np.less_equal), ("gt", np.greater),
                       ("ge", np.greater_equal)):
     declare(_name, _numpy, 2, ALL, "bool", recipe=R.COMPARE[_name])
-declare("and", np.bitwise_and, 2, LOGICAL, recipe=R.AND, low_bits=True)
-declare("or", np.bitwise_or, 2, LOGICAL, recipe=R.OR, low_bits=True)
+declare("and", np.bitwise_and, 2, LOGICAL, recipe=R.AND, low_bits=True, absorbs=True)
+declare("or", np.bitwise_or, 2, LOGICAL, recipe=R.OR, low_bits=True, absorbs=True)
 declare("xor", np.bitwise_xor, 2, LOGICAL, recipe=R.XOR, low_bits=True)
 declare("shl", np.left_shift, 2, INTS, recipe=R.SHL)
 declare("shr", np.right_shift, 2, INTS, recipe=R.SHR)
@@ -413,7 +413,7 @@ def _infer_identity(operands: Sequence[Value], attrs: dict[str, Any], regions: S
 
 
 Elementwise("select", _infer_select, _evaluate(select), "linear", (1, 2), numpy=np.where, arity=3, takes=ALL, recipe=R.SELECT,
-            domain=(ANY, ANY, ANY), doc="The second where the first is true, else the third.")
+            domain=(ANY, ANY, ANY), absorbs=True, doc="The second where the first is true, else the third.")
 Elementwise("cast", _infer_cast, lambda op, x: (cast(x, op.attrs["dtype"]),), "linear", (0,), takes=ALL, recipe=R.CAST,
             domain=(ANY,), doc="The same number in another dtype. Linear between inexact dtypes; of a complex the real part.")
 declare("surrogate", surrogate, 2, INEXACT, formula=lambda value, smooth: value, domain=(ANY, ANY),

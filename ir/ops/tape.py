@@ -103,7 +103,8 @@ def _evaluate_pop(op: Op, s: tuple[tuple[np.ndarray | tuple, ...], np.ndarray],
     return below, top
 
 
-OpDef("empty", _infer_empty, _evaluate_empty, doc="An array that is written before it is read.", cost=0)
+OpDef("empty", _infer_empty, _evaluate_empty, cost=0,
+      doc="An array that is written before it is read. `instead_of`: it keeps bits that numbers of this dtype decide.")
 # A stack evaluates to a linked list: () or (what is below, the entry on top).
 OpDef("stack_new", _infer_new, lambda op: ((),), doc="An empty stack.")
 OpDef("push", _infer_push, lambda op, s, v: ((s, np.array(v)),), rule="linear", linear_in=(0, 1), doc="A stack with v on top.")

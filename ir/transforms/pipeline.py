@@ -12,9 +12,10 @@
                      writes whole before it reads (private_arrays.py), and makes additions to zeros writes where each
                      element is hit once (accumulate_to_store.py)
     mask_to_select   leaves elements that a mask picks in their arrays where they are only added up or put back
+    narrow_tapes     keeps conditions in place of the numbers that decide them
     licm             moves out of loops what gives the same in every iteration
 
-Each but simplify and dce has a file of its name beside this one. `optimize` runs them in that order.
+Each but simplify and dce has a file of its name, beside this one or in carries/. `optimize` runs them in that order.
 """
 from __future__ import annotations
 
@@ -31,14 +32,15 @@ from ..thresholds import sizes
 from ..types import Type
 from ..verify import checked
 from ..verify import verify as check
-from .accumulate_to_store import first_writes
-from .carried_views import reshaped
-from .dead_carries import cleared
+from .carries.accumulate_to_store import first_writes
+from .carries.carried_views import reshaped
+from .carries.dead_carries import cleared
+from .carries.narrow_tapes import narrowed
+from .carries.private_arrays import private
 from .drop_couplings import vanish
 from .licm import invariant
 from .mask_to_select import masked
 from .overflow_checks import without_needless_overflow_checks
-from .private_arrays import private
 from .range_checks import ranges
 from .simplify import expanding
 
@@ -95,6 +97,11 @@ def unpicked(f: Function) -> Function:
     return f if new is None else dead_code(simplify(new))
 
 
+def conditional(f: Function) -> Function:
+    """In place: tapes that only conditions read are tapes of conditions."""
+    return dead_code(simplify(f)) if sum(map(narrowed, everything(f))) else f
+
+
 def motion(f: Function) -> Function:
     """In place: loop-invariant ops before their loops."""
     invariant(f)
@@ -102,7 +109,8 @@ def motion(f: Function) -> Function:
 
 
 PASSES = (("drop_couplings", vanish), ("simplify", simplify), ("dce", dead_code), ("range_checks", sure),
-          ("carried_views", in_shape), ("dead_carries", uncarried), ("mask_to_select", unpicked), ("licm", motion))
+          ("carried_views", in_shape), ("dead_carries", uncarried), ("mask_to_select", unpicked),
+          ("narrow_tapes", conditional), ("licm", motion))
 
 
 class _Simplifier:

@@ -145,6 +145,19 @@ def numbas(f: Callable, own: dict[str, Any]) -> Any:
     return CPUDispatcher(f, targetoptions={"nopython": True, **options})
 
 
+def is_numbas_own(f: Callable) -> bool:
+    """Whether a function is of Numba's own modules. Programs that put `tg.jit` in the place of `numba.njit` decorate these too
+    when Numba imports them late; they are full of intrinsics, which have no Python."""
+    return str(getattr(f, "__module__", "")).startswith("numba.")
+
+
+def by_numba(f: Callable, options: dict[str, Any]) -> Any:
+    """What `numba.njit` makes of such a function."""
+    from numba.core.decorators import njit
+
+    return njit(**options)(f)
+
+
 def _asked(f: Callable) -> dict[str, Any]:
     options = getattr(f, "targetoptions", None)
     return options if isinstance(options, dict) and hasattr(f, "py_func") else {}

@@ -25,7 +25,7 @@ from ..options import config
 from ..programs import symbolic
 from ..tracer import tracing
 from .api import Jitted
-from .function_options import chosen, declare
+from .function_options import by_numba, chosen, declare, is_numbas_own
 from .misses import rebound
 from .out_argument import WithOut
 from .signatures import compiled_for, is_signature, signatures_of
@@ -296,6 +296,8 @@ def jit(f: Any = None, *, static_argnums: tuple = (), static_argnames: str | tup
         said = signatures_of(f)
         make = jit(static_argnums=static_argnums, static_argnames=static_argnames, shapes=shapes, **options)
         return lambda function: compiled_for(make(function), said)
+    if is_numbas_own(f):
+        return by_numba(f, options)
     own = chosen(options)
     f = declare(f, options.get("locals"))
     more = (shapes, own) if own else () if symbolic.checked(shapes) is None else (shapes,)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...ir.build import const
-from ...ir.errors import ConcretizationError
+from ...ir.errors import ConcretizationError, UnsupportedError
 from ...ir.types import I64
 from .. import pytrees, tracing
 from ..calling import calls
@@ -28,6 +29,7 @@ from ..regions import leaf_types
 from ..roots import roots_of
 from ..values import boxes, shapes
 from ..values.boxes import METHODS, ArrayBox, Box, ScalarBox
+from ..values.promotion import fail
 
 if TYPE_CHECKING:
     from ..tracing import Trace
@@ -100,19 +102,32 @@ def _switch(key: ScalarBox, cases: list[Callable]) -> float | Box | tuple[int, .
 
 
 def over(f: Callable, args: Any, kwargs: dict) -> Any:
-    """f(*args, **kwargs) with each array in the place of a choice; those of one number are the same case."""
+    """f(*args, **kwargs) with each array in the place of a choice; those of one number are the same case. A function that gives
+    back the array that it was given gives back the choice: the arrays of a choice may be of several shapes."""
     args, kwargs = list(args), dict(kwargs)
     choices: list[ArrayChoice] = []
     _replace((args, kwargs), choices.append)
     if not choices:
         return f(*args, **kwargs)
     first = choices[0]
+    alike = len({member.read().type for member in first.members}) == 1
+    given_back: list[ArrayChoice | None] = []
 
-    def case(k: int) -> float | Box:
+    def case(k: int) -> float | Box | None:
         taken = _replace((args, kwargs), lambda c: c.members[k] if c.key.read() is first.key.read() else c)
-        return over(f, *taken)
+        result = over(f, *taken)
+        together = () if alike else [c for c in choices if c.key.read() is first.key.read()]
+        same = next((c for c in together if result is c.members[k]), None)
+        given_back.append(same)
+        return result if same is None else None
 
-    return _switch(first.key, [functools.partial(case, k) for k in range(len(first.members))])
+    result = _switch(first.key, [functools.partial(case, k) for k in range(len(first.members))])
+    if all(c is None for c in given_back):
+        return result
+    if any(c is not given_back[0] for c in given_back):
+        fail(UnsupportedError, "a function that is called with one of several arrays of different shapes gives that array back "
+             "for some of them only", "let it write to the array and return None, or return something of one shape")
+    return given_back[0]
 
 
 def _replace(x: Any, function: Callable) -> Any:
@@ -144,11 +159,7 @@ def spread(f: Callable, args: tuple[str | ArrayChoice, ...], kwargs: dict) -> An
 def item_at(trace: Trace, held: Sequence, key: ScalarBox) -> dict[str, ArrayChoice | ScalarBox] | ArrayChoice:
     """held[key] of a list or tuple of arrays, or of tuples with arrays in them; NotImplemented where the position must be
     known."""
-    roots = roots_of(trace, key.read())
-    few = ROUNDS * len(held)
-    if all(type(loop.trip) is int and loop.trip <= few for loop in roots.loops):
-        with contextlib.suppress(ConcretizationError):
-            tracing.need_concrete(key, "a Python index")
+    ask_loops(trace, key, ROUNDS * len(held))
     parts = [pytrees.flatten(x) for x in held]
     structure = parts[0][1]
     columns = list(zip(*(leaves for leaves, _ in parts)))
@@ -159,6 +170,16 @@ def item_at(trace: Trace, held: Sequence, key: ScalarBox) -> dict[str, ArrayChoi
     for part in pytrees.containers(found):
         trace.shared[id(part)] = part
     return found
+
+
+def ask_loops(trace: Trace, key: ScalarBox, most: float = math.inf) -> None:
+    """Restarts the trace where short loops decide a position, so that they are written out. What an argument decides stays for
+    run time: there would be a program for each of its values."""
+    roots = roots_of(trace, key.read())
+    if roots.leaves or roots.arrays or not all(type(loop.trip) is int and loop.trip <= most for loop in roots.loops):
+        return
+    with contextlib.suppress(ConcretizationError):
+        tracing.need_concrete(key, "a Python index")
 
 
 def _alike(column: tuple[float | ArrayBox, ...]) -> bool:

@@ -10,14 +10,13 @@ comes last, as in NumPy; where Python puts it depends on the order of its compar
 from __future__ import annotations
 
 import builtins
-import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from ...ir.errors import ConcretizationError, UnsupportedError
+from ...ir.errors import UnsupportedError
 from ...ir.thresholds import sizes
 from .. import pytrees, tracing
 from ..calling import calls
@@ -215,8 +214,7 @@ def item_at(trace: Trace, held: Any, key: ScalarBox) -> Any:
             told(trace, held)
         return NotImplemented
     if len(held) <= sizes.traced_positions and not any(isinstance(leaf, (Box, float, complex, np.generic)) for leaf in leaves):
-        with contextlib.suppress(ConcretizationError):
-            tracing.need_concrete(key, "a Python index")     # ints may decide shapes: a loop over them is unrolled
+        array_choice.ask_loops(trace, key)                   # ints may decide shapes: a loop over them is unrolled
     columns = Columns.of(held)
     return NotImplemented if columns is None else columns.at(key)
 

@@ -10,7 +10,7 @@ import collections
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...ir.analysis.lengths import depends, expression, follows
+from ...ir.analysis.lengths import expression, follows, may_decide
 from ...ir.build import const
 from ...ir.core import Block, Value
 from ...ir.types import BOOL, INDEX, INDEX_SCALAR, Dim, Type
@@ -296,7 +296,7 @@ class RolledLoop:
         asked = self.condition(counter, go)
         if trip is not None:
             self.expect_iteration(trip)
-        elif self.trace.general and any(c.widens() for c in self.carried) and depends(asked.yields[0], self.trace.unfixed):
+        elif self.trace.general and any(c.widens() for c in self.carried) and may_decide(asked.yields[0], self.trace.unfixed):
             raise tracing.NeedLengths("the type of a number depends on lengths")
         inits = [iteration.as_value(0)] * len(counter) + self.inits_cache
         results = self.trace.builder.emit("while", *inits, regions=(asked, block))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...ir.analysis.lengths import depends
+from ...ir.analysis.lengths import may_decide
 from ...ir.core import Block, Const, Value
 from ...ir.errors import UnsupportedError
 from ...ir.types import BOOL_SCALAR
@@ -212,7 +212,7 @@ class IfJoin:
 
     def join(self, left: Kind, right: Kind, x: float | Box, y: Any) -> Kind | None:
         """The common leaf type; lengths that differ at run time become results before the array."""
-        if self.trace.general and leaf_types.differ(left, right) and depends(self.flag, self.trace.unfixed):
+        if self.trace.general and leaf_types.differ(left, right) and may_decide(self.flag, self.trace.unfixed):
             raise tracing.NeedLengths("the type of a number depends on lengths")
         found = leaf_types.join(left, right, x, y)
         if found is not None or left.form != "array" or right.form != "array" or len(left.dims) != len(right.dims):

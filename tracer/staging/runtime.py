@@ -22,6 +22,7 @@ from ..control import branches, iteration, loops, packed_lists, try_statement
 from ..regions import leaf_types
 from ..sequences import (  # noqa: F401  (some fill tables)
     context_managers,
+    flat_iterators,
     generator_reductions,
     generators,
     match_runtime,

@@ -250,3 +250,13 @@ def test_functions_of_numba_call_compiled_ones():
     np.testing.assert_allclose(rows(x.reshape(3, 2)), np.sin(x[::2]) * 2 + x[1::2], rtol=1e-14)
     np.testing.assert_allclose(tg.grad(outer)(x), 2 * np.cos(x), rtol=1e-14)
     assert numba.typeof(middle) == numba.typeof(middle)
+
+
+def test_numbas_own_modules_are_left_to_numba():
+    """A program with `numba.njit = tg.jit` has Numba decorate its own functions so, in modules that it imports late."""
+    def doubled(x):
+        return 2 * x
+
+    doubled.__module__ = "numba.typed.typeddict"
+    for made in (tg.jit(doubled), tg.jit(nogil=True)(doubled)):
+        assert isinstance(made, numba.core.registry.CPUDispatcher) and made(1.5) == 3.0

@@ -144,7 +144,7 @@ def test_dtypes_and_layouts(dtype):
 
 
 def test_after_three_shapes_of_a_pattern():
-    f = tg.jit(loop)
+    f = tg.jit(lambda x, y: loop(x, y))                      # not the one of another test
     for n in range(10, 40):
         f(*arguments(n))
     assert f.cache_info().misses == 4
@@ -328,6 +328,24 @@ def test_types_that_lengths_decide(program):
         want, got = program(x), f(x)
         assert got == want
         assert np.asarray(got).dtype == np.asarray(want).dtype
+
+
+def picked(x):
+    total, last, least = 0.0, 0, len(x)
+    for k in range(len(x)):
+        if 0.5 < x[k] < len(x):
+            total += x[k]
+        if x[k] > x[k - 1]:
+            last, least = x[k], min(least, k)
+    return total, last, least
+
+
+def test_types_that_data_decide_take_no_program_for_each_shape():
+    f = tg.jit(picked)
+    for n in range(3, 9):
+        x = np.sin(np.arange(float(n))) * 4
+        assert f(x) == picked(x)
+    assert len(f.specializations) < 5
 
 
 def test_a_length_that_comes_from_a_negative_end():

@@ -91,9 +91,24 @@ def kept_name(x, y, n):
     return x, y
 
 
+def scaled(v, by):
+    v *= by
+    return v
+
+
+def given_back(x, y, n):
+    t, total = (x, y), 0.0
+    for i in range(3 * n):
+        v = scaled(t[(int(np.argmax(x[0])) + i) % 2], 0.9)
+        v[0] += np.sum(v) * 0.1
+        total += scaled(v, 1.1)[-1, -1]
+    return total, x, y
+
+
 @pytest.mark.sweep(14, days=True)
 @pytest.mark.parametrize("shapes", ["equal", "different", "float32"])
-@pytest.mark.parametrize("f", [trade, by_element, helpers, rows_by_square, in_tuples, in_dicts, two_at_once],
+@pytest.mark.parametrize("f", [trade, by_element, helpers, rows_by_square, in_tuples, in_dicts, two_at_once,
+                               given_back],
                          ids=lambda f: f.__name__)
 def test_reads_and_writes(f, shapes):
     x, y = (A, B) if shapes == "equal" else (A, C) if shapes == "different" else (A.astype("f4"), C.astype("f4"))
@@ -128,3 +143,31 @@ def test_a_result_is_an_array_of_its_own_shape():
 
     got = tg.jit(f)(np.array([1.0, 2.0]), np.ones(5))
     np.testing.assert_array_equal(got, np.ones(5))
+
+
+def test_a_position_that_an_argument_decides_takes_one_program():
+    @tg.jit
+    def f(x, y, k):
+        tables, starts = (x, y), (1, 0)
+        v = scaled(tables[k], 2.0)
+        return np.sum(v) * starts[k], k
+
+    def plain(x, y, k):
+        return np.sum(2.0 * (x, y)[k]) * (1, 0)[k], k
+
+    for k in (0, 1, -1, -2):
+        assert f(A.copy(), C.copy(), k) == plain(A, C, k)
+    assert len(f.specializations) == 1
+    with pytest.raises(IndexError, match="tuple index out of range"):
+        f(A.copy(), C.copy(), 2)
+
+
+def test_an_array_that_is_given_back_for_some_only():
+    def first(v, w):
+        return v if v.shape[0] == 2 else w
+
+    def f(x, y):
+        return first((x, y)[int(np.argmax(x[0]))], x)
+
+    with pytest.raises(tg.UnsupportedError, match="gives that array back for some of them only"):
+        tg.jit(f)(A[:, :2], C)

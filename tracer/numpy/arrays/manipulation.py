@@ -417,8 +417,12 @@ class Flat:
     def __init__(self, box: ArrayBox):
         self.box = box
 
+    def elements(self) -> ArrayBox:
+        """What a loop over it runs over."""
+        return reshape(self.box, (-1,))
+
     def __getitem__(self, key: Any) -> Any:
-        return reshape(self.box, (-1,))[key]
+        return self.elements()[key]
 
     def __setitem__(self, key: Any, value: Any) -> None:
         line = boxes.array(tracing.current().builder.reshape(self.box.read(), (shapes.product(self.box.dims),)))
@@ -430,10 +434,10 @@ class Flat:
         boxes.FUNCTIONS[np.put](self.box, boxes.FUNCTIONS[np.arange](boxes.count(shapes.product(self.box.dims))), value)
 
     def __iter__(self) -> Any:
-        return iter(ravel(self.box))
+        return iter(self.elements())
 
     def __len__(self) -> int:
-        return len(ravel(self.box))
+        return len(self.elements())
 
 
 implements(np.real)(lambda val: _real(lift(val)))

@@ -11,8 +11,8 @@ the array is not carried at all, and loads need not wait for stores.
 """
 from __future__ import annotations
 
-from ..analysis.uses import ACCESSES, Uses, one_to_one, position
-from ..core import Block, Function, Op, Value
+from ...analysis.uses import ACCESSES, Uses, one_to_one, position
+from ...core import Block, Function, Op, Value
 
 
 def cleared(f: Function) -> bool:

@@ -13,11 +13,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from ..build import const, make_op
-from ..clone import replace
-from ..core import Block, Function, Op, Value
-from ..opdef import OPS
-from ..types import INDEX, Type
+from ...build import const, make_op
+from ...clone import replace
+from ...core import Block, Function, Op, Value
+from ...opdef import OPS
+from ...types import INDEX, Type
 
 
 def reshaped(f: Function) -> bool:

@@ -11,11 +11,11 @@ position that the others have not. The zeros stay, too, unless the loops have as
 """
 from __future__ import annotations
 
-from ..analysis.patterns import number, scalar_in
-from ..analysis.uses import Uses, one_to_one, position
-from ..build import Builder
-from ..clone import replace
-from ..core import Block, Function, Op, Value
+from ...analysis.patterns import number, scalar_in
+from ...analysis.uses import Uses, one_to_one, position
+from ...build import Builder
+from ...clone import replace
+from ...core import Block, Function, Op, Value
 
 
 def first_writes(f: Function) -> bool:

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from math import prod
 
-from ..analysis.patterns import made_by, number
-from ..analysis.uses import ACCESSES, Uses
-from ..build import Builder
-from ..clone import sweep
-from ..core import Block, Function, Op, Value
-from ..ops.index import spec_operands
-from ..types import Type
+from ...analysis.patterns import made_by, number
+from ...analysis.uses import ACCESSES, Uses
+from ...build import Builder
+from ...clone import sweep
+from ...core import Block, Function, Op, Value
+from ...ops.index import spec_operands
+from ...types import Type
 
 
 def private(f: Function) -> bool:
