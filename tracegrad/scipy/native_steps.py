@@ -107,7 +107,8 @@ def takes(name: Any, y: np.ndarray, span: Any, times: Any, events: Any, dense_ou
     if not (plain and y.dtype == np.float64 and y.ndim == 1 and y.size and np.shape(span) == (2,)):
         return False
     first, last = np.asarray(span, float)
-    return bool(first != last and np.isfinite([first, last]).all() and _sound(y, options, last - first) and _inside(times, first, last))
+    sound = first != last and np.isfinite([first, last]).all() and _sound(y, options, last - first)
+    return bool(sound and _inside(times, first, last))
 
 
 def _inside(times: Any, first: float, last: float) -> bool:
