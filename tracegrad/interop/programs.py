@@ -67,7 +67,7 @@ def batched(f: Callable, structure: TreeDef, axes: tuple[int | None, ...]) -> Ca
     """The leaves of many arguments -> many results along a first axis. axes: along which axis each leaf has them."""
     @functools.wraps(f, assigned=("__name__", "__qualname__"), updated=())
     def call(*leaves: Value) -> Any:
-        return f(*structure.unflatten(leaves))
+        return f(*structure.unflatten(list(leaves)))
     return vmap(call, in_axes=axes)
 
 
