@@ -27,6 +27,8 @@ from ..loopir.grammar import Kernel
 from ..math import library
 from ..memory.scratch_pool import HEADER, give_all
 from ..native import engine
+from . import cblas
+from .needed import needed
 from .standalone import standalone
 from .targets import Target, machine
 
@@ -44,6 +46,7 @@ class Request(NamedTuple):
 
     name, title   of the C function, and of the Python function;   parameters  those of the kernel, in order
     messages      of its checks;                                   loc         where the Python function stands
+    cblas         whether products of matrices are calls of CBLAS (cblas.py), or loops
     """
 
     name: str
@@ -53,10 +56,11 @@ class Request(NamedTuple):
     messages: Sequence[str]
     fastmath: bool
     loc: Loc
+    cblas: bool = False
 
 
 class Object(NamedTuple):
-    """binary: the file; needs: the names of the symbols that a C library has to provide."""
+    """binary: the file; needs: the names of the symbols that a C library, or CBLAS, has to provide."""
 
     binary: bytes
     needs: tuple[str, ...]
@@ -75,7 +79,7 @@ _RANDOM = ("random numbers of NumPy's or Python's generators ({})", "draw before
 
 def compiled(request: Request, target: Target) -> Object:
     """The object file. Raises UnsupportedError where the kernel needs what no C library has."""
-    kernel = standalone(request.kernel)
+    kernel = standalone(request.kernel, products=not request.cblas)
     held = held_constants(kernel)                     # alive until they stand in the text
     text = emit(kernel, fastmath=request.fastmath, widths=target.widths)
     if "inttoptr (i64 " in text:
@@ -105,11 +109,11 @@ def _emitted(text: str, request: Request, target: Target) -> Object:
                 module.link_in(llvm.parse_assembly(head + more, context))
             _hide(module, public)
             module.verify()
-            needs = tuple(sorted(_declared(module)))
-            foreign = [name for name in needs if not engine.in_c_library(name)]
+            foreign = [n for n in sorted(_declared(module)) if not (engine.in_c_library(n) or n.startswith("cblas_"))]
             if foreign:
                 raise IRError(f"the exported code refers to {', '.join(foreign)}")
-            return Object(made.emit_object(module), needs)
+            binary = made.emit_object(module)
+            return Object(binary, needed(binary))
     finally:
         context.close()
         if target.name != "host":
@@ -133,6 +137,7 @@ def _helpers(declared: set[str], target: Target) -> list[str]:
     forms = sorted(name.partition(".")[2] for name in declared if name.startswith("vecmath."))
     texts = [library.text(forms)] if forms else []
     texts += [_MEMORY[name] for name in _MEMORY if name in declared]
+    texts += [cblas.definition(name) for name in sorted(declared) if cblas.is_product(name)]
     narrow = {name for name in declared if name in _NARROW}
     if target.pointer == 32:
         texts = [re.sub(r"@(malloc|realloc)\(", r"@memory.\1(", text) for text in texts]
@@ -208,6 +213,8 @@ def _bytes(name: str, data: np.ndarray) -> str:
 def _expect_portable(text: str, request: Request, target: Target) -> None:
     for name in _DECLARED.findall(text):
         family, _, rest = name.partition(".")
+        if request.cblas and cblas.is_product(name):
+            continue
         if family in ("llvm", "vecmath", "memory", "kernel") or engine.in_c_library(name):
             pairs = target.pairs or not _COMPLEX.fullmatch(name)
             _expect(pairs, f"C's function {name} of complex numbers, which each kind of machine calls in a way of its own",

@@ -1,7 +1,7 @@
 """A kernel that needs nothing of this process: no pool of threads, no questions about signals, no BLAS, no arrays of its own.
 
     parallel For       ->  the same loop, serial
-    Lib gemm, syrk     ->  loops, in blocks of rows of B that stay in the cache:
+    Lib gemm, syrk     ->  loops (unless they become calls of CBLAS: cblas.py), in blocks of rows of B that stay in the cache:
 
         C = beta C;  for each block of k: for i: for k in it: C[i, :] += alpha op(A)[i, k] op(B)[k, :]
         where the rows of op(B) do not lie in one piece, but those of its transpose do:  C[i, j] += sum_k A[i, k] B^T[j, k]
@@ -39,26 +39,27 @@ from ..loopir.grammar import (
 BLOCK = 64                # rows of B at a time
 
 
-def standalone(kernel: Kernel) -> Kernel:
-    """The kernel for a world without this process. Its constants are no longer those of the kernel given: call this once."""
+def standalone(kernel: Kernel, products: bool = True) -> Kernel:
+    """The kernel for a world without this process. Its constants are no longer those of the kernel given: call this once.
+    products: whether those of matrices become loops."""
     for buffer in constants(kernel):
         if not buffer.frozen:
             buffer.data, buffer.frozen = buffer.constant.copy(), True
-    return replace(kernel, body=_body(kernel.body), work=0.0)        # so little work that signals are not asked for
+    return replace(kernel, body=_body(kernel.body, products), work=0.0)        # so little work that signals are not asked for
 
 
-def _body(body: list) -> list:
-    return [made for stmt in body for made in _statements(stmt)]
+def _body(body: list, products: bool) -> list:
+    return [made for stmt in body for made in _statements(stmt, products)]
 
 
-def _statements(stmt: Any) -> list:
+def _statements(stmt: Any, products: bool) -> list:
     if isinstance(stmt, For):
-        return [replace(stmt, body=_body(stmt.body), spread=None)]
+        return [replace(stmt, body=_body(stmt.body, products), spread=None)]
     if isinstance(stmt, While):
-        return [replace(stmt, head=_body(stmt.head), body=_body(stmt.body))]
+        return [replace(stmt, head=_body(stmt.head, products), body=_body(stmt.body, products))]
     if isinstance(stmt, If):
-        return [replace(stmt, then=_body(stmt.then), other=_body(stmt.other))]
-    if isinstance(stmt, Lib) and stmt.name in _LOOPS:
+        return [replace(stmt, then=_body(stmt.then, products), other=_body(stmt.other, products))]
+    if products and isinstance(stmt, Lib) and stmt.name in _LOOPS:
         return _LOOPS[stmt.name](*stmt.args)
     return [stmt]
 

@@ -1,5 +1,6 @@
 """Every example runs, and what it claims is so."""
 import importlib.util
+import json
 import os
 import pathlib
 import re
@@ -28,7 +29,8 @@ def numbers(text):
 
 
 def test_every_example_has_a_test():
-    tested = {"quickstart", "digits", "linear_regression", "focal_loss", "logistic", "implicit", "scale_out"}
+    tested = {"quickstart", "digits", "linear_regression", "focal_loss", "logistic", "implicit", "scale_out", "fit_page",
+              "pymc_nile"}
     assert {path.stem for path in FOLDER.glob("*.py")} == tested
 
 
@@ -146,3 +148,56 @@ def test_scale_out_with_two_workers(how, tmp_path):
         assert done.returncode == 0, done.stderr[-3000:]
         assert numbers(done.stdout)[0] < 0.45
     assert "kernels of the workers: disk, disk" in printed[1].stdout
+
+
+# --- a page that fits points, in a browser ----------------------------------------------------------------------------------
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+DRAGGED = """<script>
+const said = {}, many = count => { for (let k = 0; k < count; k++) step(); draw(); return value; };
+const sent = (target, type, x, y) => target.dispatchEvent(new PointerEvent(type, { clientX: x, clientY: y, bubbles: true }));
+restart(); said.start = lossAndGradient(params); said.curve = curve(params);
+said.fitted = many(3000);
+const box = plot.getBoundingClientRect();
+sent(dots[5], "pointerdown", box.left, box.top);
+sent(plot, "pointermove", box.left + 0.45 * box.width, box.top + 0.9 * box.height); sent(plot, "pointerup", 0, 0);
+sent(plot, "pointermove", 0, 0); said.point = [X[5], Y[5]];
+said.dragged = lossAndGradient(params)[0]; said.again = many(6000);
+dots[0].dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowUp", bubbles: true })); said.moved = Y[0];
+said.wide = document.documentElement.scrollWidth > innerWidth;
+document.body.innerHTML = "<pre id=said>" + JSON.stringify(said) + "</pre>";
+</script>"""
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+def test_a_page_that_fits_dragged_points(tmp_path):
+    if not (shutil.which("wasm-ld") or importlib.util.find_spec("ziglang")):
+        pytest.skip("a module of WebAssembly is linked by wasm-ld, or by ziglang: pip install ziglang")
+    example, page = load("fit_page"), tmp_path / "fit.html"
+    example.main(page)
+    page.write_text(page.read_text().replace("</html>", DRAGGED + "</html>"))
+    done = subprocess.run([BROWSER, "--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=500,900",
+                           f"--user-data-dir={tmp_path}/profile", "--dump-dom", page.as_uri()],
+                          capture_output=True, text=True, timeout=120)
+    said = json.loads(done.stdout.split('<pre id="said">')[1].split("</pre>")[0])
+    params, (x, y) = example.start(), example.points()
+    value, slope = tg.value_and_grad(example.loss)(params, x, y)
+    np.testing.assert_allclose(said["start"][0], value, rtol=1e-13)
+    slopes = np.concatenate([np.ravel(slope[k]) for k in sorted(slope)])
+    np.testing.assert_allclose(said["start"][1], slopes, rtol=1e-9, atol=1e-14)
+    wanted = example.model(params, np.linspace(-1.0, 1.0, example.CURVE))
+    np.testing.assert_allclose(said["curve"], wanted, rtol=1e-12, atol=1e-14)
+    assert said["fitted"] < 0.2 * value and said["dragged"] > 3 * said["fitted"] and said["again"] < 0.7 * said["dragged"]
+    np.testing.assert_allclose(said["point"], [-0.1, (200 - 360) / 190], atol=0.01)
+    assert said["moved"] == pytest.approx(y[0] + 0.05) and not said["wide"]
+
+
+# --- PyMC ------------------------------------------------------------------------------------------------------------------
+
+def test_pymc_samples_through_a_loop():
+    """Fewer draws than the example's own: the moments are those of the exact posterior, by quadrature."""
+    pytest.importorskip("pymc", reason="pymc is not installed: pip install pymc")
+    example = load("pymc_nile")
+    found, exact = example.sampled(300), example.exact()
+    for name, (mean, spread) in exact.items():
+        assert abs(found[name][0] - mean) < 0.4 * spread and 0.7 < found[name][1] / spread < 1.4

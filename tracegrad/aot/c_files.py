@@ -15,15 +15,20 @@ _COMPILERS = {
     "armv7-linux-gnueabihf": "arm-linux-gnueabihf-gcc", "riscv64-linux-gnu": "riscv64-linux-gnu-gcc"}
 
 
-def linking(name: str, target: str) -> str:
+def linking(name: str, target: str, libraries: tuple[str, ...]) -> str:
     """What to run for an object of another machine."""
-    return f"the object is not linked; run: {_COMPILERS[target]} {name}_example.c {name}.o -lm -o {name}_example"
+    command = f"{_COMPILERS[target]} {name}_example.c {name}.o {_flags(libraries)} -o {name}_example"
+    return f"the object is not linked; run: {command}"
 
 
-def texts(plan: Plan, values: tuple, target: str, needs: tuple[str, ...]) -> dict[str, str]:
-    """{file name: text}. values: the example arguments; needs: the symbols that the C library provides."""
-    return {f"{plan.name}.h": _header(plan, target, needs), f"{plan.name}_example.c": _example(plan, values),
-            "CMakeLists.txt": _cmake(plan.name), f"{plan.name}.pc": _pkg_config(plan.name)}
+def texts(plan: Plan, values: tuple, target: str, needs: tuple[str, ...], libraries: tuple[str, ...]) -> dict[str, str]:
+    """{file name: text}. values: the example arguments; needs: the symbols that the libraries provide."""
+    return {f"{plan.name}.h": _header(plan, target, needs, libraries), f"{plan.name}_example.c": _example(plan, values),
+            "CMakeLists.txt": _cmake(plan.name, libraries), f"{plan.name}.pc": _pkg_config(plan.name, libraries)}
+
+
+def _flags(libraries: tuple[str, ...]) -> str:
+    return " ".join([f"-l{library}" for library in libraries])
 
 
 # --- the header --------------------------------------------------------------------------------------------------------
@@ -40,7 +45,7 @@ def _safe(text: str) -> str:
     return text.replace("*/", "* /")
 
 
-def _header(plan: Plan, target: str, needs: tuple[str, ...]) -> str:
+def _header(plan: Plan, target: str, needs: tuple[str, ...], libraries: tuple[str, ...]) -> str:
     name = plan.name
     rows = [f" *   {i.name:<12} {_safe(i.described)}{_use(i)}" for i in plan.inputs]
     rows += [f" *   {r.name:<12} {_safe(r.described)}; written, memory of the caller: {r.numbers * _size(r)} bytes"
@@ -63,7 +68,7 @@ def _header(plan: Plan, target: str, needs: tuple[str, ...]) -> str:
         " * error[0] is then that number less 1, and error[1] … are the values that {0}, {} … of the message stand for:",
         " * integers as they are, floating numbers by the bits of a double.",
         " *",
-        f" * Link with the mathematical library (-lm). It calls: {', '.join(needs) or 'nothing'}.",
+        f" * Link with {_flags(libraries)}. It calls: {', '.join(needs) or 'nothing'}.",
         " */",
         f"#ifndef {name.upper()}_H", f"#define {name.upper()}_H", "#include <stdint.h>",
         "#ifdef __cplusplus", 'extern "C" {', "#endif", "",
@@ -130,14 +135,14 @@ def _printed(r: Item) -> list[str]:
 # --- building ----------------------------------------------------------------------------------------------------------
 
 
-def _cmake(name: str) -> str:
+def _cmake(name: str, libraries: tuple[str, ...]) -> str:
     return f"""cmake_minimum_required(VERSION 3.12)
 project({name} C)
 # In a larger project: add_subdirectory(this folder), then target_link_libraries(app PRIVATE {name}).
 add_library({name} INTERFACE)
 target_sources({name} INTERFACE ${{CMAKE_CURRENT_SOURCE_DIR}}/{name}.o)
 target_include_directories({name} INTERFACE ${{CMAKE_CURRENT_SOURCE_DIR}})
-target_link_libraries({name} INTERFACE m)
+target_link_libraries({name} INTERFACE {' '.join(libraries)})
 if(CMAKE_SOURCE_DIR STREQUAL CMAKE_CURRENT_SOURCE_DIR)
   add_executable({name}_example {name}_example.c)
   target_link_libraries({name}_example PRIVATE {name})
@@ -145,12 +150,12 @@ endif()
 """
 
 
-def _pkg_config(name: str) -> str:
+def _pkg_config(name: str, libraries: tuple[str, ...]) -> str:
     return f"""folder=${{pcfiledir}}
 
 Name: {name}
 Description: a function compiled by tracegrad
 Version: 1
 Cflags: -I${{folder}}
-Libs: ${{folder}}/{name}.o -lm
+Libs: ${{folder}}/{name}.o {_flags(libraries)}
 """

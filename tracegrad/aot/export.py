@@ -49,7 +49,8 @@ class Export(NamedTuple):
 
 
 def export(f: Callable, *args: Any, directory: Any, target: str = "host", of: str = "value", argnums: Any = 0,
-           name: str | None = None, freeze: dict[str, Any] | None = None, quantise: str | None = None, **kwargs: Any) -> Export:
+           name: str | None = None, freeze: dict[str, Any] | None = None, quantise: str | None = None, blas: str = "loops",
+           **kwargs: Any) -> Export:
     """Compile `f`, or a derivative of it, for programs without Python: an object file, a C header, an example that calls it,
     CMake and pkg-config files, for this machine a shared library, and for "wasm32" a module.
 
@@ -63,6 +64,8 @@ def export(f: Callable, *args: Any, directory: Any, target: str = "host", of: st
     freeze         {parameter: value}: parameters that are not given in `args`, and become constants of the object
     quantise       "int8" (a scale for each row) or "float16": how arrays of floats in `freeze` are stored; `report()` of the
                    result says what that saves and costs. Derivatives by them do not exist then
+    blas           "loops": products of matrices are loops of the object. Else the name of a library that has CBLAS and is
+                   linked: "openblas" for -lopenblas
 
     Result: an `Export`: `files`, the shared `library` or None, and a `note` that says why there is none and what to run.
     Errors: ArgumentError for an unknown `target` or `of`; UnsupportedError where the program needs what no C library has.
@@ -77,6 +80,7 @@ def export(f: Callable, *args: Any, directory: Any, target: str = "host", of: st
     if of not in OF:
         raise ArgumentError(f"there is no of={of!r}", f"use one of {', '.join(OF)}")
     machine, freeze = targets.target(target), freeze or {}
+    _expect_library(blas)
     if quantise is not None and isinstance(f, Jitted):
         raise ArgumentError("quantise is for a function that is not compiled yet", "export the plain function, and say of=…")
     weights, apart, plain = (), None, frozen.call_with(f, args, kwargs, freeze)
@@ -93,12 +97,19 @@ def export(f: Callable, *args: Any, directory: Any, target: str = "host", of: st
         names = arguments.parameters_of(jitted.root).names
         held = frozen.leaves_of(made.traced.tree, names, freeze)
         plan = plan_of(symbol, made.traced, made.final, made.kernel, names, held)
-        compiled = object_file.compiled(_request(made, plan, held), machine)
+        compiled = object_file.compiled(_request(made, plan, held)._replace(cblas=blas != "loops"), machine)
     values = tuple([x for x, leaf in zip(made.values, dynamic(made.traced)) if leaf not in held])
+    libraries = (blas, "m") if any(n.startswith("cblas_") for n in compiled.needs) else ("m",)
     try:
-        return _written(pathlib.Path(directory), plan, compiled, values, target)._replace(weights=weights, difference=apart)
+        made_files = _written(pathlib.Path(directory), plan, compiled, values, target, libraries)
+        return made_files._replace(weights=weights, difference=apart)
     except OSError as error:
         raise ArgumentError(f"the folder {str(directory)!r} cannot be written to: {error}", "name another folder") from None
+
+
+def _expect_library(blas: str) -> None:
+    if not re.fullmatch(r"\w[\w.+-]*", blas, re.ASCII):
+        raise ArgumentError(f"blas={blas!r} is no name of a library", "use \"loops\", or what follows -l: \"openblas\"")
 
 
 def _jitted(f: Callable, of: str, argnums: Any) -> Jitted:
@@ -167,13 +178,15 @@ def _held(made: _Program, leaf: int, x: Any) -> object_file.Parameter:
     return object_file.Parameter(dtype, data=np.ascontiguousarray(x, dtype.np))
 
 
-def _written(directory: pathlib.Path, plan: Plan, compiled: object_file.Object, values: tuple, target: str) -> Export:
+def _written(directory: pathlib.Path, plan: Plan, compiled: object_file.Object, values: tuple, target: str,
+             libraries: tuple[str, ...]) -> Export:
     directory.mkdir(parents=True, exist_ok=True)
     (directory / f"{plan.name}.o").write_bytes(compiled.binary)
     link_with = {"host": link.shared, "wasm32": link.module}.get(target)
-    linked, note = link_with(directory, plan.name) if link_with else (None, c_files.linking(plan.name, target))
+    linked, note = (link_with(directory, plan.name, libraries) if link_with
+                    else (None, c_files.linking(plan.name, target, libraries)))
     library = linked if target == "host" else None
-    texts = c_files.texts(plan, values, target, compiled.needs)
+    texts = c_files.texts(plan, values, target, compiled.needs, libraries)
     texts[f"{plan.name}.tracegrad.json"] = described(plan, library=library.name if library else None, target=target)
     texts["loader.py"] = pathlib.Path(loader.__file__).read_text(encoding="utf-8")
     for file, text in texts.items():

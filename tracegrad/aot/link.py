@@ -23,14 +23,15 @@ def linker() -> list[str] | None:
     return [sys.executable, "-m", "ziglang", "cc"] if importlib.util.find_spec("ziglang") else None
 
 
-def shared(directory: pathlib.Path, name: str) -> tuple[pathlib.Path | None, str]:
+def shared(directory: pathlib.Path, name: str, libraries: tuple[str, ...]) -> tuple[pathlib.Path | None, str]:
     """(the library, or None; what to say about it)."""
     library, command = directory / f"lib{name}.so", linker()
-    by_hand = f"cc -shared -o lib{name}.so {name}.o -lm"
+    linked = [f"-l{library}" for library in libraries]
+    by_hand = f"cc -shared -o lib{name}.so {name}.o {' '.join(linked)}"
     if command is None:
         return None, (f"no shared library: there is no C compiler here; install one, or `pip install ziglang`, and run "
                       f"{by_hand} in {directory} (ziglang: python -m ziglang cc instead of cc)")
-    done = subprocess.run([*command, "-shared", "-o", str(library), str(directory / f"{name}.o"), "-lm"], capture_output=True,
+    done = subprocess.run([*command, "-shared", "-o", str(library), str(directory / f"{name}.o"), *linked], capture_output=True,
                           text=True, check=False)
     if done.returncode:
         return None, f"no shared library: {shlex.join(command)} failed: {done.stderr.strip()[-500:]}"
@@ -43,7 +44,7 @@ def module_arguments(name: str) -> list[str]:
             f"{name}.wasm", f"{name}.o"]
 
 
-def module(directory: pathlib.Path, name: str) -> tuple[pathlib.Path | None, str]:
+def module(directory: pathlib.Path, name: str, libraries: tuple[str, ...]) -> tuple[pathlib.Path | None, str]:
     """(the WebAssembly module, or None; what to say about it)."""
     found, arguments = shutil.which("wasm-ld"), module_arguments(name)
     command = [found] if found else _ZIG if importlib.util.find_spec("ziglang") else None

@@ -27,6 +27,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--argnums", default="0", metavar="N,…", help="positions to differentiate with respect to")
     parser.add_argument("--target", dest="machine", default="host", choices=TARGETS, help="the machine (default: this one)")
     parser.add_argument("--name", help="of the C function (default: the function's)")
+    parser.add_argument("--blas", default="loops", metavar="NAME", help="a library with CBLAS for products of matrices, as "
+                        "openblas; without it they are loops")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder to write to; made where it is missing")
 
 
@@ -34,12 +36,12 @@ def run(options: argparse.Namespace) -> int:
     function, args, kwargs = operators.target_of(options, drawn(options.seed))
     if isinstance(function, Jitted) and function.derives and options.of != "value":
         raise UsageError(f"{options.target} is a derivative already", "leave out --of")
-    clash = sorted(kwargs.keys() & {"directory", "target", "of", "argnums", "name"})
+    clash = sorted(kwargs.keys() & {"directory", "target", "of", "argnums", "name", "blas", "freeze", "quantise"})
     if clash:
         raise UsageError(f"the argument {clash[0]} cannot be given by its name here", "give it by its position")
     with running(options.target), as_usage():
         made = export(function, *args, directory=options.output, target=options.machine, of=options.of,
-                      argnums=operators.argnums_of(options), name=options.name, **kwargs)
+                      argnums=operators.argnums_of(options), name=options.name, blas=options.blas, **kwargs)
     for file in made.files:
         print(f"{file}  {file.stat().st_size:,} bytes")
     if made.note:

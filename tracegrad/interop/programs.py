@@ -14,6 +14,7 @@ import numpy as np
 
 from ..ir.errors import ArgumentError, ArgumentTypeError, TracegradError
 from ..jitted.functions import derived
+from ..operators.batching import vmap
 from ..operators.transforms import jvp, vjp
 from ..programs.derivative_programs import explicit
 from ..tracer.pytrees import TreeDef
@@ -51,6 +52,23 @@ def pushed(f: Callable) -> Callable:
     def push(args: Any, dots: Any) -> Any:
         return jvp(f, args, dots)[1]
     return push
+
+
+def spread(f: Callable) -> Callable:
+    """(args, kwargs) -> what f returns for them."""
+    @functools.wraps(f, assigned=("__name__", "__qualname__"), updated=())
+    def call(args: Sequence[Value], kwargs: dict[str, Value]) -> Any:
+        return f(*args, **kwargs)
+    return call
+
+
+@functools.cache
+def batched(f: Callable, structure: TreeDef, axes: tuple[int | None, ...]) -> Callable:
+    """The leaves of many arguments -> many results along a first axis. axes: along which axis each leaf has them."""
+    @functools.wraps(f, assigned=("__name__", "__qualname__"), updated=())
+    def call(*leaves: Value) -> Any:
+        return f(*structure.unflatten(list(leaves)))
+    return vmap(call, in_axes=axes)
 
 
 class Results(NamedTuple):

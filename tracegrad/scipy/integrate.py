@@ -1,12 +1,15 @@
 """scipy.integrate with compiled functions and exact Jacobians."""
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ..ir.errors import ArgumentError, UnsupportedError
 from ..jitted.functions import jit
+from . import native_steps
 from .compiled import jacobian_for, vector
 
 _IMPLICIT = {"Radau": True, "BDF": True, "LSODA": False}        # methods that take a Jacobian; whether a sparse one
@@ -16,6 +19,9 @@ def solve_ivp(fun: Callable, t_span: Any, y0: Any, method: Any = "RK45", t_eval:
               events: Any = None, vectorized: bool = False, args: Any = None, **options: Any) -> Any:
     """scipy.integrate.solve_ivp, with the right side compiled and its Jacobian for implicit methods, sparse where it is.
 
+    method   "RK45" (SciPy's steps) and "Rodas5P" (implicit, order 5, for stiff equations) run as a whole in compiled code,
+             unless there are events, dense_output or complex numbers: Rodas5P refuses those. SciPy's other methods take their
+             steps in Python
     `vectorized` says that `fun` takes many states at once, which nothing here asks for. Returns SciPy's result.
 
     >>> import tracegrad.scipy
@@ -29,9 +35,32 @@ def solve_ivp(fun: Callable, t_span: Any, y0: Any, method: Any = "RK45", t_eval:
     more = () if args is None else tuple(args)
     y = np.atleast_1d(np.asarray(y0))
     y = y if y.dtype.kind in "fc" else y.astype(float)
+    if native_steps.takes(method, y, t_span, t_eval, events, dense_output, options):
+        times = None if t_eval is None else np.asarray(t_eval)
+        try:
+            return _result(native_steps.solved(fun, method, (float(t_span[0]), float(t_span[1])), y, times, more, options))
+        except UnsupportedError:
+            if name == "Rodas5P":
+                raise
+    if name == "Rodas5P":
+        raise ArgumentError("method=\"Rodas5P\" takes float64 numbers, t_eval, rtol, atol, max_step and first_step only",
+                            "use \"Radau\" with events, dense_output or complex numbers")
     right = jit(vector(fun))
     if name in _IMPLICIT and options.get("jac") is None and y.dtype.kind == "f":
         jac = jacobian_for(fun, (float(t_span[0]), y, *more), argnum=1, sparse=_IMPLICIT[name])
         options["jac"] = lambda t, y, *args: jac(float(t), y, *args)
     return integrate.solve_ivp(lambda t, y, *args: right(float(t), y, *args), t_span, y, method, t_eval, dense_output, events,
                                False, args, **options)
+
+
+@functools.cache
+def _finished() -> Any:
+    """A result of SciPy's that has arrived."""
+    from scipy import integrate
+
+    return integrate.solve_ivp(lambda t, y: y, (0.0, 0.0), np.zeros(1))
+
+
+def _result(fields: dict[str, Any]) -> Any:
+    done = _finished()
+    return type(done)({**fields, "message": done.message} if fields["success"] else fields)

@@ -71,9 +71,37 @@ def test_torch_structures_and_modules(torch):
     assert compiled(x, layer.w).item() == pytest.approx(2 * total(X, W))
 
 
+def test_torch_complex(torch):
+    """PyTorch's convention, in results beside real ones too; conjugates and negatives that PyTorch has not written out."""
+    numbers = torch.Generator().manual_seed(0)
+    z = torch.randn(4, dtype=torch.complex128, generator=numbers, requires_grad=True)
+    x = torch.randn(4, dtype=torch.float64, generator=numbers, requires_grad=True)
+    f = tg.interop.torch.as_function(lambda x, z: (np.fft.rfft(x) * z[:3] ** 2, np.sum(np.abs(z)) * x))
+    assert torch.autograd.gradcheck(f, (x, z), check_forward_ad=True) and torch.autograd.gradgradcheck(f, (x, z))
+    real = tg.interop.torch.as_function(lambda y: y**2)
+    assert torch.autograd.gradcheck(lambda z: real(z.conj().imag) + f(x, z.conj())[1], (z,))
+
+
+def test_torch_func(torch):
+    """torch.func's operators, in any order."""
+    func, x = torch.func, torch.tensor(X)
+    f = tg.interop.torch.as_function(lambda x: np.sum(np.sin(x) * x))
+    wanted = lambda x: (torch.sin(x) * x).sum()  # noqa: E731
+    for operated in (func.grad, func.hessian, lambda f: func.jacrev(func.jacfwd(f)),
+                     lambda f: lambda x: func.jvp(f, (x,), (x,))[1],
+                     lambda f: lambda x: func.vmap(func.grad(f), in_dims=1)(x.reshape(2, 2)),
+                     lambda f: func.grad(lambda x: func.vmap(f)(x.reshape(2, 2)).sum())):
+        torch.testing.assert_close(operated(f)(x), operated(wanted)(x))
+    parted = tg.interop.torch.as_function(parts)
+    found = func.vmap(lambda x: parted({"x": x}, n=3.0))(x.reshape(2, 2))
+    assert found["k"].tolist() == [1, 1]
+    torch.testing.assert_close(found["a"], 3 * torch.tanh(x.reshape(2, 2)))
+
+
 def test_torch_misuse(torch):
     x = torch.tensor(X, requires_grad=True)
-    for f, args, says in ((overwrites, (x,), "read-only"), (total, (x.to(torch.complex64), x), "real dense"),
+    for f, args, says in ((overwrites, (x,), "read-only"), (total, (x.to(torch.bfloat16), x), r"x\.float\(\)"),
+                          (total, (x.to("meta"), x), r"x\.cpu\(\)"), (total, (torch.eye(3).to_sparse(), x), r"x\.to_dense\(\)"),
                           (3, (), "takes a function")):
         with pytest.raises((tg.TracegradError, ValueError), match=says):
             tg.interop.torch.as_function(f)(*args)

@@ -125,3 +125,60 @@ def test_kernels_are_found_again():
         tg.scipy.solve_ivp(heat, (0, 1), np.ones(5), args=(1.0,))
         before.append(tg.jit(vector(heat)).cache_info().misses)
     assert len(set(before)) == 1
+
+
+# --- integrations that are one call -----------------------------------------------------------------------------------------
+
+def hunt(t, y, a, b):
+    return np.array([a * y[0] - b * y[0] * y[1], y[0] * y[1] - (3.0 + 0.1 * np.sin(t)) * y[1]])
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"rtol": 1e-9, "atol": 1e-12}, {"atol": np.array([1e-3, 1e-9])}, {"max_step": 0.05}, {"first_step": 0.01},
+    {"t_eval": [0.0, 0.5, 1.75, 5.0]}, {"t_eval": np.array([1, 2])}, {"t_span": (5.0, 0.0), "t_eval": [4.0, 1.0, 0.0]}])
+def test_the_steps_are_scipys(options):
+    given = {"t_span": (0.0, 5.0), "y0": [1.0, 2.0], "args": (1.5, 1.0), **options}
+    found, wanted = tg.scipy.solve_ivp(hunt, **given), integrate.solve_ivp(hunt, **given)
+    assert type(found) is type(wanted) and found.keys() == wanted.keys()
+    for name in ("nfev", "njev", "nlu", "status", "message", "success", "sol", "t_events", "y_events"):
+        assert found[name] == wanted[name], name
+    assert found.t.dtype == wanted.t.dtype and found.y.flags.c_contiguous
+    np.testing.assert_allclose(found.t, wanted.t, rtol=1e-9)
+    np.testing.assert_allclose(found.y, wanted.y, rtol=1e-8, atol=1e-10)
+
+
+def test_integrations_that_fail():
+    """A solution that grows without bound, NaN, a failed check; what SciPy refuses is refused by it."""
+    burst = lambda t, y: y**2  # noqa: E731
+    found, wanted = (solve(burst, (0.0, 5.0), [1.0]) for solve in (tg.scipy.solve_ivp, integrate.solve_ivp))
+    assert found.status == wanted.status == -1 and found.message == wanted.message and not found.success
+    assert found.nfev == wanted.nfev and found.t.shape == wanted.t.shape
+    for right in (lambda t, y: y * np.nan, lambda t, y: y / np.sqrt(np.maximum(1.0 - t, -1.0))):      # SciPy tries for ever
+        assert tg.scipy.solve_ivp(right, (0.0, 5.0), [1.0, 2.0]).status == -1
+    found = tg.scipy.solve_ivp(burst, (0.0, 5.0), [1.0], t_eval=[0.25, 0.5, 3.0])
+    assert found.t.tolist() == [0.25, 0.5] and found.y.shape == (1, 2)
+    with pytest.raises(IndexError, match="index 7"):
+        tg.scipy.solve_ivp(lambda t, y, k: y[k] * y, (0.0, 1.0), [1.0], args=(7,))
+    for wrong in ({"t_eval": [0.0, 9.0]}, {"t_eval": [1.0, 0.5]}, {"max_step": -1.0}, {"first_step": 9.0}, {"rtol": "x"}):
+        with pytest.raises((ValueError, TypeError)) as caught:
+            tg.scipy.solve_ivp(burst, (0.0, 1.0), [0.1], **wrong)
+        assert not isinstance(caught.value, tg.TracegradError)
+
+
+def test_a_stiff_integration_in_one_call():
+    def reactions(t, y, k):
+        a, b, c = k[0] * y[0], k[1] * y[1] ** 2, k[2] * y[1] * y[2]
+        return [c - a, a - b - c, b]
+
+    given = (0.0, 40.0), [1.0, 0.0, 0.0]
+    k = np.array([0.04, 3e7, 1e4])
+    found = tg.scipy.solve_ivp(reactions, *given, method="Rodas5P", args=(k,), rtol=1e-7, atol=1e-11)
+    wanted = integrate.solve_ivp(reactions, *given, method="Radau", args=(k,), rtol=1e-10, atol=1e-14)
+    np.testing.assert_allclose(found.y[:, -1], wanted.y[:, -1], rtol=1e-6)
+    assert found.success and found.t[-1] == 40.0 and found.njev == found.nlu > 0 and found.message == wanted.message
+    times = np.array([0.0, 1.0, 10.0])
+    at = tg.scipy.solve_ivp(reactions, *given, method="Rodas5P", args=(k,), t_eval=times, rtol=1e-7, atol=1e-11)
+    fine = integrate.solve_ivp(reactions, *given, method="Radau", args=(k,), t_eval=times, rtol=1e-10, atol=1e-14)
+    np.testing.assert_allclose(at.y, fine.y, rtol=1e-5, atol=1e-9)
+    with pytest.raises(tg.ArgumentError, match="Radau"):
+        tg.scipy.solve_ivp(reactions, *given, method="Rodas5P", args=(k,), dense_output=True)
