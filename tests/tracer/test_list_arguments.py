@@ -136,3 +136,29 @@ def test_a_dict_that_is_changed_at_keys_of_run_time():
         mine, theirs = copy.deepcopy(d), copy.deepcopy(d)
         assert tg.jit(f)(mine, *args) == f(theirs, *args)
         assert mine == theirs and list(mine) == list(theirs)
+
+
+def looked_up(table, x):
+    return table[int(x[0])] * 2.0
+
+
+def put_one(table, x):
+    table[int(x[0])] = x[1:]
+
+
+def without_one(table, x):
+    del table[int(x[0])]
+
+
+def test_what_a_dict_of_the_caller_held_stays():
+    """A lookup changes nothing, and a write only its own entry: the others are the same objects, of the same types."""
+    array = np.zeros(2)
+    table, x = {1: array, 3: np.ones(2)}, np.array([3.0, 5.0, 6.0])
+    np.testing.assert_equal(tg.jit(looked_up)(table, x), [2.0, 2.0])
+    assert table[1] is array
+    tg.jit(put_one)(table, x)
+    assert table[1] is array and table[3].tolist() == [5.0, 6.0]
+    mixed = {1: 2, 3: 2.5}
+    assert tg.jit(looked_up)(mixed, x) == 5.0 and type(mixed[1]) is int
+    tg.jit(without_one)(mixed, x)
+    assert mixed == {1: 2} and type(mixed[1]) is int

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.errors import ArgumentError, UnsupportedError
+from ..ir.errors import ArgumentError, TracegradError
 from ..jitted.functions import jit
 from . import native_steps
 from .compiled import jacobian_for, vector
@@ -39,7 +39,7 @@ def solve_ivp(fun: Callable, t_span: Any, y0: Any, method: Any = "RK45", t_eval:
         times = None if t_eval is None else np.asarray(t_eval)
         try:
             return _result(native_steps.solved(fun, method, (float(t_span[0]), float(t_span[1])), y, times, more, options))
-        except UnsupportedError:
+        except TracegradError:                      # SciPy's loop says what is wrong with fun, or can do with it
             if name == "Rodas5P":
                 raise
     if name == "Rodas5P":

@@ -44,8 +44,9 @@ def _first_step(slope: Callable, t: Any, y: Any, k: Any, way: Any, span: Any, rt
 def _method(fun: Callable, name: str) -> tuple[Callable, Callable, Callable]:
     """(slope, one step, the polynomial through it)."""
     def slope(y: Any, t: Any, args: Any) -> Any:
-        return np.asarray(fun(t, y, *args)) * 1.0
+        return np.asarray(fun(t, y if implicit else np.broadcast_to(y, y.shape), *args)) * 1.0
 
+    implicit = METHODS[name].implicit       # SciPy's steps see what `fun` writes to its y: one that does cannot have it here
     return slope, METHODS[name].rolled(slope, None), METHODS[name].curve
 
 
@@ -104,7 +105,7 @@ def _compiled(fun: Callable, name: str, chosen: bool, begun: bool) -> Callable:
 def takes(name: Any, y: np.ndarray, span: Any, times: Any, events: Any, dense_output: bool, options: dict) -> bool:
     """Whether the whole integration can be one call. What SciPy refuses or warns about, it shall see itself."""
     plain = isinstance(name, str) and name in METHODS and events is None and not dense_output and options.keys() <= TAKEN
-    if not (plain and y.dtype == np.float64 and y.ndim == 1 and y.size and np.shape(span) == (2,)):
+    if not (plain and y.dtype == np.float64 and y.ndim == 1 and y.size and np.shape(span) == (2,) and np.isfinite(y).all()):
         return False
     first, last = np.asarray(span, float)
     sound = first != last and np.isfinite([first, last]).all() and _sound(y, options, last - first)

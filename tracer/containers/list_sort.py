@@ -22,7 +22,7 @@ from .. import pytrees, tracing
 from ..calling import calls
 from ..control import iteration, packed_lists
 from ..numpy.arrays import creation
-from ..regions import leaf_types, list_scan_outputs
+from ..regions import leaf_types, list_scan_outputs, region_tracing
 from ..values import boxes, captured_arrays, captured_values, ownership
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.python.chosen_texts import ChosenText, among, texts_of
@@ -146,6 +146,20 @@ def _twice(items: list, copies: list) -> None:
     kept = [part for x in items for part in leaf_types.containers(x)]
     if any(map(holders.is_held, kept)):
         trace.copied.update((id(part), ownership.Ordered(part)) for part in (*kept, *parts))
+    before, after = _arrays(items), _arrays(copies)
+    if any(map(_is_reached, before)):                # then none can be read once another one has been written to
+        for one in before:
+            for other in after:
+                region_tracing.link(trace, other, one)
+
+
+def _arrays(items: list) -> list[ArrayBox]:
+    return [leaf for x in items for leaf in pytrees.flatten(x, leaf_types.opened)[0] if isinstance(leaf, ArrayBox)]
+
+
+def _is_reached(x: ArrayBox) -> bool:
+    """Whether an array can be seen by another name: that of a variable, of the array that it is a view of, of the caller."""
+    return x.base is not None or x._value.op is None or holders.is_held(x)
 
 
 def _deciding(keys: list) -> list:

@@ -298,6 +298,13 @@ def relatives(trace: Trace, root: Any) -> list:
     return [] if found is None else [r for ref in found[1] if (r := ref()) is not None]
 
 
+def expect_told_apart(a: Any, b: Any) -> None:
+    """`is` says nothing about arrays of which only run time knows whether they are one."""
+    if (isinstance(a, ArrayBox) and isinstance(b, ArrayBox) and a is not b
+            and any(r is b.root for r in relatives(tracing.current(), a.root))):
+        raise UnsupportedError("whether these are one array only run time knows", "compare what decides it", tracing.locate())
+
+
 def _connect(trace: Trace, a: ArrayBox, b: ArrayBox) -> None:
     found = trace.may_alias.get(id(a))
     if found is None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import tracing
 from ..calling import calls
-from ..containers import list_functions
+from ..containers import array_choice, list_functions
 from ..control import branches, iteration, packed_lists
 from ..regions import region_tracing
 from ..sequences import sparse
@@ -240,8 +240,11 @@ def identical(a: Any, b: Any, wanted: bool = True) -> Any:
     if isinstance(a, packed_lists.ListValue) and isinstance(b, packed_lists.ListValue):
         same = a.same(b)
         return same if wanted else branches.not_(same)
+    if array_choice.ArrayChoice in (type(a), type(b)):
+        return array_choice.over(identical, (a, b, wanted), {})
     chosen_texts.expect_no_identity(a, b)
     ownership.expect_no_copies(a, b)
+    region_tracing.expect_told_apart(a, b)
     if isinstance(a, ScalarBox) and isinstance(b, ScalarBox):
         iteration.expect_identity(a, b)
     if not (isinstance(a, captured_values.ATOMS) or isinstance(b, captured_values.ATOMS)):

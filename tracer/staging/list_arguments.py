@@ -12,6 +12,9 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
+from ..containers.hash_tables import HashTable
 from ..containers.nested_lists import NestedList, Numbered
 from ..control import packed_lists
 from ..values.boxes import ArrayBox
@@ -20,25 +23,36 @@ if TYPE_CHECKING:
     from ...ir.core import Value
     from ..tracing import Trace
 
+_SCALARS = (bool, int, float, complex, np.number, np.bool_)
 ALL = "[:]"                   # the place of all items of a list or dict, among those that are assigned
 
 
 class StandIn(NamedTuple):
-    """A list of another form, in the place of the list with a number; `start`: what a packed one held at first."""
+    """A list of another form, in the place of the list with a number; `start`: what it held at first, None where that is not
+    known."""
 
     number: int
     held: Any
-    start: Value | None
+    start: tuple[Value, ...] | None
 
     @property
     def changed(self) -> bool:
         """Whether its contents may not be those of the argument any more."""
-        return self.start is None or self.held.box._value is not self.start
+        return self.start is None or any(a is not b for a, b in zip(_values(self.held) or (), self.start, strict=True))
 
     def contents(self) -> Any:
         if isinstance(self.held, packed_lists.PackedList):
             return self.held[:]
         return self.held.contents() if isinstance(self.held, NestedList) else self.held.settled()
+
+
+def _values(held: Any) -> tuple[Value, ...] | None:
+    """All that a list or table holds now, where that tells whether it has been changed."""
+    if isinstance(held, HashTable) and not hasattr(held, "lists"):
+        columns = [cell._value for column in held.columns_() for cell in (*column.stacks, column.total)]
+        return held.cell._value, held.used_._value, *columns
+    box = getattr(held, "box", None)
+    return (box._value,) if isinstance(box, ArrayBox) else None
 
 
 def replaced(trace: Trace, args: tuple, kwargs: dict, seen: list) -> tuple[tuple, dict, list[StandIn]]:
@@ -56,8 +70,7 @@ def replaced(trace: Trace, args: tuple, kwargs: dict, seen: list) -> tuple[tuple
             continue
         made = packed_lists.MAKERS[type(known)](trace, x, known, site)
         if made is not None:
-            box = getattr(made, "box", None)
-            found.append(StandIn(number, made, box._value if isinstance(box, ArrayBox) else None))
+            found.append(StandIn(number, made, _values(made)))
     if not found:
         return args, kwargs, found
     instead = {id(seen[x.number]): x.held for x in found}
@@ -95,6 +108,8 @@ def fill(x: Any, items: Any, own: AbstractSet[int]) -> None:
             if type(x.get(key)) is list and type(item) is list and id(item) not in own:
                 fill(x[key], item, own)
                 items[key] = x[key]
+            elif key in x and _alike(x[key], item):
+                items[key] = x[key]                  # as a rule it is not another one, but has been there before
         x.clear()
         x.update(items)
         return
@@ -111,3 +126,10 @@ def fill(x: Any, items: Any, own: AbstractSet[int]) -> None:
             fill(x[k], item, own)
             items[k] = x[k]
     x[:] = items
+
+
+def _alike(old: Any, new: Any) -> bool:
+    """Whether a value of the caller's is still there."""
+    if isinstance(old, np.ndarray):
+        return isinstance(new, np.ndarray) and old.dtype == new.dtype and np.array_equal(old, new, old.dtype.kind in "fc")
+    return isinstance(old, _SCALARS) and isinstance(new, _SCALARS) and bool(old == new)

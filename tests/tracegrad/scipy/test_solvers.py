@@ -1,6 +1,7 @@
 """SciPy's solvers: the same results as SciPy's own, with derivatives that it does not ask for by differences."""
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -163,6 +164,23 @@ def test_integrations_that_fail():
         with pytest.raises((ValueError, TypeError)) as caught:
             tg.scipy.solve_ivp(burst, (0.0, 1.0), [0.1], **wrong)
         assert not isinstance(caught.value, tg.TracegradError)
+
+
+def _clipped(t, y):
+    y[y < 0.5] = 0.5
+    return -y
+
+
+def test_right_sides_that_scipys_own_loop_takes():
+    """Those that write to their y, which SciPy's steps see, or are complex; states that SciPy refuses."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
+        for right in (_clipped, lambda t, y: 1j * y - y):
+            found, wanted = (solve(right, (0.0, 3.0), [1.0, 2.0]) for solve in (tg.scipy.solve_ivp, integrate.solve_ivp))
+            np.testing.assert_allclose(found.y, wanted.y, rtol=1e-9)
+    for state in ([np.nan, 1.0], [np.inf, 1.0]):
+        with pytest.raises(ValueError, match="finite"):
+            tg.scipy.solve_ivp(_clipped, (0.0, 1.0), state)
 
 
 def test_a_stiff_integration_in_one_call():

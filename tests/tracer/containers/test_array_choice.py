@@ -171,3 +171,21 @@ def test_an_array_that_is_given_back_for_some_only():
 
     with pytest.raises(tg.UnsupportedError, match="gives that array back for some of them only"):
         tg.jit(f)(A[:, :2], C)
+
+
+def which(x, k):
+    arrays = [x * 1, x * 2]
+    one = arrays[k]
+    return one is arrays[0], one is arrays[1], arrays[k] is one, one is not arrays[1 - k], one is None, one is x
+
+
+def joined(x, k):
+    a, b = x * 1, x * 2
+    return (a if k > 0 else b) is a
+
+
+def test_identity():
+    for k in (0, 1):
+        assert tg.jit(which)(A, k) == which(A, k)
+    with pytest.raises(tg.UnsupportedError, match="one array"):
+        tg.jit(joined)(A, 1)

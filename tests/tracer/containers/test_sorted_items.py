@@ -132,3 +132,39 @@ def alone(x):
 def test_items_without_another_name_can_be_changed():
     for x in (3.0, 0.5):
         assert tg.jit(alone)(x) == alone(x)
+
+
+def written_least(x):
+    rows = [x[0:2], x[1:3]]
+    low = min(rows, key=lambda row: row[0])
+    low[0] = 9.0
+    return x
+
+
+def written_named(x):
+    zeros = np.zeros(2)
+    rows = [zeros, np.ones(2)]
+    rows.sort(key=lambda row: -row[0] * x[0])
+    rows[0][0] = 7.0
+    return zeros
+
+
+def written_callers(x, rows):
+    rows.sort(key=lambda row: row[0] * x[0])
+    rows[0][0] = 7.0
+
+
+def written_own(x):
+    rows = [np.zeros(2), np.ones(2)]
+    rows.sort(key=lambda row: -row[0] * x[0])
+    rows[0][0] = 7.0
+    return rows
+
+
+def test_arrays_that_have_been_put_in_order_and_are_written():
+    """They are copies: where the array itself can be seen, that is refused."""
+    x = np.array([3.0, 1.0, 2.0])
+    for f, more in ((written_least, ()), (written_named, ()), (written_callers, ([np.arange(2.0), np.ones(2)],))):
+        with pytest.raises(tg.UnsupportedError, match="another name"):
+            tg.jit(f)(x.copy(), *more)
+    np.testing.assert_equal(tg.jit(written_own)(x), written_own(x))

@@ -56,3 +56,14 @@ def test_functions_take_the_elements(f):
         want, got = f(x.flat), tg.jit(lambda a: f(a.flat))(x)
         np.testing.assert_array_equal(got, want)
         assert type(got) is type(want)
+
+
+def compared(a):
+    return a.flat == 2.0, a.flat != a.T.flat, a.flat < 3.0, a.flat.copy()
+
+
+def test_comparisons_and_copies():
+    a = np.arange(6.0).reshape(2, 3)
+    for found, wanted in zip(tg.jit(compared)(a), (a.flat == 2.0, a.flat != a.T.ravel(), a.flat < 3.0, a.flat.copy())):
+        assert found.dtype == wanted.dtype
+        np.testing.assert_equal(found, wanted)

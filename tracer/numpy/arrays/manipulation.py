@@ -1,6 +1,7 @@
 """NumPy functions that change the form of arrays: views where NumPy gives views, copies where it copies."""
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -439,7 +440,13 @@ class Flat:
     def __len__(self) -> int:
         return len(self.elements())
 
+    def copy(self) -> ArrayBox:
+        """The elements as an array of their own."""
+        return boxes.FUNCTIONS[np.copy](self.elements())
 
+
+for _sign in ("eq", "ne", "lt", "le", "gt", "ge"):            # as those of the array
+    setattr(Flat, f"__{_sign}__", lambda flat, other, compare=getattr(operator, _sign): compare(flat.elements(), other))
 implements(np.real)(lambda val: _real(lift(val)))
 implements(np.imag)(lambda val: _imag(lift(val)))
 PROPERTIES.update({
