@@ -285,7 +285,7 @@ class ArrayBox(Box):
             if self.base is None:
                 return views.c_strides(self.dims)
             below = self.base.strides_known
-            self._strides = below and self.path.strides(below, self.base.dims)
+            self._strides = None if below is None else self.path.strides(below, self.base.dims)
         return None if self._strides is views.UNKNOWN else self._strides
 
     @property

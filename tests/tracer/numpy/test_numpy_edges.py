@@ -278,7 +278,8 @@ def test_bins_of_digitize_with_nan():
     """The first two bins that differ decide whether they ascend; a NaN differs, and is above nothing."""
     x, nan = np.array([0.5, 1.0, 1.5, np.nan, 3.0, -1.0]), np.nan
     f = tg.jit(lambda x, b: (np.digitize(x, b), np.digitize(x, b, right=True)))
-    for bins in ([nan, nan, 1.0], [1.0, nan, 2.0], [nan, 1.0, 2.0], [0.0, 1.0, nan], [2.0, 1.0, nan], [1.0] * 3, [3.0, 3.0, 1.0]):
+    for bins in ([nan, nan, 1.0], [1.0, nan, 2.0], [nan, 1.0, 2.0], [0.0, 1.0, nan], [2.0, 1.0, nan], [1.0] * 3,
+                 [3.0, 3.0, 1.0]):
         want = outcome(lambda x, b: (np.digitize(x, b), np.digitize(x, b, right=True)), (x, bins))
         got = outcome(f, (x, np.array(bins)))
         assert (type(want) is type(got)) if isinstance(want, Exception) else np.array_equal(got, want), bins
@@ -290,3 +291,14 @@ def test_dtypes_that_are_asked_for():
         as_numpy(lambda z, f=f: f(z, dtype=np.complex64), z)
     as_numpy(lambda x: np.ediff1d(x, to_begin=1), np.array([250, 3, 7], np.uint8))
     as_numpy(lambda x: np.ediff1d(x, to_begin=np.array([1], np.uint8)), np.array([250, 3, 7], np.uint8))
+
+
+def test_an_array_without_axes_spread_and_transposed():
+    def f(x):
+        spread = np.broadcast_to(np.asarray(x[0] + 1.0), (2, 3)).T
+        return spread > 1.0, spread + 1.0, np.broadcast_to(x[1], (2, 1)).T + np.ones((1, 2))
+
+    x = np.array([0.5, 2.0])
+    for found, wanted in zip(tg.jit(f)(x), f(x)):
+        np.testing.assert_equal(found, wanted)
+        assert found.strides == wanted.strides
