@@ -104,13 +104,24 @@ def test_a_position_outside_is_an_index_error():
 
 
 @pytest.mark.parametrize(("fn", "reason"), [
-    (lambda x: sorted(["a", "b"], key=lambda name: x[0] if name == "a" else x[1]), "not all numbers of one structure"),
-    (lambda x: max(["a", "b"], key=lambda name: x[0] if name == "a" else x[1]), "not all numbers alike"),
+    (lambda x: sorted(["a", len], key=lambda name: x[0] if name == "a" else x[1]), "not all numbers"),
+    (lambda x: max(["a", len], key=lambda name: x[0] if name == "a" else x[1]), "not all numbers"),
     (lambda x: sorted([x, x + 1], key=lambda row: row), "tuples of numbers, alike")], ids=["sorted", "max", "arrays"])
 def test_refused(fn, reason):
     with pytest.raises(UnsupportedError, match=reason) as caught:
         trace_function.trace(fn, (X,))
     assert "  Instead: " in str(caught.value)
+
+
+def test_texts_in_an_order_of_run_time():
+    def fn(x):
+        def height(name):
+            return x[0] if name == "a" else x[1]
+
+        return sorted(["a", "b"], key=height), max(["a", "b"], key=height)
+
+    for x in (X, X[::-1]):
+        assert tg.jit(fn)(x) == fn(x)
 
 
 # --- what argument ints decide is decided by tracing again ---------------------------------------------------------------
