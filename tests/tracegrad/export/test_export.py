@@ -389,6 +389,7 @@ def test_command(tmp_path, capsys):
     assert stopped.value.code == 2
 
 
+@pytest.mark.sweep(2, days=True)
 @needs_c
 def test_build_files(tmp_path):
     made = tg.export(rosenbrock, np.array([1.0, math.inf, math.nan]), directory=tmp_path)

@@ -111,6 +111,7 @@ def one_branch_and_flag(x):
     return 0.0
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("fn",
                          [if_else, if_without_else, elif_chain, returns_early, nested, conditional_expression, short_circuit,
                                 chained, assigns_name_in_condition, assigns_in_operands, assigns_in_one_operand,
@@ -439,6 +440,7 @@ FOR = [sum_range, sum_items, backwards, nested_loops, with_enumerate, with_zip, 
        index_decides_shape, shrinking, in_and_minmax, two_dimensional, empty_loop, comprehension]
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("fn", FOR, ids=lambda f: f.__name__)
 def test_for(fn):
     check(fn, X.copy())
@@ -1116,6 +1118,7 @@ def test_recursion_that_only_traced_values_end():
     assert "it hands on an array of another shape" in message_of(UnsupportedError, lambda x: beyond(x, int(x[0])), X)
 
 
+@pytest.mark.sweep(6, days=True)
 def test_loops_too_long_to_unroll():
     def fn(x):
         names = ["a", len] * 10_000

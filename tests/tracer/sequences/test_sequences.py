@@ -68,6 +68,7 @@ def sums_from_a_start(x):
 ONE = [sorts_values, ranks, sorts_pairs, stable_by_two_keys, sorts_in_place, extremes_by_key, sums_from_a_start]
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("x", [X, TIES, X.astype(np.float32), X[::-2]], ids=["x", "ties", "single", "backwards"])
 @pytest.mark.parametrize("fn", ONE, ids=lambda f: f.__name__)
 def test_equals_python(fn, x):
@@ -87,6 +88,7 @@ def test_more():
     check(lambda x: (sorted(x[:0]), sorted(x[:1]), sorted([3, 1, 2]), sorted("cab")), X)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("fn", [sorts_values, ranks, sorts_in_place, extremes_by_key], ids=lambda f: f.__name__)
 def test_gradient(fn):
     def loss(x):
