@@ -162,3 +162,17 @@ def test_what_a_dict_of_the_caller_held_stays():
     assert tg.jit(looked_up)(mixed, x) == 5.0 and type(mixed[1]) is int
     tg.jit(without_one)(mixed, x)
     assert mixed == {1: 2} and type(mixed[1]) is int
+
+
+def test_keys_of_run_time_from_a_sequence():
+    def counted(x):
+        found = dict.fromkeys((int(v) for v in x), 0)
+        for v in x:
+            found[int(v)] += 1
+        return found, dict.fromkeys(["a", "b"], x[0]), dict.fromkeys(range(2))
+
+    x = np.array([3.0, 1.0, 3.0])
+    assert tg.jit(counted)(x) == counted(x) and list(tg.jit(counted)(x)[0]) == [3, 1]
+    with pytest.raises(tg.UnsupportedError, match="None for each of them") as caught:
+        tg.jit(lambda x: list(dict.fromkeys([int(v) for v in x])))(x)
+    assert "dict.fromkeys(keys, 0)" in str(caught.value)

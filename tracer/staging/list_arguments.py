@@ -46,7 +46,7 @@ class StandIn(NamedTuple):
         return self.held.contents() if isinstance(self.held, NestedList) else self.held.settled()
 
 
-def _values(held: Any) -> tuple[Value, ...] | None:
+def _values(held: Any) -> tuple[Any, ...] | None:
     """All that a list or table holds now, where that tells whether it has been changed."""
     if isinstance(held, HashTable) and not hasattr(held, "lists"):
         columns = [cell._value for column in held.columns_() for cell in (*column.stacks, column.total)]
