@@ -171,7 +171,6 @@ def test_integrations_that_fail():
         assert not isinstance(caught.value, tg.TracegradError)
 
 
-<<<<<<< HEAD
 def _clipped(t, y):
     y[y < 0.5] = 0.5
     return -y
@@ -189,9 +188,7 @@ def test_right_sides_that_scipys_own_loop_takes():
             tg.scipy.solve_ivp(_clipped, (0.0, 1.0), state)
 
 
-=======
 @pytest.mark.sweep(6, days=True)
->>>>>>> main
 def test_a_stiff_integration_in_one_call():
     def reactions(t, y, k):
         a, b, c = k[0] * y[0], k[1] * y[1] ** 2, k[2] * y[1] * y[2]
