@@ -48,7 +48,7 @@ EXAMPLES: dict[str, str] = {
         """,
     "ConcretizationError": """
         def f(x):
-            return {x[0]: "first"}
+            return np.sum(x, axis=int(x[0]))
 
         tg.jit(f)(np.ones(2))
         """,

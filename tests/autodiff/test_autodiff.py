@@ -186,6 +186,7 @@ LINALG = {
 }
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", LINALG)
 def test_linear_algebra(name):
     make, *args = LINALG[name]

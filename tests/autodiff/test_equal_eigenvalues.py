@@ -241,6 +241,7 @@ def test_second_derivatives_of_a_product_with_zeros(a):
     np.testing.assert_allclose(along(f), along(g), atol=1e-12)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_second_derivatives_of_what_stands_alone():
     """The largest eigenvalue and its projection, beside two equal ones."""
     a, e = MATRICES["turned"], hermitian(FACTOR) / 4
@@ -260,7 +261,7 @@ def test_single_precision():
         np.testing.assert_allclose(got, exact(a, e, *FUNCTIONS["root"]), rtol=2e-4, atol=2e-4)
 
 
-@pytest.mark.sweep(3, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_in_a_loop():
     """Iterates of a map that takes roots of matrices."""
     def f(a):
@@ -275,7 +276,7 @@ def test_in_a_loop():
     np.testing.assert_allclose(np.sum(tg.grad(f)(a) * e), slope_of(f, a, e), rtol=1e-8)
 
 
-@pytest.mark.sweep(3, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_programs_without_derivatives_stay():
     f = build(lambda np, a: (lambda w, v: (v * np.sqrt(w)) @ v.T)(*np.linalg.eigh(a)), MATRICES["apart"])[0]
     check_derivatives(f, [MATRICES["apart"]], tol=1e-5)

@@ -89,6 +89,7 @@ BOUNDS = {
 }
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", BOUNDS)
 def test_tapes_hold_at_most_what_is_written(name):
     args = small(name)
@@ -356,6 +357,7 @@ def test_what_is_run_again_prints_once(capfd):
     assert capfd.readouterr().out == once == "".join(f"left {n}\n" for n in range(6, 0, -1))
 
 
+@pytest.mark.sweep(2, days=True)
 def test_a_budget_that_is_too_small():
     case, args = CASES["wave_steps"], small("wave_steps")
     for budget in (200, 2000):                              # the number of steps is known at run time only
@@ -469,7 +471,7 @@ def test_checkpoint_takes_functions():
         tg.checkpoint(3)
 
 
-@pytest.mark.sweep(3, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_a_long_way_back_is_cut():
     """In a long body of cheap array ops the way back from an array ends at one that is kept."""
     def f(x, y, n):

@@ -158,7 +158,7 @@ def newton_descent(x, steps):
     return x
 
 
-@pytest.mark.sweep(3, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_hessians_in_a_loop():
     def by_hand(x):
         for _ in range(3):

@@ -56,6 +56,7 @@ def test_a_record_of_unknown_length_serves_every_column():
     np.testing.assert_allclose(h, [(slope(X + e) - slope(X - e)) / 2e-6 for e in step], rtol=1e-6)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("inner", [lambda f: f, tg.jit], ids=["plain", "jitted"])
 def test_what_is_overwritten_and_returned(inner):
     """A derivative in compiled code is of what the function returns, also where that is its own argument, overwritten."""

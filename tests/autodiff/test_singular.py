@@ -258,13 +258,14 @@ def test_a_branch_that_is_not_taken_has_no_third_derivative(f):
         assert [third(x) for x in (-1.0, 0.0)] == [0.0, 0.0]
 
 
+@pytest.mark.sweep(2, days=True)
 def test_singular_values_twice():
     """Their first derivative is a factorisation with a second operand."""
     matrix = np.array([[2.0, 1.0], [-1.0, 3.0]])
     tg.check_grads(lambda a: np.linalg.svd(a, compute_uv=False), (matrix,), order=2)
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("rank", [4, 3])
 def test_vectors_of_a_singular_value_of_zero(rank):
     """Functions of a square matrix of which one singular value is 0: no rounding error is divided by that."""

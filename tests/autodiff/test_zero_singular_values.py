@@ -60,6 +60,7 @@ def test_complex_matrices(name):
         np.testing.assert_allclose(tg.grad(f)(a), tg.grad(g)(a), rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_the_evaluator():
     f, g = [lambda a, k=k: weighed(FUNCTIONS["cube"][k](a)) for k in (0, 1)]
     a = MATRICES["exact"]

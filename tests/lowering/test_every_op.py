@@ -32,6 +32,7 @@ def by_numpy(defn):
     return defn.formula is None and defn.name not in ROUTINES and not defn.name.startswith("gamma_draw")
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("n", [0, 1, 23])
 @pytest.mark.parametrize("dtype", [d for d in DTYPES.values() if d is not INDEX], ids=repr)
 def test_elementwise(dtype, n):
@@ -132,6 +133,7 @@ ELSEWHERE = {
 }
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize("name", STRUCTURAL)
 def test_structural(name, n):

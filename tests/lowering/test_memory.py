@@ -62,7 +62,7 @@ def test_other_kinds_of_calls(f, args):
     assert growth(calls(f, 20_000, *args), calls(f, 2_000, *args)) < MEGABYTE
 
 
-@pytest.mark.sweep(2, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_many_temporaries_of_run_time_size_are_given_back():
     """More than there are cells of their own for, by calls that end well and by calls that fail."""
     f, p = tg.grad(lambda p: np.sum(np.abs(np.roots(p)) ** 2)), np.cos(np.arange(40.0)) + 1.5

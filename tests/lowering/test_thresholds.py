@@ -77,7 +77,7 @@ def check(case, setting) -> None:
         same(found, want, 1e-7, 1e-10)
 
 
-@pytest.mark.sweep(2, by="name")
+@pytest.mark.sweep(6, by="name")
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("name", EVERY if sweeps.FULL else FEW)
 def test_all_sizes(name, setting):

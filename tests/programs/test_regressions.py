@@ -151,6 +151,7 @@ def test_a_condition_that_assigns_in_a_loop_in_a_loop(same):
     check_gradient(lambda x: f(x, 6), np.array([0.5, -1.5, 2.0, 0.1, 0.3, 0.2]))
 
 
+@pytest.mark.sweep(2, days=True)
 def test_an_operand_that_assigns_in_a_loop(same):
     # the name held what the operand had given when the loop's body was traced before: a value of another region
     def f(x, n):
@@ -238,6 +239,7 @@ def test_augmented_write_by_an_index_array(same):
     check_gradient(f, np.arange(4.0))
 
 
+@pytest.mark.sweep(2, days=True)
 def test_augmented_write_by_a_mask(same):
     def f(x):
         y = np.abs(x)
@@ -307,7 +309,7 @@ def test_methods_that_take_the_array_second_or_not_at_all(same):
     same(f, np.arange(3.0), np.array([False, False, False]), np.arange(4.0).reshape(2, 2))
 
 
-@pytest.mark.sweep(2, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_an_array_that_is_overwritten_and_returned_from_a_loop(same):
     # what a loop's iteration returns was kept apart from what the next one writes, although no iteration follows
     def f(x, n):
@@ -402,7 +404,7 @@ def test_gradient_of_a_masked_write_in_a_branch():
     check_gradient(f, -1.0, 0.5, a)
 
 
-@pytest.mark.sweep(3, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_gradient_of_a_masked_write_in_a_loop_in_a_branch():
     def f(x, a):
         y = a * x

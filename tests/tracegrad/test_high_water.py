@@ -33,7 +33,7 @@ print(rise(lambda: gradient(*args)))
 """
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(6)
 @pytest.mark.skipif(not MARKED, reason=REASON)
 @pytest.mark.parametrize("name, args, arrays, writes", [
     ("gauss_with_pivoting", "(rng.standard_normal((300, 300)) + 300 * np.eye(300), rng.standard_normal(300))",

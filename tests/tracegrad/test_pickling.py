@@ -95,7 +95,7 @@ def test_names():
         pickle.dumps(tg.jit(lambda x: x))
 
 
-@pytest.mark.sweep(2, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_custom_rules_and_checkpoints_by_value():
     @tg.custom_jvp
     def f(x):

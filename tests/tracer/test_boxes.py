@@ -96,6 +96,7 @@ def test_integer_operators(fn, dtype):
     check(fn, INTS.astype(dtype))
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("left", [np.float32(1.5), np.int8(3), np.uint8(200), True, 2, 0.5, 1j, np.float64(2.0),
                                   np.complex64(1 + 2j), np.int64(5)])
 @pytest.mark.parametrize("right", [np.float32(1.5), np.int8(3), np.int64(2), 2, 0.5, np.array([1.5, 2.5], np.float32),

@@ -19,6 +19,7 @@ def made(tmp_path, text: str, name: str = "f"):
 
 # --- many leaves ------------------------------------------------------------------------------------------------------
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("count", [1022, 1023, 1024, 1100])
 def test_many_numbers(count):
     numbers = [float(k) for k in range(count)]
@@ -103,6 +104,7 @@ def chain(x, n):
     return x if n == 0 else np.sin(chain(x, n - 1)) + 1.0
 
 
+@pytest.mark.sweep(2, days=True)
 def test_recursion_that_known_values_end():
     x = 0.3
     want = x

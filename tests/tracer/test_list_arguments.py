@@ -136,3 +136,17 @@ def test_a_dict_that_is_changed_at_keys_of_run_time():
         mine, theirs = copy.deepcopy(d), copy.deepcopy(d)
         assert tg.jit(f)(mine, *args) == f(theirs, *args)
         assert mine == theirs and list(mine) == list(theirs)
+
+
+def test_keys_of_run_time_from_a_sequence():
+    def counted(x):
+        found = dict.fromkeys((int(v) for v in x), 0)
+        for v in x:
+            found[int(v)] += 1
+        return found, dict.fromkeys(["a", "b"], x[0]), dict.fromkeys(range(2))
+
+    x = np.array([3.0, 1.0, 3.0])
+    assert tg.jit(counted)(x) == counted(x) and list(tg.jit(counted)(x)[0]) == [3, 1]
+    with pytest.raises(tg.UnsupportedError, match="None for each of them") as caught:
+        tg.jit(lambda x: list(dict.fromkeys([int(v) for v in x])))(x)
+    assert "dict.fromkeys(keys, 0)" in str(caught.value)

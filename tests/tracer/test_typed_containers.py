@@ -14,7 +14,7 @@ def total(values):
     return s
 
 
-@pytest.mark.sweep(2, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_lists_and_typed_lists_share_a_program():
     compiled = tg.jit(total)
     for values in ([1.0, 2.0], List([1.0, 2.0]), [1.0, 2.0], List([1.0, 2.0, 4.0]), List([1, 2])):
@@ -22,6 +22,7 @@ def test_lists_and_typed_lists_share_a_program():
         assert compiled.interpret(values) == total(values)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_arrays_in_one_are_written_to():
     def fn(rows, k):
         s = 0.0

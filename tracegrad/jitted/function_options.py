@@ -148,7 +148,8 @@ def numbas(f: Callable, own: dict[str, Any]) -> Any:
 def is_numbas_own(f: Callable) -> bool:
     """Whether a function is of Numba's own modules. Programs that put `tg.jit` in the place of `numba.njit` decorate these too
     when Numba imports them late; they are full of intrinsics, which have no Python."""
-    return isinstance(f, FunctionType) and f.__module__.startswith("numba.")       # a user's stencil is an object of Numba's
+    # a user's stencil is an object of a class of Numba's, and no function
+    return isinstance(f, FunctionType) and (f.__module__ or "").startswith("numba.")
 
 
 def by_numba(f: Callable, options: dict[str, Any]) -> Any:

@@ -37,6 +37,10 @@ def store(held: Any, key: Any, value: Any) -> None:
         held.put(position, value)
 
 
+def from_keys(keys: Any, value: Any) -> Any:
+    return {k: value for k in keys}                # noqa: C420  (which comes here)
+
+
 def setdefault(held: Any, key: Any, default: Any = None) -> Any:
     position, new = held.enter(key)
     if new:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...ir.errors import UnsupportedError
 from .. import pytrees, tracing
 from ..calling import calls
 from ..containers import table_programs as programs
@@ -76,6 +77,17 @@ def _set(cls: type) -> Callable:
         found.update(items[0])
         return found
     return make
+
+
+def _from_keys(keys: Any, value: Any = None, /) -> Any:
+    """dict.fromkeys(keys, value)"""
+    if tracing.active() is not None and holds_run_time(keys):
+        if value is None:
+            raise UnsupportedError("dict.fromkeys of keys that only run time knows has None for each of them",
+                                   "give it a number: `dict.fromkeys(keys, 0)`; the keys are the same", tracing.locate())
+        return calls.call(programs.from_keys, keys, value)
+    plain = keys if isinstance(keys, (dict, str, range, *SETS)) else list(iteration.iterate(keys))
+    return packed_lists.made(calls.as_it_stands(dict.fromkeys, [plain, value], {}))
 
 
 def holds_run_time(items: Any, pairs: bool = False) -> bool:
@@ -222,7 +234,7 @@ def changed(trace: Trace, held: Any, name: str, args: tuple) -> None:
 calls.SPREAD.update({DynamicDict: called, DictOfLists: called, DynamicSet: called, View: called})
 branches.TOLD.append(met)
 calls.OUTGROWN.append(changed)
-calls.BUILTINS.update({set: _set(set), frozenset: _set(frozenset)})
+calls.BUILTINS.update({set: _set(set), frozenset: _set(frozenset), dict.fromkeys: _from_keys})
 calls.BUILTINS.update({cls: _new(cls) for cls in (dict, collections.defaultdict, collections.Counter, collections.OrderedDict)})
 packed_lists.GROWING.update(FORMS)
 packed_lists.MAKERS[Facts] = made

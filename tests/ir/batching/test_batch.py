@@ -119,7 +119,7 @@ def test_random_programs_compiled():
             same(execute(optimize(g), *given)[0], run(looped, *given))
 
 
-@pytest.mark.sweep(2, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_derivatives_of_random_programs():
     """Of lifted programs in both modes, against those of the loop."""
     for g, looped, given, wrt in lifted_pairs(range(200, 225)):

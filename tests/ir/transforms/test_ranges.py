@@ -742,6 +742,7 @@ def test_random_integer_programs(seed):
         same_outcome(f, g, args)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("seed", range(1000, 1100))
 def test_random_programs(seed):
     f, args = random_ir.program(seed)

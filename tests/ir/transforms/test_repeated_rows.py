@@ -24,7 +24,7 @@ def different(a):
     return np.exp(a[0][None, :] * a[:, 0][:, None])
 
 
-@pytest.mark.sweep(3, by="f")
+@pytest.mark.sweep(6, by="f")
 @pytest.mark.parametrize("f", [standardized, by_rows, both, different], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("shape", [(6, 5), (5, 5), (2, 1)])
 def test_right(f, shape):

@@ -77,6 +77,7 @@ def test_another_number_of_parts(folder):  # noqa: F811
 PROGRAM = "import numpy as np\nimport tracegrad as tg\nf = tg.grad(lambda x: np.sum(np.exp(x) @ x))\n"
 
 
+@pytest.mark.sweep(2, days=True)
 def test_a_bad_entry_of_a_call_is_a_miss(folder, tmp_path, caplog):  # noqa: F811
     x = np.arange(3.0)
     right = module(tmp_path, PROGRAM).f(x)

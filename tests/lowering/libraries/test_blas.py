@@ -82,6 +82,7 @@ def test_gemm_on_blocks_with_run_time_sizes_and_factors(dtype, numpy, monkeypatc
         close(z, want, dtype)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("dtype", DTYPES, ids=repr)
 @pytest.mark.parametrize("trans", [False, True])
 @pytest.mark.parametrize("shape", [(3, 4), (1, 1), (5, 0), (0, 5), (33, 20)])

@@ -31,6 +31,7 @@ def _value(name, dtype, limit):
         return tg.jit(lambda *xs: (f(*xs), f(*[x[::-1] for x in xs])) if limit >= 0 else None)(*arrays), arrays
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("name", APART)
 def test_called_as_written_out(name, dtype):

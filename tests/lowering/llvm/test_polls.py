@@ -102,7 +102,7 @@ def test_a_handler_that_returns_changes_nothing(alarm):
     assert found == f(steps, 0.5)
 
 
-@pytest.mark.sweep(2, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_the_exception_is_held_once(alarm):
     """Its type, value and traceback are not leaked, and not freed twice."""
     f = tg.jit(endless)

@@ -98,6 +98,7 @@ def spread(x, w):
     return np.sum(weights * centred.T @ weights) + np.sum(np.cos(x[:, 1]) * x[:, 0] / (2.0 + x[:, 2] ** 2))
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("n", [9, 40])
 def test_gradients_do_not_depend_on_it(n):
     x, w = np.random.default_rng(n).standard_normal((2, n, n))

@@ -62,6 +62,7 @@ def of_size(data, poly):
 MARKED = {low_bit: True, high_bit: True, parity: True, of_a_counter: False, of_size: False}
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", MARKED, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("dtype", ["u1", "i8"])
 def test_marks_and_values(f, dtype):

@@ -117,6 +117,7 @@ def test_terms_are_handed_over(f):
     assert "$handed0" in tg.jit(f).lower(x).text("loops") or f is skipped
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("threads", [1, 2, 3, 5])
 def test_forces(threads):
     x = RNG.random((300, 2))
@@ -128,6 +129,7 @@ def test_forces(threads):
         tg.config.threads = before
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", ONE_ARRAY, ids=lambda f: f.__name__)
 def test_gradients(f):
     def of(x):

@@ -92,6 +92,7 @@ def test_where_it_lies():
     assert len(lying) == 2 * len(stacks)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_a_tape_keeps_its_memory():
     """The second call meets no fresh pages, after smaller and larger tapes too."""
     gradient = tg.grad(orthogonal)
@@ -116,6 +117,7 @@ def test_lengths_of_calls_in_turn():
         np.testing.assert_allclose(gradient(x, bound), expected, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_an_array_that_two_tapes_have():
     """It lies on one of them, and is copied to or from the other."""
     @tg.grad

@@ -195,6 +195,7 @@ def test_special_values_are_those_of_c(name):
         assert not bad, (lanes, bad[:10])
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", functions.FORMULAS)
 def test_special_values_of_f32(name):
     arity = library.arity(functions.FORMULAS[name])

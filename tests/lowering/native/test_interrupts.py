@@ -92,6 +92,7 @@ def test_signals_at_random_moments(outcome):
     assert int(found) > 5
 
 
+@pytest.mark.sweep(2, days=True)
 def test_handlers_are_the_users_own_afterwards(outcome):
     assert outcome("""
         seen = []

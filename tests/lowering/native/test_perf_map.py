@@ -52,7 +52,7 @@ def ran(tmp_path, monkeypatch, **variables):
     return out[0], int(out[1], 16)
 
 
-@pytest.mark.sweep(2, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_each_kernel_has_a_line_also_when_it_comes_from_the_disk(tmp_path, monkeypatch, folder):
     for _ in range(2):
         pid, address = ran(tmp_path, monkeypatch, TRACEGRAD_PERF="1")
@@ -71,7 +71,7 @@ def test_each_kernel_has_a_line_also_when_it_comes_from_the_disk(tmp_path, monke
         assert all(a + n <= b for (a, n), (b, _) in itertools.pairwise(spans)), "machine functions overlap"
 
 
-@pytest.mark.sweep(2, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_no_map_unless_it_is_wanted(tmp_path, monkeypatch, folder):
     for value in ("", "0"):
         pid, _ = ran(tmp_path, monkeypatch, TRACEGRAD_PERF=value)

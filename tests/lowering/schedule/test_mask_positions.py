@@ -35,6 +35,7 @@ def test_positions_along_several_axes(shape):
             np.testing.assert_array_equal(got, want)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_lengths_that_only_run_time_knows():
     def f(x):
         while len(x) > 3:

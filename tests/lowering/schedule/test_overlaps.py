@@ -168,7 +168,7 @@ def smooth(x):
     return np.sum(y * y)
 
 
-@pytest.mark.sweep(3, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_derivatives_of_stencils():
     tg.check_grads(smooth, (X * 0.3,), order=2)
 
@@ -244,7 +244,7 @@ def test_borders_in_a_loop(shape):
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.sweep(3, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_gradient_of_borders():
     x, v = np.random.default_rng(2).standard_normal((2, 18, 17)) * 0.3
 

@@ -42,6 +42,7 @@ def optimised(fn, *args):
     return list(optimize(trace_function.trace(fn, args).function).body.walk())
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("dtype", ["f4", "f8", "c16", "i8"])
 @pytest.mark.parametrize("n,m", [(3, 4), (1, 5), (4, 1), (0, 3), (1, 1)])
 def test_outer_products(dtype, n, m):

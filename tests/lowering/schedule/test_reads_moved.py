@@ -14,6 +14,7 @@ def swapped_rows(a):
     return np.sum(a**2)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("n", [4, 8, 17])
 def test_rows_that_overwrite_each_other_to_second_order(n):
     """In its derivative, writes to the tangent move before one to the array, and later reads before these."""

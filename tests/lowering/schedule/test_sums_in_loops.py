@@ -73,6 +73,7 @@ def check(fn, a, *rest):
         np.testing.assert_allclose(tg.grad(fn)(a, *rest), gradient, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("fn", PROGRAMS, ids=lambda f: f.__name__)
 def test_gradients(fn):
     check(fn, SQUARE)

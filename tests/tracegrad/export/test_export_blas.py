@@ -74,6 +74,7 @@ def the_files_name_the_library(made, library):
     assert f"-l{library} -lm" in text[f"{made.name}.pc"] and f"INTERFACE {library} m)" in text["CMakeLists.txt"]
 
 
+@pytest.mark.sweep(2)
 @needs_c
 @pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "c16"])
 def test_products_are_calls(dtype, small, tmp_path, monkeypatch):

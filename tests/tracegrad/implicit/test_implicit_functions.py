@@ -36,6 +36,7 @@ def weights(s):
     return tg.implicit.argmin(loss, np.zeros(4), s)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_values():
     theta = np.array([4.0, 1.0])
     np.testing.assert_allclose(curves(meeting(theta), theta), 0.0, atol=1e-14)
@@ -46,7 +47,7 @@ def test_values():
     assert two_wells == pytest.approx(0.98726, abs=1e-5)
 
 
-@pytest.mark.sweep(3, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_derivatives():
     theta = np.array([4.0, 1.0])
     np.testing.assert_allclose(tg.jacfwd(meeting)(theta), tg.jacrev(meeting)(theta), rtol=1e-13)

@@ -16,6 +16,7 @@ def end(y0, t, p):
     return np.sum(tg.implicit.odeint(prey, y0, t, p)[-1]**2)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_values():
     wanted = solve_ivp(lambda t, y: prey(y, t, P), (0, 3), Y0, t_eval=T, rtol=1e-11, atol=1e-12).y.T
     np.testing.assert_allclose(tg.implicit.odeint(prey, Y0, T, P), wanted, atol=1e-6)
@@ -38,7 +39,7 @@ def test_derivatives():
     assert along == pytest.approx((up - down) / 2e-5, rel=1e-6)
 
 
-@pytest.mark.sweep(3, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_second_order():
     tg.check_grads(lambda p: np.sum(tg.implicit.odeint(prey, Y0, T[:2], p, steps=5)[-1]**2), (P,), order=2)
 

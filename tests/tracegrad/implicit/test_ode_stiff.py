@@ -40,6 +40,7 @@ def gradients(f, args, **options):
     return found
 
 
+@pytest.mark.sweep(2, days=True)
 def test_values():
     wanted = solve_ivp(lambda t, y: robertson(y, t, K), (0, 4), START, "Radau", TIMES, rtol=1e-10, atol=1e-14).y.T
     found = tg.implicit.odeint(robertson, START, TIMES, K, method="Rodas5P", rtol=1e-9, atol=1e-12)

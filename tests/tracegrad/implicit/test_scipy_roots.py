@@ -35,6 +35,7 @@ def test_roots(name):
     np.testing.assert_allclose(tg.grad(tg.grad(f))(0.7), -6 * right * slope ** 3, rtol=1e-10)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_ends_signs_and_flat_roots():
     for f in (lambda a: so.brentq(lambda t: t - a, 1.0, 2.0), lambda a: so.brentq(lambda t: t - a, 0.0, 1.0),
               lambda a: so.bisect(lambda t: t - a, 1.0, 2.0)):
@@ -52,6 +53,7 @@ def test_ends_signs_and_flat_roots():
         tg.jit(lambda x: so.newton(lambda t: t * t - x, x))(np.ones(2))
 
 
+@pytest.mark.sweep(2, days=True)
 def test_in_a_loop_over_elements():
     def f(x):
         out = np.zeros(x.size)

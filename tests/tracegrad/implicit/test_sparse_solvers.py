@@ -38,6 +38,7 @@ def eliminated(a, b):
     return np.sum(W * sla.spsolve(a, b) ** 2)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", [solved, eliminated])
 def test_derivatives(f):
     inverse = np.linalg.inv(DENSE)

@@ -100,6 +100,7 @@ def scratch(x):
     return out
 
 
+@pytest.mark.sweep(2, days=True)
 def test_the_tridiagonal_pattern_is_exact():
     u = RNG.standard_normal(40)
     for f in (residual, residual_by_loop):
@@ -108,6 +109,7 @@ def test_the_tridiagonal_pattern_is_exact():
     assert found.number == 3
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", [laplacian, laplacian_of_slices])
 def test_the_five_point_stencil(f):
     u = RNG.standard_normal((9, 8))
@@ -140,6 +142,7 @@ def test_recurrences_and_reductions():
     check(lambda x: np.where(x > 0, x[::-1], 1.0), x, entries=12)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_what_has_no_derivative_is_not_there():
     x = RNG.standard_normal(6)
     check(lambda x: np.floor(x) + np.sign(x) * (x > 0), x, entries=0)
@@ -152,7 +155,7 @@ def test_what_has_no_derivative_is_not_there():
 MATRIX = np.eye(7) - np.eye(7, k=2)
 
 
-@pytest.mark.sweep(3, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_products_with_known_zeros():
     x = RNG.standard_normal(7)
     check(lambda x: MATRIX @ np.sin(x), x, entries=12)
@@ -166,6 +169,7 @@ def test_products_with_known_zeros():
     check(lambda x: np.linalg.solve(MATRIX, x), x, entries=49)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_transforms():
     x = RNG.standard_normal(12)
     check(lambda x: np.abs(np.fft.fft(x.reshape(2, 6))) ** 2, x, entries=2 * 36)
@@ -309,6 +313,7 @@ def test_shapes_and_dtypes(shape, dtype):
     np.testing.assert_allclose(got.toarray(), np.diag(np.exp(x).ravel()), rtol=1e-6)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_layouts_and_scalars():
     u = RNG.standard_normal((6, 5))
     want = check(laplacian, u).toarray()
@@ -502,6 +507,7 @@ def test_the_hessian_of_a_structure():
 # --- modes ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sweep(2, days=True)
 def test_auto_compresses_what_is_sparse():
     u = RNG.standard_normal(300)
     for f in (residual, residual_by_loop):
@@ -572,6 +578,7 @@ def pattern_of(matrix) -> Pattern:
     return Pattern(matrix.shape, matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64))
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("density", [0.0, 0.05, 0.3, 1.0])
 @pytest.mark.parametrize("shape", [(1, 1), (20, 30), (200, 170)])
 def test_colorings_are_valid(shape, density):

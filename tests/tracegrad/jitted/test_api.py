@@ -172,6 +172,7 @@ CALLABLES = {
 }
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", CALLABLES)
 def test_callables(name):
     f = CALLABLES[name]
@@ -275,6 +276,7 @@ def equal(a, b):
     return repr(a) == repr(b)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("value", VALUES, ids=lambda v: repr(v).replace("\n", " ")[:40])
 def test_structures_pass_through(value):
     f = tg.jit(lambda x: x)

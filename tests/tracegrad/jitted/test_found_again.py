@@ -79,7 +79,7 @@ def test_options_are_told_apart():
     assert first(np.ones((2, 3)), X).tolist() == [14.0, 14.0] and tg.vmap(f, axes)(X, np.ones((4, 3))).shape == (4,)
 
 
-@pytest.mark.sweep(2, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_functions_made_anew_share_kernels():
     assert compilations(lambda: [tg.grad(scaled(3.5))(X) for _ in range(5)]) == 1
     assert compilations(lambda: [tg.grad(tg.grad(lambda t: t**5))(2.0) for _ in range(5)]) == 1
@@ -152,6 +152,7 @@ def test_code_and_defaults_of_the_function():
     assert g(3.0) == -2.5
 
 
+@pytest.mark.sweep(2, days=True)
 def test_captured_arrays_and_lists_are_not_shared():
     def over(data):
         return lambda w: np.sum((data - w) ** 2)
@@ -201,6 +202,7 @@ class Model:
         return self.loss(w)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_methods_and_callable_objects():
     models = [Model(1.0), Model(2.0)]
     for _ in range(2):

@@ -186,6 +186,7 @@ def own(f):
     return type(f)(f.__code__, globals())
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("types", [
     {"total": numba.float32, "step": numba.float32, "i": numba.uint16}, {"half": numba.int32, "n": numba.intp},
     {"n": numba.int16, "k": numba.float32}, {"total": numba.complex128}, {"step": numba.float64, "x": numba.float64[::1]}])

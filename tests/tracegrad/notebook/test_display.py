@@ -81,6 +81,7 @@ def test_source_that_cannot_be_read_and_constants():
     assert "Assembly" in tg.jit(lambda: 3.0).lower()._repr_html_()
 
 
+@pytest.mark.sweep(2, days=True)
 def test_importing_tracegrad_imports_nothing_for_notebooks():
     code = ("import sys, tracegrad; sys.exit(any(m in sys.modules for m in "
             "('IPython', 'tracegrad.notebook', 'tracegrad.report.page', 'tracegrad.lowering.llvm.annotated')))")

@@ -161,6 +161,7 @@ class Pair(NamedTuple):
     n: int
 
 
+@pytest.mark.sweep(2, days=True)
 def test_structures_of_arguments_results_and_residuals():
     @tg.custom_vjp
     def f(params, pair, flag):
@@ -214,6 +215,7 @@ def test_nondiff_argnums():
     assert tg.grad(lambda x, b: np.sum(clipped(x, b) ** 2))(x, 1.5).tolist() == [-1.5, 0.2, 1.5]
 
 
+@pytest.mark.sweep(2, days=True)
 def test_lengths_known_only_at_run_time():
     @tg.custom_vjp
     def total(a):
@@ -300,6 +302,7 @@ def test_methods_and_keywords():
     assert tg.grad(lambda x: model.value(x, power=3.0))(2.0) == 7.0
 
 
+@pytest.mark.sweep(2, days=True)
 def test_complex():
     @tg.custom_vjp
     def square(z):

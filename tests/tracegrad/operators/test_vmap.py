@@ -191,6 +191,7 @@ def test_gradients_of_forms(name):
     np.testing.assert_allclose(second, slope, rtol=1e-4, atol=1e-4 * np.max(np.abs(slope), initial=1e-3))
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("dtype", ["float32", "complex64", "complex128", "int32", "uint8", "bool"])
 def test_dtypes(dtype):
     w = (WIDE * 20 + (1j * WIDE.T if dtype.startswith("c") else 0)).astype(dtype)

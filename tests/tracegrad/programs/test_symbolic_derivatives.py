@@ -44,7 +44,7 @@ def quotient(f, x, y, v, w, h=1e-6):
     return (f(x + h * v, y + h * w) - f(x - h * v, y - h * w)) / (2 * h)
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)
 def test_pullbacks_of_numbers(program):
     f = tg.jit(program, shapes="symbolic")

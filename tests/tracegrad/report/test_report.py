@@ -158,7 +158,7 @@ document.body.innerHTML = "<pre id=said>" + JSON.stringify(said) + "</pre>";
 </script>"""
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(6)
 @pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
 @pytest.mark.parametrize("width", [500, 1400])
 def test_in_a_browser(width, tmp_path):

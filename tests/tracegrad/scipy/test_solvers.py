@@ -63,6 +63,7 @@ def chain(x):
     return y
 
 
+@pytest.mark.sweep(2, days=True)
 def test_least_squares():
     found, wanted = tg.scipy.least_squares(chain, -np.ones(300)), optimize.least_squares(chain, -np.ones(300))
     assert sparse.issparse(found.jac) and found.cost == pytest.approx(wanted.cost, rel=1e-6)
@@ -93,6 +94,7 @@ def heat(t, u, k):
     return out
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("method", ["RK45", "Radau", "BDF", "LSODA"])
 def test_solve_ivp(method):
     end = 0.1 if method == "RK45" else 40
@@ -114,6 +116,7 @@ def test_errors_stand_at_the_users_lines():
         tg.scipy.minimize(lambda x: x**2, [1.0, 2.0])
 
 
+@pytest.mark.sweep(2, days=True)
 def test_scipy_is_imported_when_it_is_used():
     program = "import tracegrad as tg, sys; tg.scipy, tg.implicit, tg.interop; sys.exit('scipy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
@@ -133,6 +136,7 @@ def hunt(t, y, a, b):
     return np.array([a * y[0] - b * y[0] * y[1], y[0] * y[1] - (3.0 + 0.1 * np.sin(t)) * y[1]])
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("options", [
     {}, {"rtol": 1e-9, "atol": 1e-12}, {"atol": np.array([1e-3, 1e-9])}, {"max_step": 0.05}, {"first_step": 0.01},
     {"t_eval": [0.0, 0.5, 1.75, 5.0]}, {"t_eval": np.array([1, 2])}, {"t_span": (5.0, 0.0), "t_eval": [4.0, 1.0, 0.0]}])
@@ -147,6 +151,7 @@ def test_the_steps_are_scipys(options):
     np.testing.assert_allclose(found.y, wanted.y, rtol=1e-8, atol=1e-10)
 
 
+@pytest.mark.sweep(6, days=True)
 def test_integrations_that_fail():
     """A solution that grows without bound, NaN, a failed check; what SciPy refuses is refused by it."""
     burst = lambda t, y: y**2  # noqa: E731
@@ -165,6 +170,7 @@ def test_integrations_that_fail():
         assert not isinstance(caught.value, tg.TracegradError)
 
 
+@pytest.mark.sweep(6, days=True)
 def test_a_stiff_integration_in_one_call():
     def reactions(t, y, k):
         a, b, c = k[0] * y[0], k[1] * y[1] ** 2, k[2] * y[1] * y[2]

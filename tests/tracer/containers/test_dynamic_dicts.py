@@ -432,7 +432,7 @@ def test_the_text_of_a_table_is_refused():
         tg.jit(f)(K)
 
 
-@pytest.mark.sweep(3, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_the_most_common_of_a_counter():
     def fn(k):
         c = Counter(k)

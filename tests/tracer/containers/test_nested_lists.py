@@ -50,6 +50,7 @@ def test_shortest_paths():
     assert np.allclose(compiled(EDGES, WEIGHTS, 6), want)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_derivatives():
     def total(x):
         rows = [[], [1.0]]
@@ -78,7 +79,7 @@ def methods(x, k):
     return last, found, sum(rows[k]), max(rows[k]), sorted(rows[k])[0], len(rows)
 
 
-@pytest.mark.sweep(2, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_methods():
     compiled = tg.jit(methods)
     for k in (0, -2):
@@ -112,6 +113,7 @@ def runs(x):
     return rows
 
 
+@pytest.mark.sweep(2, days=True)
 def test_rows_are_added():
     assert tg.jit(runs)(X) == runs(X)
 
@@ -269,6 +271,7 @@ def row_is(v, x):
     return rows[v[0]] is rows[v[1]]
 
 
+@pytest.mark.sweep(2, days=True)
 def test_lists_in_a_list_are_asked_whether_they_are_one():
     n = np.array([1, 2, 1, 0])
     for i, j in ((0, 2), (0, 1)):
@@ -318,6 +321,7 @@ def under_two_names(rows, k):
     return rows, rows[0] is r, rows[k] is r
 
 
+@pytest.mark.sweep(6, days=True)
 def test_rows_change_their_places():
     m = [[2.0, 1.0, 5.0], [4.0, 3.0, 1.0], [9.0, 0.0, 1.0]]
     value, g = tg.value_and_grad(eliminated)(m)

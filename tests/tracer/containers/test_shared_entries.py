@@ -176,6 +176,7 @@ def test_an_entry_is_replaced():
     assert tg.jit(fn)(x) == fn(x)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_what_was_taken_out_may_be_changed():
     def fn(x):
         out, d, h = [], deque(), []

@@ -63,6 +63,7 @@ def new_names(names, p):
     return [table[int(v)] for v in p]
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", [lookups, orders, changes, records, filtered, sets, counted, new_names])
 def test_as_python(f):
     got, want = tg.jit(f)(NAMES, VALUES.tolist()), f(NAMES, VALUES.tolist())

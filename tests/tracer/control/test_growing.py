@@ -167,7 +167,7 @@ def test_size_does_not_follow_the_trip_count(program):
     assert size(10) == size(40)
 
 
-@pytest.mark.sweep(2, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_gradient():
     def loss(w):
         return np.sum(network(w, U, SEQUENCE)[0] ** 2) + np.sum(network(w, U, SEQUENCE)[1])

@@ -108,6 +108,7 @@ PROGRAMS = [(knapsack, (np.array([2, 3, 4]), np.array([3.0, 4.0, 5.5]), 9)), (in
             (prefix_sums, (X, QUERIES)), (triangle, (X[:3], X[3:6]))]
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(("fn", "args"), PROGRAMS, ids=lambda v: getattr(v, "__name__", ""))
 def test_equals_python(fn, args):
     check(fn, *args)

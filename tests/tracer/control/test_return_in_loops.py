@@ -33,6 +33,7 @@ def bound(a, b):
     return c * 2.0 + d
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", [same_after, other_after, pairs, bound])
 def test_arrays_from_outside(f):
     for first in (0.83, 2.0, 0.3):

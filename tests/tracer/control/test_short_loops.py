@@ -101,6 +101,7 @@ def nest(a, b, c):
 A, B = (np.cos(np.arange(n)).reshape(shape) for n, shape in ((540, (3, 4, 5, 3, 3)), (27, (3, 3, 3))))
 
 
+@pytest.mark.sweep(2, days=True)
 def test_a_nest_of_short_loops_around_a_long_one_has_one_copy():
     C = np.zeros((3, 3, 3, 3))
     assert loops(nest, A, B, C) == 5

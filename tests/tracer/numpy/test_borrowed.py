@@ -23,7 +23,7 @@ def same(f, *args):
         np.testing.assert_allclose(g, w, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.sweep(2, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_sets():
     same(lambda i: np.union1d(i, [7, 2]), I)
     same(lambda i: np.intersect1d(i, [1, 2]), I)
@@ -47,6 +47,7 @@ def test_unique_lines():
         tg.jit(lambda a: np.unique(a, axis=0))(np.ones((2, 100)))
 
 
+@pytest.mark.sweep(2, days=True)
 def test_indices():
     same(lambda a: a[np.tril_indices_from(a, -1)] + a[np.triu_indices_from(a, 1)], A)
     same(lambda a: a[np.diag_indices_from(a)], A)
@@ -58,7 +59,7 @@ def test_indices():
             same(lambda v, trim=trim: np.trim_zeros(v, trim), np.array(values))
 
 
-@pytest.mark.sweep(2, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_polynomials():
     same(lambda x, y: np.polyfit(x, y, 2), X, Y)
     same(lambda x, y: np.polyfit(x, np.stack([y, x * y], 1), 1, w=y), X, Y)
@@ -74,6 +75,7 @@ def test_polynomials():
     same(lambda x: np.poly1d([1.0, 2.0, 3.0])(x) * P.legendre.leggauss(7)[0], X)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_windows_and_histograms():
     same(lambda x, n: np.hamming(n) * x + np.hanning(n) + np.blackman(n) + np.bartlett(n) + np.kaiser(n, 8.0), X, 7)
     same(lambda x: np.i0(x), X)

@@ -145,7 +145,7 @@ def test_units(n, rank, rows):
     assert error(forward(a * units, d * units) * units, bend) < 1e-12 * n
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("exponent", [-1, 1])
 @pytest.mark.parametrize("n", [4, 5, 8, 32])
 def test_large_and_small_elements(n, exponent):

@@ -23,6 +23,7 @@ def loop(a):
     return s, out
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f, args", [
     (lambda a: (a + a * a - a / 3, a * 2, a**2, a**3, -a, abs(a), a % 0.7, a // 0.3), (A,)),
     (lambda a: (np.sin(a), np.exp(a), np.sqrt(abs(a)), np.log1p(abs(a)), np.floor(a), np.sign(a), np.hypot(a, a)), (A,)),

@@ -61,6 +61,7 @@ def test_transforms(fn, a):
     agree(fn, a)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("fn", expressions("np, a", globals(), OF_REAL))
 @pytest.mark.parametrize("a", [X, X.astype(np.float32), X > 0], ids=range(3))
 def test_transforms_of_real_numbers(fn, a):
@@ -90,6 +91,7 @@ def test_frequencies():
         check(lambda np, d, n=n: (np.fft.fftfreq(n, d), np.fft.rfftfreq(n, d=d)), 0.3)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_lengths_known_at_run_time():
     @tg.jit
     def f(x, bounds):
@@ -117,6 +119,7 @@ def test_lengths_known_at_run_time():
     np.fft.fft(a, 4, axis=0, norm="ortho") ** 2
     np.fft.fftshift(a) * a
 """))
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("a", [Z, X], ids=["complex", "real"])
 def test_derivatives(fn, a):
     check_derivatives(build(fn, a)[0], [a])

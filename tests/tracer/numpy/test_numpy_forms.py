@@ -341,6 +341,7 @@ def _shapes_of_indices(x):
     return x[i, j] * i
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", [_flat_shape, _shape_of_a_view, _shape_in_a_loop, _shapes_of_indices], ids=lambda f: f.__name__)
 def test_assigned_shapes(f):
     x = np.arange(6.0).reshape(2, 3) + 0.5

@@ -76,6 +76,7 @@ SPD = SQ @ SQ.T + 4 * np.eye(4)
     np.cov(x, y)
     np.corrcoef(x, y)[0, 1]
 """))
+@pytest.mark.sweep(2, days=True)
 def test_of_vectors(fn):
     f = build(fn, X, Y)[0]
     check_first(f, (X, Y), np.random.default_rng(0))
@@ -108,6 +109,7 @@ def test_of_vectors(fn):
     np.cumsum(s, axis=0)
     np.linalg.norm(a, 1) + np.linalg.norm(s, np.inf) + np.linalg.norm(s)
 """))
+@pytest.mark.sweep(2, days=True)
 def test_of_matrices(fn):
     f = build(fn, A, SPD)[0]
     check_first(f, (A, SPD), np.random.default_rng(0))

@@ -70,6 +70,7 @@ def test_read_with_traced_arrays(x, key):
     check(lambda np, x, *i: x[fill(i)], x, *arrays)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("x, key", BASIC + ADVANCED)
 def test_write(x, key):
     shape = np.shape(x[key])
@@ -114,6 +115,7 @@ def test_add_at_repeats():
     check(lambda np, x, i, v: np.add.at(x, i, v), np.zeros((4, 2)), np.array([0, 1, 1]), RNG.standard_normal((3, 2)))
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("lo, hi", [(0, 3), (2, 5), (-4, -1), (3, 1), (0, 100), (-100, 2), (5, 7), (7, 7), (4, -5)])
 def test_slices_with_traced_bounds(lo, hi):
     # bounds that come from data: an element of an integer array

@@ -196,6 +196,7 @@ def test_real_if_close(imag):
         same(tg.jit(f)(z), f(z))
 
 
+@pytest.mark.sweep(2, days=True)
 def test_frexp():
     x = np.array([0.0, -0.0, 1, 2, 3, 0.5, 0.1, -7.3, np.inf, -np.inf, np.nan, 5e-324, 2.2e-308, 1e-310, 1.7e308, 2**52,
                   2.0**-1022, np.nextafter(1, 0), np.nextafter(1024, 0), np.nextafter(2.0**-3, 0)])

@@ -83,6 +83,7 @@ def test_empty(shape):
         agree(eval(f"lambda np, a: np.linalg.{name}"), a)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_least_squares():
     for a, b in ((TALL, RIGHT), (TALL, RIGHT[:, 0]), (WIDE, RIGHT[:2]), (SQ, SQ), (TALL * 1j, RIGHT), (LOW_RANK, SQ),
                  (np.ones((4, 2)), SQ), (TALL.astype(np.float32), RIGHT[:, 0].astype(np.float32)), (TALL, RIGHT[:, :0])):
@@ -155,7 +156,7 @@ def _projections(np, a):
     return (beyond_u @ np.conj(beyond_u.T), np.conj(beyond_v.T) @ beyond_v, (u[:, :k] * s ** 2) @ np.conj(u[:, :k].T))
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("a", [TALL, WIDE], ids=["tall", "wide"])
 def test_derivatives_of_null_spaces(a):
     check_derivatives(build(_projections, a)[0], [a], tol=1e-5)
@@ -173,7 +174,7 @@ def test_derivatives_of_null_spaces(a):
     np.linalg.eig(x + 1j * y)[1].imag
     np.linalg.eigvals(x + 1j * y).imag
 """))
-@pytest.mark.sweep(2, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_complex_derivatives(fn):
     x, y = SQ[:3, :3], SQ[1:, 1:]
     check_derivatives(build(fn, x, y)[0], [x, y], tol=1e-5)
@@ -195,6 +196,7 @@ def test_equal_values_have_finite_derivatives():
     np.testing.assert_allclose(h(np.eye(3)), 2 * np.eye(3), atol=1e-12)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_compiled_gradients():
     a = TALL
     f = lambda a: np.sum(np.linalg.svd(a, full_matrices=False)[0] ** 3) + np.linalg.cond(a) + np.sum(np.linalg.pinv(a))  # noqa: E731

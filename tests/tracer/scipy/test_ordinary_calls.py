@@ -53,7 +53,7 @@ def placed(x):
     return x
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("name", FORMS)
 def test_values_and_dtypes(name):
     f, x = FORMS[name]

@@ -201,6 +201,7 @@ def test_values_and_derivatives(name):
         tg.check_grads(lambda *args: np.sum(weights * f(*args)), args, order=1)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("test", [st.pearsonr, st.ttest_ind, st.linregress, st.spearmanr], ids=lambda f: f.__name__)
 def test_results_are_returned_whole(test):
     """With what they hold beside their fields: SciPy's own methods go on from there."""
@@ -230,6 +231,7 @@ def test_what_depends_on_the_nan_in_the_data_is_refused():
         tg.jit(lambda x: st.skew(x, nan_policy="omit"))(X)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_functions_that_sort_see_a_nan():
     x = np.array([[0.3, np.nan, 1.0, 2.0], [0.1, 0.5, -1.0, 4.0]])
     for f in (lambda x: st.iqr(x), lambda x: st.iqr(x, axis=1), lambda x: st.quantile(x, 0.3, axis=1),

@@ -40,6 +40,7 @@ def test_compiled(name, t):
     tg.check_grads(lambda x: np.sum(own(x, t, norm="ortho") ** 3), (X,), order=1)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", ["dctn", "idctn", "dstn", "idstn"])
 def test_several_axes(name):
     own = getattr(sf, name)

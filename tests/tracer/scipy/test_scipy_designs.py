@@ -42,7 +42,7 @@ Y = np.array([1.0, -0.4, 0.8, 0.6, -0.9, 0.3])
 TOUCHING = np.array([0.0, 1.0, -0.4, 0.0, 0.7, 0.0])
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("cls", [si.CubicSpline, si.PchipInterpolator, si.Akima1DInterpolator])
 def test_roots(cls):
     f, g = (lambda y: cls(X, y).roots()), (lambda x, y: cls(x, y).solve(0.2, extrapolate=False))
@@ -59,7 +59,7 @@ def test_derivatives_of_roots():
     np.testing.assert_allclose([slope(1.0), bend(1.0)], [-2 / 3 ** 0.5, 4 / 3 ** 0.5 - 4 / 3 ** 1.5], rtol=1e-10)
 
 
-@pytest.mark.sweep(2, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_jumps_and_pieces_that_are_zero():
     jump, flat = np.array([[0.0, 0, 0], [1.0, -1, 2], [-1, 0.5, -3]]), np.array([1.0, 0, 0, 0, 2])
     for f, x in ((lambda c: si.PPoly(c, np.arange(4.0)).roots(), jump),

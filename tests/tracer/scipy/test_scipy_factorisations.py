@@ -48,6 +48,7 @@ def test_values_and_derivatives(name):
     tg.check_grads(lambda a: np.sum(weights * f(a)[0]), (start,), order=1)
 
 
+@pytest.mark.sweep(6, days=True)
 def test_powers_that_run_time_knows():
     a, power = A @ A.T + np.eye(4), tg.jit(sl.fractional_matrix_power)
     for t in (0.3, 2.0, 3):

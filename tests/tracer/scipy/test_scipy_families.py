@@ -183,6 +183,7 @@ def test_frozen_distributions_of_vectors(f, args):
     _equal(f, *args)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_slopes_of_densities_of_vectors():
     tg.check_grads(lambda x, c, df: np.sum(ss.multivariate_t.logpdf(x, np.zeros(3), c, df)), (POINTS, LOOSE, 3.3), order=1)
     p = SHARES * np.array([1.0, 1.0, 0.9])

@@ -47,7 +47,7 @@ def test_values_and_derivatives(name):
     tg.check_grads(lambda *args: np.sum(weights * f(*args)), args, order=1)
 
 
-@pytest.mark.sweep(2, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_other_dtypes():
     whole = np.arange(42).reshape(6, 7) % 11
     for f in (lambda a: sn.median_filter(a, 3), lambda a: sn.map_coordinates(a, POINTS, order=1),

@@ -89,7 +89,7 @@ def test_values_and_derivatives(name):
         tg.check_grads(lambda *args: np.sum(weights * f(*args)), args, order=1)
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("f", [sl.det, sl.inv, sl.expm, sl.svdvals, sl.norm], ids=lambda f: f.__name__)
 def test_functions_of_scipy_themselves(f):
     np.testing.assert_allclose(tg.jit(f)(A), f(A), rtol=2e-11)

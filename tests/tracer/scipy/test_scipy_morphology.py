@@ -21,6 +21,7 @@ CALLS = [
     lambda x: nd.binary_erosion(x, np.ones((3, 3)))]
 
 
+@pytest.mark.sweep(6, days=True)
 def test_pictures():
     def all_of(x):
         return tuple([f(x) for f in CALLS])
@@ -46,6 +47,7 @@ def test_other_ranks_and_errors():
         tg.jit(lambda x: nd.binary_erosion(x, x))(PICTURE)
 
 
+@pytest.mark.sweep(6, days=True)
 def test_components():
     def run(x):
         labels, count = nd.label(x)

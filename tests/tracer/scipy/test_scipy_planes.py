@@ -9,7 +9,7 @@ RNG = np.random.default_rng(2)
 A, B, C = RNG.standard_normal((5, 6)), RNG.standard_normal((3, 2)), RNG.standard_normal((2, 3))
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("f", [sg.convolve2d, sg.correlate2d], ids=lambda f: f.__name__)
 def test_modes_and_boundaries(f):
     def every(a, b):
@@ -23,7 +23,7 @@ def test_modes_and_boundaries(f):
     tg.check_grads(lambda a, b: np.sum(np.sin(f(a, b, "same", "symm"))), (A, B), order=1)
 
 
-@pytest.mark.sweep(2, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_medians():
     f = tg.jit(lambda a, x: (sg.medfilt(x), sg.medfilt(a, (3, 5)), sg.medfilt2d(a)))
     for found, right in zip(f(A, A[0]), (sg.medfilt(A[0]), sg.medfilt(A, (3, 5)), sg.medfilt2d(A))):

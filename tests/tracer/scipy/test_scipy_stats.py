@@ -88,7 +88,7 @@ def test_derivatives_of_discrete_ones(name):
         tg.check_grads(total, shapes[len(fixed):], order=1)
 
 
-@pytest.mark.sweep(3, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_multivariate_normal():
     cov, mean = np.array([[2.0, 0.3, 0.1], [0.3, 1.0, -0.2], [0.1, -0.2, 0.7]]), np.array([0.1, 0.2, -0.3])
     x = np.array([[0.3, 0.7, 1.5], [0.1, 0.2, 0.3]])

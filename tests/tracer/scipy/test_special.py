@@ -128,6 +128,7 @@ def test_gammaln_at_minus_infinity():
     assert tg.jit(lambda x: math.lgamma(x))(-math.inf) == math.inf
 
 
+@pytest.mark.sweep(2, days=True)
 def test_functions_of_python():
     n, k, x = np.array([5, 4, 3, -1]), np.array([2, 0, 7, 1]), np.array([0.7, 1.0, 2.5, 3.0])
     for f, args in ((lambda n, k: sp.comb(n, k), (n, k)), (lambda n, k: sp.comb(n, k, repetition=True), (n, k)),

@@ -174,6 +174,7 @@ BY_PARAMETER = {
 }
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", BY_PARAMETER)
 def test_derivatives_by_a_parameter_against_mpmath(name):
     k, reference, points = BY_PARAMETER[name]

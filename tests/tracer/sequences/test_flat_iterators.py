@@ -32,6 +32,7 @@ def weighted(items, w):
     return w * sum(items) + items[-1]
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("program", [summed, numbered, listed, helper], ids=lambda f: f.__name__)
 def test_loops(program):
     f, static = tg.jit(program), tg.jit(program, shapes="static")
@@ -49,6 +50,7 @@ def test_long_ones_are_loops():
     tg.check_grads(lambda a: weighted((a * a).flat, 0.3), (x[:2, :3],), order=2)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", [max, min, sum, any, len, sorted, list, np.sum, np.array, np.sort, np.exp],
                          ids=lambda f: f.__name__)
 def test_functions_take_the_elements(f):

@@ -114,6 +114,7 @@ CASES = [(fields, made(4)), (fields, made(0)), (advance, made(4)), (advance, mad
          (attributes, made(3).view(np.recarray)), (plane, made(6).reshape(2, 3)), (one, made(3)[1]), (advance, made(1))]
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f, p", CASES, ids=[f"{f.__name__}{k}" for k, (f, _) in enumerate(CASES)])
 def test_as_numpy(f, p):
     a, b, c = copy.deepcopy(p), copy.deepcopy(p), copy.deepcopy(p)

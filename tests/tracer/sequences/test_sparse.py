@@ -58,6 +58,7 @@ def test_equals_scipy(matrix, fn, evaluator):
     same((f.interpret if evaluator else f)(matrix, V, U), fn(matrix, V, U))
 
 
+@pytest.mark.sweep(2, days=True)
 def test_other_operands():
     for matrix in MATRICES:
         same(tg.jit(lambda a, x: (a @ x, x.T @ a.T))(matrix, D), (matrix @ D, D.T @ matrix.T))

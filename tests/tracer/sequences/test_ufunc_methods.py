@@ -49,7 +49,7 @@ def decorated(v, power):
     return out
 
 
-@pytest.mark.sweep(2, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_vectorize():
     for a in (A, A[0], A[:, ::2], A.astype(np.float32), CUBE):
         same(lambda a: np.vectorize(relu)(a), a)
@@ -72,6 +72,7 @@ def test_vectorize():
         tg.jit(lambda x: np.vectorize(np.sum, signature="(n)->()")(x))(A)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_apply_along_axis():
     for axis in (0, 1, -1):
         same(lambda a, axis=axis: np.apply_along_axis(middle, axis, a), A)
@@ -148,6 +149,7 @@ def test_methods_of_ufuncs(fn):
     np.multiply.reduceat(x * y, [0, 3, 1])
     np.divide.reduce(x + y)
 """))
+@pytest.mark.sweep(2, days=True)
 def test_derivatives(fn):
     check_derivatives(build(fn, X, Y)[0], [X, Y])
 

@@ -169,6 +169,7 @@ def reraised(x):
     return y
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(("fn", "args"), [
     (own_class, (X, 3.0)), *((f, (1.0, b)) for f in (swallowing,) for b in (4.0, 0.0)),
     *((not_swallowing, (np.zeros(2), 1.0, b)) for b in (4.0, 0.0)),

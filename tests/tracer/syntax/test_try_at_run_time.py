@@ -496,7 +496,7 @@ def test_matrices_that_are_not_definite(n):
             np.testing.assert_allclose(found, factor(a)[0], rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("t", [0.3, 1.5])
 def test_derivatives_of_factors(t):
     def fn(t):

@@ -243,7 +243,7 @@ def test_an_array_that_is_both_argument_and_captured():
     assert compiled(np.zeros(3)) == 4.0
 
 
-@pytest.mark.sweep(2, days=True)
+@pytest.mark.sweep(6, days=True)
 def test_arrays_of_other_libraries_are_held():
     def table():
         return np.arange(3.0)

@@ -116,6 +116,7 @@ def test_jitted_helpers_may_return_none():
     assert (fn(V, 0.5), fn(V, 2.0)) == (1.2, -1.0)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_derivatives():
     tg.check_grads(lambda v: place_or_minus_one(v, 0.5), (V,), order=2)
     tg.check_grads(lambda v: set_in_a_branch(v + 1), (V,), order=2)

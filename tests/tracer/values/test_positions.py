@@ -53,6 +53,7 @@ def test_the_slope_of_a_reflected_border():
     np.testing.assert_allclose(found, exact, rtol=1e-14)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("mode", ["wrap", "clip", "raise"])
 def test_taking(mode):
     for x in (LINE, ONE, NONE):
@@ -83,6 +84,7 @@ def test_statistics_of_nothing():
     as_numpy(lambda x: np.nanquantile(x, 0.5, axis=0), TABLE[:0])
 
 
+@pytest.mark.sweep(6, days=True)
 def test_lengths_of_nothing_at_run_time():
     for least in (99.0, 1.5, 0.0):
         as_numpy(lambda x, least: np.median(x[x > least]), LINE, least)

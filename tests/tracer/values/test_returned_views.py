@@ -37,6 +37,7 @@ def agree(call, f, x, *more):
             assert w.ctypes.data == g.ctypes.data and all(s == t for s, t, n in zip(w.strides, g.strides, w.shape) if n > 1)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("f, x", CASES)
 def test_as_numpy(f, x):
     jitted = tg.jit(f)

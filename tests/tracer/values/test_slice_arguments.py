@@ -23,6 +23,7 @@ def bounds(s):
     return s, (s.start, s.stop, s.step)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("s", SLICES, ids=str)
 def test_parts_and_their_derivatives(s):
     np.testing.assert_array_equal(tg.jit(part)(X, s), X[s])

@@ -120,6 +120,7 @@ def pairs(x):
     return total
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("fn,shape", [(lowest, (9,)), (lowest, (1,)), (rows, (3, 4)), (rows, (0, 4)), (pairs, (3, 4)),
                                       (pairs, (0, 2))])
 def test_gradients(fn, shape):

@@ -95,6 +95,7 @@ def derivatives(f, *args, **narrowed):
         return [value, *slopes], g.lower(*args).text()
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("dtype", ["f8", "f4"])
 @pytest.mark.parametrize("f", PROGRAMS, ids=lambda f: f.__name__)
 def test_the_same_to_the_last_bit(f, dtype):
@@ -133,6 +134,7 @@ def test_explain_says_so():
     assert "keeps the bits that" in report and "7 * 8" not in report and ": 56 bytes, in place of f64" in report
 
 
+@pytest.mark.sweep(2, days=True)
 def test_second_derivatives_and_lengths_of_run_time():
     x, w = np.linspace(-1.3, 1.7, 9), np.cos(np.arange(9.0))
     with sizes.at(narrowed=0):

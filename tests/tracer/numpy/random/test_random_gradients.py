@@ -67,6 +67,7 @@ def test_by_parameters(name, parameters, kind):
     np.testing.assert_allclose(tg.jacfwd(f, argnums=wrt)(seeded(5), *parameters), found, rtol=1e-10)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_in_loops_and_branches():
     def loop(rng, mu, s):
         x = np.ones(3)
@@ -93,6 +94,7 @@ def test_in_a_loop_that_draws_end():
         tg.jacfwd(f, argnums=1)(make(), 0.3, 0.5)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_checkpoints_and_budgets_do_not_draw_again():
     @tg.checkpoint
     def step(x, rng, s):
@@ -161,6 +163,7 @@ def test_a_gamma_draw_moves_along_its_quantile():
     assert tg.hessian(f)(2.3, make()) == pytest.approx(second, rel=1e-5)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name, parameters, mean, slopes", [
     ("gamma", (3.0, 1.5), lambda x: np.mean(x**2), (1.5**2 * 7, 2 * 1.5 * 12)),
     ("chisquare", (3.0,), np.mean, (1.0,)), ("f", (6.0, 8.0), np.mean, (0.0, -2 / 36)),
