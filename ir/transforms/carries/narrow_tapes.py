@@ -218,7 +218,8 @@ def _positions(read: Op, spec: str) -> Iterator[Value]:
 def _within(read: Op, spec: str) -> list[Value]:
     """What says which part of the row a read takes."""
     starts = spec_operands(read.attrs["spec"])
-    return [read.operands[1 + k] for axis, char in enumerate(spec) if char == ":" for k in range(starts[axis], starts[axis + 1])]
+    inside = [axis for axis, char in enumerate(spec) if char == ":"]
+    return [read.operands[1 + k] for axis in inside for k in range(starts[axis], starts[axis + 1])]
 
 
 # --- the change ---------------------------------------------------------------------------------------------------------

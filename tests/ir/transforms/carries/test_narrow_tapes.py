@@ -108,7 +108,8 @@ def test_the_same_to_the_last_bit(f, dtype):
             assert np.asarray(a).dtype == np.asarray(b).dtype
 
 
-@pytest.mark.parametrize("f", [chosen, positive, clipped, both_ends, folded, paths, also_in_full, beside_one], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("f", [chosen, positive, clipped, both_ends, folded, paths, also_in_full, beside_one],
+                         ids=lambda f: f.__name__)
 def test_what_is_kept(f):
     x, w = np.linspace(-1.3, 1.7, 8), np.cos(np.arange(8.0))
     few, large = derivatives(f, x, w, narrowed=10**9)[1], derivatives(f, x, w, narrowed=0)[1]
