@@ -175,7 +175,7 @@ class _Ties:
         x, y = mapped(op.operands, mapping)
         larger = b("ge" if above == ((base == first) == up) else "gt", x, y)
         chosen = (x, y) if op.defn.name == "max" else (y, x)
-        return b.emit("surrogate", results[0], b("select", b("or", larger, b("isnan", x)), *chosen))
+        return b.emit("surrogate", results[0], b("select", b("or", larger, b("isnan", chosen[0])), *chosen))
 
 
 def _compared(op: Op) -> tuple[frozenset, object, bool] | None:

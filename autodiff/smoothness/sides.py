@@ -124,8 +124,8 @@ class _Sides:
             self.bent[v] = bent
 
     def _chosen_kinks(self, op: Op) -> None:
-        branches: list[Sequence[Value]]
         """where(x > 0, |x|, -|x|): a kink that its own side chooses. Or a[x > 0] = -a of a = |x|."""
+        branches: list[Sequence[Value]]
         if op.defn.name == "scatter":
             where = [v.op for v in op.operands[2:] if v.op is not None and v.op.defn.name == "nonzero"]
             chosen, branches = self._chosen_by(where[0]) if where else _NONE, [op.operands[:2]]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ...ir.core import Block, Const, Op, Value
 from ...ir.transforms.steady_sums import known
-from ...ir.types import BOOL, INDEX, StackType
+from ...ir.types import BOOL, F16, INDEX, StackType
 from ..loopir.cursor import operand
 from ..loopir.grammar import Atom, Clear, For, If, Imm, Scalar, Set, Size, Stack, Swap, Var, While
 from ..schedule.materialize import floats, small
@@ -177,13 +177,14 @@ def _copy(g: Nester, moves: list[tuple[Value, Value]], where: dict[Storage, Stor
 
 
 class Sums:
-    """The additions of a `for` that a variable gathers (steady_sums.py). `g.sums` gives their tasks the variable."""
+    """The additions of a `for` that a variable gathers (steady_sums.py). `g.sums` gives their tasks the variable. Halves are
+    stored only, and added as they are elsewhere."""
 
     def __init__(self, g: Nester, op: Op):
         self.g, self.op = g, op
         of = g.stores.of
         self.own = [(w, k) for w, k in g.alone.get(op, {}).items()
-                    if of.get(w.operands[0]) is of[w.results[0]] is of[op.results[k]]]
+                    if of.get(w.operands[0]) is of[w.results[0]] is of[op.results[k]] and w.results[0].type.dtype is not F16]
         for w, _ in self.own:
             dtype = w.results[0].type.dtype
             g.sums[w] = var = g.var(dtype, "sum")

@@ -155,6 +155,16 @@ def test_ties_of_pythons_choices():
         assert (tg.jvp(f, (1.0, 1.0), (1.0, 0.0))[1], tg.jvp(f, (1.0, 1.0), (0.0, 1.0))[1]) == slopes
 
 
+def test_nan_beside_pythons_choices():
+    """np.minimum takes NaN, and has the slope of that: a silent 0 would hide it."""
+    def f(x, y):
+        return np.sum(np.minimum(x, y) + np.where(x > y, x, y))
+
+    x, y = np.array([np.nan, 1.0, 2.0]), np.array([1.0, np.nan, 3.0])
+    np.testing.assert_array_equal(tg.grad(f, argnums=(0, 1))(x, y), [[1, 0, 1], [1, 2, 1]])
+    np.testing.assert_array_equal(tg.jacfwd(f, argnums=(0, 1))(x, y), [[1, 0, 1], [1, 2, 1]])
+
+
 def test_a_mask_that_is_written_to():
     def f(x):
         out = np.abs(x)

@@ -28,7 +28,7 @@ from ...core import EVERYWHERE, Block, Function, Op, Value
 from ...opdef import LIGHT, OPS, Elementwise
 from ...ops.index import spec_operands
 from ...thresholds import sizes
-from ...types import BOOL, INDEX, U8, Dim, Type
+from ...types import BOOL, F16, F32, INDEX, U8, Dim, Type
 
 _MOST = 24              # ops that are run in front of a write
 _BITS = 8               # conditions that are kept as the bits of a byte
@@ -72,7 +72,8 @@ class _Tape(NamedTuple):
 
 
 class _Row(NamedTuple):
-    """The reads of one row in a block, at these positions; the ops on the way to the conditions, in order; the conditions."""
+    """The reads of one row in a block, at these positions; they and the ops on the way to the conditions, in order; the
+    conditions."""
 
     reads: list[Op]
     positions: tuple[Value, ...]
@@ -119,9 +120,10 @@ def _rows(tape: _Tape, uses: Uses) -> list[_Row] | None:
     rows, size = [], 0.0
     for reads in together.values():
         way = _Way(tape, reads, uses)
-        if not all(way.follow(read.results[0]) for read in reads) or len(way.ops) > _MOST:
+        if not all(way.starts(read) and way.follow(read.results[0]) for read in reads) or len(way.ops) > _MOST:
             return None
-        rows.append(_Row(reads, way.positions, [op for op in way.home.ops if op in way.ops], list(way.conditions)))
+        steps = [op for op in way.home.ops if op in way.ops or op in reads]
+        rows.append(_Row(reads, way.positions, steps, list(way.conditions)))
         size += sum(_count(code[0][0].type) for code in _codes(rows[-1]))
     kept = tape.write.operands[1].type
     return rows if rows and size <= _count(kept) * kept.dtype.size / 2 else None
@@ -149,6 +151,10 @@ class _Way:
         self.ops: dict[Op, None] = {}
         self.conditions: dict[Value, None] = {}
 
+    def starts(self, read: Op) -> bool:
+        """Whether the part of the row that is read is known where the tape is written."""
+        return all(map(self.known, _within(read, self.tape.spec)))
+
     def follow(self, v: Value) -> bool:
         """Whether conditions are all that is made of a value."""
         before = dict(self.ops), dict(self.conditions)
@@ -171,11 +177,14 @@ class _Way:
         if self.uses.home[op] is not self.home or not _light(op):
             return False
         self.ops[op] = None
-        return all(self.there(v) or (v.op is not None and self.absorbs(v.op)) for v in op.operands)
+        return all(map(self.known, op.operands))
+
+    def known(self, v: Value) -> bool:
+        """Whether a value is known where the tape is written, or can be."""
+        return self.there(v) or (v.op is not None and self.absorbs(v.op))
 
     def there(self, v: Value) -> bool:
-        """Whether a value is known where the tape is written: it is what is read, a position of the read, or stands before the
-        loops."""
+        """Whether a value is known there as it is: it is what is read, a position of the read, or stands before the loops."""
         if v in self.read or v in self.positions or v.__class__ in EVERYWHERE:
             return True
         anchor = self.tape.loops[0][0]
@@ -191,8 +200,9 @@ class _Way:
 
 
 def _is_choice(v: Value) -> bool:
-    """A condition, or a sign: of few values."""
-    return v.type.dtype is BOOL or (v.op is not None and v.op.defn.name == "sign")
+    """A condition, or a sign of a real number: of few values."""
+    return v.type.dtype is BOOL or (
+        v.op is not None and v.op.defn.name == "sign" and v.type.dtype.inexact and not v.type.dtype.complex)
 
 
 def _light(op: Op) -> bool:
@@ -203,6 +213,13 @@ def _positions(read: Op, spec: str) -> Iterator[Value]:
     """The positions of a read along the axes of the loops."""
     starts = spec_operands(read.attrs["spec"])
     return (read.operands[1 + starts[axis]] for axis, char in enumerate(spec) if char == "i")
+
+
+def _within(read: Op, spec: str) -> list[Value]:
+    """What says which part of the row a read takes."""
+    starts = spec_operands(read.attrs["spec"])
+    inside = [axis for axis, char in enumerate(spec) if char == ":"]
+    return [read.operands[1 + k] for axis in inside for k in range(starts[axis], starts[axis + 1])]
 
 
 # --- the change ---------------------------------------------------------------------------------------------------------
@@ -225,15 +242,13 @@ def _in_front(tape: _Tape, row: _Row, uses: Uses) -> dict[Value, Value]:
     """Run the ops of the way on what is written; what each value is there."""
     whole = tape.write.operands[1]
     mapping = dict(zip(row.positions, tape.counters))
-    for read in row.reads:
-        spec = read.attrs["spec"]
-        rest, starts = "".join(char for mine, char in zip(tape.spec, spec) if mine == ":"), spec_operands(spec)
-        at = [read.operands[1 + k] for axis, mine in enumerate(tape.spec) if mine == ":"
-              for k in range(starts[axis], starts[axis + 1])]
-        mapping[read.results[0]] = whole if not at else _before(
-            tape.write, uses, "slice", whole, *[mapping.get(v, v) for v in at], spec=rest)
     for op in row.way:
-        mapping[op.results[0]] = _before(tape.write, uses, op.defn.name, *[mapping.get(v, v) for v in op.operands], **op.attrs)
+        name, operands, attrs = op.defn.name, op.operands, op.attrs
+        if op in row.reads:
+            operands = (whole, *_within(op, tape.spec))
+            attrs = {"spec": "".join(char for mine, char in zip(tape.spec, op.attrs["spec"]) if mine == ":")}
+        mapping[op.results[0]] = whole if operands == (whole,) else _before(
+            tape.write, uses, name, *[mapping.get(v, v) for v in operands], **attrs)
     return mapping
 
 
@@ -257,8 +272,9 @@ def _restored(row: _Row, v: Value, bits: list[Value], uses: Uses) -> Value:
 
 def _packed(tape: _Tape, bits: list[Value], uses: Uses) -> Value:
     """Conditions as the bits of a byte. They are added up as numbers of the width of what was compared: one conversion makes
-    them small, not one for each."""
-    dtype = tape.result.type.dtype.real
+    them small, not one for each. Halves are only stored."""
+    real = tape.result.type.dtype.real
+    dtype = F32 if real is F16 else real
     parts = [_before(tape.write, uses, "select", v, const(1 << k, dtype), const(0, dtype)) for k, v in enumerate(bits)]
     total = reduce(lambda a, b: _before(tape.write, uses, "add", a, b), parts)
     return _before(tape.write, uses, "cast", total, dtype=U8)

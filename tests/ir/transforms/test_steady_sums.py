@@ -135,3 +135,16 @@ def test_no_iteration_keeps_the_sign_of_zero(zero):
     b = np.array([1.0, 2.0, zero])
     value, _ = tg.value_and_grad(f)(b)
     assert value == f(b)
+
+
+def test_halves():
+    """They are added as they are elsewhere: in f32, each sum rounded."""
+    def f(x, y):
+        for _ in range(40):
+            x = np.maximum(x, 0.125) - y[-1] * 0.25
+        return np.sum(x)
+
+    x, y = np.linspace(-1, 1, 5).astype("f2"), np.ones(3, "f2")
+    got, want = tg.grad(f, argnums=1)(x, y), tg.grad(f, argnums=1)(x.astype("f4"), y.astype("f4"))
+    np.testing.assert_array_equal(got, want)
+    assert got.dtype == np.float16 and want[-1] == -1.25

@@ -69,7 +69,20 @@ def also_in_full(x, w):
     return np.sum(x)
 
 
-PROGRAMS = (chosen, positive, clipped, both_ends, folded, paths, aligned, of_each_step, also_in_full)
+def beside_one(x, w):
+    for k in ORDER % x.shape[0]:
+        x = np.where(x > x[k], x * 0.9, x * 0.3 + w)
+    return np.sum(x)
+
+
+def whole_signs(x, w):
+    for _ in range(10):
+        x = np.sign((x > 0).astype(int) + np.sign(np.floor(np.where(abs(x) < 9, x, 9)).astype(int))) * w * 0.3 + np.abs(x) * 0.5
+    return np.sum(x)
+
+
+ORDER = np.array([3, 0, 5, 5, 1, 7, 2, 6, 4, 0])
+PROGRAMS = (chosen, positive, clipped, both_ends, folded, paths, aligned, of_each_step, also_in_full, beside_one, whole_signs)
 X = np.array([0.5, -0.0, 0.0, -1.0, np.nan, 1.0, np.inf, 0.3])
 W = np.array([0.0, -0.5, 0.5, 1.0, 0.25, -0.0, 0.1, -np.inf])
 
@@ -95,7 +108,8 @@ def test_the_same_to_the_last_bit(f, dtype):
             assert np.asarray(a).dtype == np.asarray(b).dtype
 
 
-@pytest.mark.parametrize("f", [chosen, positive, clipped, both_ends, folded, paths, also_in_full], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("f", [chosen, positive, clipped, both_ends, folded, paths, also_in_full, beside_one],
+                         ids=lambda f: f.__name__)
 def test_what_is_kept(f):
     x, w = np.linspace(-1.3, 1.7, 8), np.cos(np.arange(8.0))
     few, large = derivatives(f, x, w, narrowed=10**9)[1], derivatives(f, x, w, narrowed=0)[1]
@@ -103,6 +117,15 @@ def test_what_is_kept(f):
     assert set(made) == ({"f6"} if f is also_in_full else {"u8"}), large
     assert "dtype=u8" not in few
     verify(parse(large))
+
+
+def test_halves():
+    x, w = np.linspace(-1.3, 1.7, 8).astype("f2"), np.cos(np.arange(8.0)).astype("f2")
+    for f in (beside_one, whole_signs):
+        got, want = (derivatives(f, x, w, narrowed=n) for n in (0, 10**9))
+        for a, b in zip(got[0], want[0]):
+            np.testing.assert_array_equal(a, b)
+    assert "dtype=u8" in derivatives(beside_one, x, w, narrowed=0)[1]
 
 
 def test_explain_says_so():
