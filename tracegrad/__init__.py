@@ -3,17 +3,10 @@
 jit, grad, value_and_grad, jvp, vjp, linearize, stop_gradient, check_grads, disable_jit, config, cache; for neighbours scipy,
 implicit and interop, for programs without Python export and load; see docs/ for the manual.
 """
-from importlib.util import find_spec as _find_spec
-from os.path import dirname as _dirname
-from os.path import realpath as _realpath
+from os import path as _path
 
-# The parts of the package lie in this folder, or, in a checkout, beside it, where an editable installation finds them. The
-# parts of another checkout would be other versions.
-_part = _find_spec(f"{__name__}.ir")
-_here = _realpath(__path__[0])
-if _part is None or _dirname(_dirname(_realpath(_part.origin or ""))) not in (_here, _dirname(_here)):
-    raise ImportError(f"{_dirname(__path__[0])} is a checkout of tracegrad that is not installed"
-                      f"{'' if _part is None else ' (another one is: its parts were found)'}: run `pip install -e .` in it")
+if not _path.isdir(_path.join(__path__[0], "ir")):  # a checkout's own folder is imported: the parts lie beside it
+    __path__.append(_path.dirname(__path__[0]))
 
 from . import cache, tree
 from . import lazy_names as _lazy_names

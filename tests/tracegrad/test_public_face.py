@@ -4,7 +4,6 @@ from __future__ import annotations
 import functools
 import importlib.util
 import inspect
-import os
 import pathlib
 import shutil
 import subprocess
@@ -61,18 +60,6 @@ def test_the_version_has_one_place():
     lazy = "import tracegrad, sys; sys.exit('tomllib' in sys.modules or 'importlib.metadata' in sys.modules)"
     code = f"import numpy, scipy, numba, llvmlite, sys\nif 'importlib.metadata' in sys.modules: sys.exit(0)\n{lazy}"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
-
-
-@pytest.mark.parametrize("flags, said", [((), "another one is"), (("-S",), "is not installed: run `pip install -e .` in it")],
-                         ids=["another-one-is", "nothing-is"])
-def test_a_checkout_that_is_not_installed_says_so(tmp_path, flags, said):
-    """Its parts lie beside the face, where only an installation finds them; those of another checkout are not taken."""
-    (tmp_path / "tracegrad").mkdir()
-    shutil.copy(tg.__file__, tmp_path / "tracegrad")
-    ran = subprocess.run([sys.executable, *flags, "-c", "import tracegrad"], cwd=tmp_path, capture_output=True, text=True,
-                         env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"})
-    assert ran.returncode == 1 and ran.stderr.splitlines()[-1].startswith(f"ImportError: {tmp_path} is a checkout")
-    assert said in ran.stderr and "pip install -e ." in ran.stderr
 
 
 TYPED = '''
