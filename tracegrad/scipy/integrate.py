@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import log
 from ..ir.errors import ArgumentError, TracegradError
 from ..jitted.functions import jit
 from . import native_steps
@@ -20,8 +21,8 @@ def solve_ivp(fun: Callable, t_span: Any, y0: Any, method: Any = "RK45", t_eval:
     """scipy.integrate.solve_ivp, with the right side compiled and its Jacobian for implicit methods, sparse where it is.
 
     method   "RK45" (SciPy's steps) and "Rodas5P" (implicit, order 5, for stiff equations) run as a whole in compiled code,
-             unless there are events, dense_output or complex numbers: Rodas5P refuses those. SciPy's other methods take their
-             steps in Python
+             unless there are events, dense_output or complex numbers, or `fun` writes to its y: Rodas5P refuses those. RK45
+             then takes SciPy's steps in Python, as SciPy's other methods do; TRACEGRAD_LOG=compile says why
     `vectorized` says that `fun` takes many states at once, which nothing here asks for. Returns SciPy's result.
 
     >>> import tracegrad.scipy
@@ -39,9 +40,10 @@ def solve_ivp(fun: Callable, t_span: Any, y0: Any, method: Any = "RK45", t_eval:
         times = None if t_eval is None else np.asarray(t_eval)
         try:
             return _result(native_steps.solved(fun, method, (float(t_span[0]), float(t_span[1])), y, times, more, options))
-        except TracegradError:                      # SciPy's loop says what is wrong with fun, or can do with it
+        except TracegradError as reason:            # SciPy's loop says what is wrong with fun, or can do with it
             if name == "Rodas5P":
                 raise
+            log.COMPILE.info("solve_ivp takes SciPy's steps in Python: %s", str(reason).partition("\n")[0])
     if name == "Rodas5P":
         raise ArgumentError("method=\"Rodas5P\" takes float64 numbers, t_eval, rtol, atol, max_step and first_step only",
                             "use \"Radau\" with events, dense_output or complex numbers")

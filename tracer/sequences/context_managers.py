@@ -39,13 +39,13 @@ def with_(manager: Any, body: Callable, get: Callable | None, put: Callable | No
         with manager as entered:
             body(entered)
         return
+    if (type(manager).__module__, type(manager).__qualname__) == _TRANSPARENT:
+        body(None)
+        return
     for cls, handler in _HANDLERS.items():
         if isinstance(manager, cls):
             handler(trace, manager, body, get, put, names)
             return
-    if type(manager).__module__ == "numba.core.withcontexts" and type(manager).__name__ == "_ObjModeContextType":
-        body(None)
-        return
     enter, leave = getattr(type(manager), "__enter__", None), getattr(type(manager), "__exit__", None)
     if not _is_users(leave) or not (_is_users(enter) or enter is contextlib.AbstractContextManager.__enter__):
         raise UnsupportedError("this context manager would act while the function is compiled, not when it runs",
@@ -160,6 +160,8 @@ def _catch_warnings(trace: Trace, manager: Any, body: Callable, get: Callable | 
 
 _HANDLERS = {contextlib._GeneratorContextManager: _generator, contextlib.suppress: _suppress, contextlib.nullcontext: _plain,
              np.errstate: _errstate, warnings.catch_warnings: _catch_warnings}
+# the class of numba.objmode, by its name: Numba is imported late
+_TRANSPARENT = ("numba.core.withcontexts", "_ObjModeContextType")
 
 
 # --- what would change how warnings are given -----------------------------------------------------------------------------

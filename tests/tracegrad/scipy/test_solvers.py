@@ -176,13 +176,15 @@ def _clipped(t, y):
     return -y
 
 
-def test_right_sides_that_scipys_own_loop_takes():
+def test_right_sides_that_scipys_own_loop_takes(caplog):
     """Those that write to their y, which SciPy's steps see, or are complex; states that SciPy refuses."""
+    caplog.set_level("INFO", "tracegrad.compile")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
         for right in (_clipped, lambda t, y: 1j * y - y):
             found, wanted = (solve(right, (0.0, 3.0), [1.0, 2.0]) for solve in (tg.scipy.solve_ivp, integrate.solve_ivp))
             np.testing.assert_allclose(found.y, wanted.y, rtol=1e-9)
+    assert sum("solve_ivp takes SciPy's steps in Python: " in line for line in caplog.messages) == 2       # it is no secret
     for state in ([np.nan, 1.0], [np.inf, 1.0]):
         with pytest.raises(ValueError, match="finite"):
             tg.scipy.solve_ivp(_clipped, (0.0, 1.0), state)
