@@ -101,7 +101,7 @@ def test_handlers_are_the_users_own_afterwards(outcome):
         before = [signal.getsignal(s) for s in signal.valid_signals()]
         tg.jit(lambda x: x + 1.0)(1.0)
         assert before == [signal.getsignal(s) for s in signal.valid_signals()]
-        from tracegrad.lowering.native.engine import LOCK
+        from tracegrad.lowering.native.object_code import LOCK
         with LOCK, LOCK:
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
