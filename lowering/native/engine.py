@@ -37,7 +37,8 @@ from ...ir.types import Array, DType, known_dtype
 from ..cache import folder, objects
 from ..cache.folder import LOG
 from .c_layouts import function_address
-from .elf import is_elf, is_linkable, undefined
+from .elf import functions, is_elf, is_linkable, undefined
+from .module_parts import members
 from .object_code import LOCK, assembly, host, object_of, optimized
 
 _PROCESS = ctypes.CDLL(None)
@@ -118,7 +119,7 @@ class Code:
     """Machine code of one module.
 
     size    bytes of its text section
-    object  the relocatable object file, from which `load` makes the same code again
+    object  the relocatable object file (a bundle of several, see module_parts.py), from which `load` makes the same code again
     phases  milliseconds that each phase of making it took: compiling, or loading what had been compiled
     key     the name under which the object is kept on disk; None where it is not
     """
@@ -202,22 +203,35 @@ _PHASES = ("parse", "passes", "machine", "link")
 
 def load(binary: bytes, source: str) -> Code:
     """Machine code from an object file that has just been compiled."""
-    names = undefined(binary) if is_elf(binary) else _EXTERNAL.findall(source)
+    names = wanted_by(members(binary)) if is_elf(members(binary)[0]) else _EXTERNAL.findall(source)
     return _linked(binary, zlib.compress(source.encode(), 1), names)
 
 
+def wanted_by(objects: list[bytes]) -> list[str]:
+    """The names that object files which are linked together ask of the process."""
+    own = {f.name for x in objects for f in functions(x)} if len(objects) > 1 else set()
+    return [name for name in dict.fromkeys(name for x in objects for name in undefined(x)) if name not in own]
+
+
 def _linked(binary: bytes, source: bytes, names: list[str], key: str | None = None) -> Code:
+    first, *others = members(binary)
     with LOCK:
         _free_dropped()
-        with llvm.ObjectFileRef.from_data(binary) as file:               # MCJIT ends the process where it is none
-            size = sum(section.size() for section in file.sections() if section.is_text())
+        size = sum(map(_text_size, (first, *others)))                    # MCJIT ends the process where one is none
         bind_symbols(names)
         loader = host()[0].create_target_machine(opt=0, reloc="pic", codemodel="small")      # compiles nothing: any CPU will do
         engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), loader, use_lmm=True)
-        engine.set_object_cache(getbuffer_func=lambda module: binary)      # instead of compiling the empty module
+        engine.set_object_cache(getbuffer_func=lambda module: first)       # instead of compiling the empty module
+        for other in others:
+            engine.add_object_file(llvm.ObjectFileRef.from_data(other))
         engine.finalize_object()
         engine.set_object_cache()
     return Code(engine, source, binary, size, {}, key)
+
+
+def _text_size(binary: bytes) -> int:
+    with llvm.ObjectFileRef.from_data(binary) as file:
+        return sum(section.size() for section in file.sections() if section.is_text())
 
 
 # --- object code on disk ----------------------------------------------------------------------------------------------
@@ -238,7 +252,8 @@ def target_names() -> tuple[str, ...]:
 
 def keep(code: Code, source: str, key: str | None) -> None:
     """Keep an object for other processes, unless it asks for what none may give it."""
-    if key is not None and is_linkable(code.object) and all(map(is_allowed, undefined(code.object))):
+    parts = members(code.object)
+    if key is not None and all(map(is_linkable, parts)) and all(map(is_allowed, wanted_by(parts))):
         objects.keep(key, code.object, source, code.phases, host()[1])
         code.key = key
 
@@ -250,9 +265,10 @@ def from_disk(key: str | None) -> Code | None:
     if found is None:
         return None
     try:
-        if not is_linkable(found.binary):
+        parts = members(found.binary)
+        if not all(map(is_linkable, parts)):
             raise IRError("it is no object file for this machine")
-        names = undefined(found.binary)
+        names = wanted_by(parts)
         foreign = [name for name in names if not is_allowed(name)]
         if foreign:
             raise IRError(f"it asks for {foreign[0]}")

@@ -24,6 +24,7 @@ from ...ir.errors import IRError
 from ...ir.thresholds import sizes
 from .elf import is_elf, needs_stubs
 from .locks import Lock, Work, register
+from .module_parts import bundle, parts
 
 LOCK = Lock(5)
 _WORK = Work(4)                         # long compilations
@@ -121,16 +122,19 @@ def optimized_module(source: str, machine: Any, ticks: list[float], optimize: bo
 
 
 def optimized(source: str) -> str:
-    """The LLVM IR text after the passes."""
-    with LOCK, optimized_module(source, _machine(), []) as module:
-        return str(module)
+    """The LLVM IR text after the passes, one part after the other."""
+    return "\n".join([_shown(part, lambda module, _: str(module)) for part in parts(source)])
 
 
 def assembly(source: str) -> str:
-    """The host's assembly text."""
+    """The host's assembly text, one part after the other."""
+    return "\n".join([_shown(part, lambda module, machine: machine.emit_assembly(module)) for part in parts(source)])
+
+
+def _shown(source: str, text: Callable[[Any, Any], str]) -> str:
     with LOCK, optimized_module(source, _machine(), []) as module:
         _machine().set_asm_verbosity(True)
-        return _machine().emit_assembly(module)
+        return text(module, _machine())
 
 
 def _emitted(module: Any, machine: Any) -> bytes:
@@ -201,11 +205,12 @@ _jobs: dict[tuple[str, bool], _Job] = {}
 
 
 def object_of(source: str, optimize: bool = True) -> Made:
-    """The object file of LLVM IR text; `optimize` False where it is as it should be already."""
+    """The object file of LLVM IR text, or a bundle of them; `optimize` False where it is as it should be already."""
     if not optimize or source.count("\n") < sizes.llvm_thread:
         with LOCK:
             return _made(source, optimize, _machine())
     data_layout()
     with LOCK:                                      # no signal between the note that a job runs and its start
-        job = _jobs.get((source, optimize)) or _Job(source, optimize)
-    return job.result()
+        jobs = [_jobs.get((part, optimize)) or _Job(part, optimize) for part in parts(source)]
+    made = [job.result() for job in jobs]
+    return Made(bundle([x.binary for x in made]), max((x.ticks for x in made), key=lambda ticks: ticks[-1]))
