@@ -101,14 +101,11 @@ class _Cutter:
             run.clear()
 
         for s in body:
-            inner = _looped(s)
-            opens = isinstance(s, (For, While, If)) and not (isinstance(s, For) and (s.spread or s.unroll))
-            if self._stays(s) or (opens and inner >= 2 * sizes.section):
+            inside = list(self._inside(s, again))
+            if inside or self._stays(s):
                 end()
                 parts.append(s)
-                if opens and inner >= sizes.section:
-                    for block in blocks(s):
-                        yield from self.blocks(block, again or not isinstance(s, If))
+                yield from inside
                 continue
             run.append(s)
             if sum(map(_looped, run)) >= sizes.section:
@@ -116,6 +113,14 @@ class _Cutter:
         end()
         if found:
             yield id(body), parts
+
+    def _inside(self, s: Stmt, again: bool) -> Iterator[tuple[int, list]]:
+        """What is cut in the blocks of a statement, if it is large."""
+        if type(s) not in (For, While, If) or (isinstance(s, For) and (s.spread is not None or s.unroll)):
+            return
+        if _looped(s) >= 2 * sizes.section or self._stays(s):
+            for block in blocks(s):
+                yield from self.blocks(block, again or not isinstance(s, If))
 
     def _stays(self, s: Stmt) -> bool:
         """Whether a statement is of the kinds that a section does not have."""
@@ -167,7 +172,8 @@ def write(out: Emitter, s: Section) -> None:
     out.body([Alloc(b) for b in lent])
     values = [(var, Scalar(var.dtype)) for var in s.given]
     out.body([Get(value, var) for var, value in values])
-    left = [(x, Buffer("left", x.dtype, (1,), "stack")) for x in (*s.found, *s.results)]
+    others: list[Var | Scalar] = [*s.found, *s.results]
+    left = [(x, Buffer("left", x.dtype, (1,), "stack")) for x in others]
     out.body([Alloc(place) for _, place in left])
     inner = out.section(s.statements, lent)
     name = f"{out.kernel.symbol}.section{next(out.module.loops)}"
