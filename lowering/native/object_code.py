@@ -179,7 +179,10 @@ class _Job:
         self.error: BaseException | None = None
         _WORK.begin()
         _jobs[self.key] = self
-        threading.Thread(target=self._run, name="tracegrad.compile").start()
+        try:
+            threading.Thread(target=self._run, name="tracegrad.compile").start()
+        except RuntimeError:                       # there are no more threads, or none at all
+            self._run()
 
     def _run(self) -> None:
         try:

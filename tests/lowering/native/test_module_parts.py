@@ -4,10 +4,14 @@ import struct
 import threading
 
 import pytest
+from disk import folder  # noqa: F401
 from tracegrad.ir.errors import IRError
 from tracegrad.ir.thresholds import sizes
+from tracegrad.lowering.cache import objects
 from tracegrad.lowering.native import engine, module_parts, object_code, perf_map
 from tracegrad.lowering.native.module_parts import bundle, members, parts
+
+import tracegrad as tg
 
 TEXT = """@kernel.f.const0 = private unnamed_addr constant [4 x i8] c"\\02\\00\\00\\00", align 64
 declare double @sin(double)
@@ -53,7 +57,7 @@ def test_each_part_has_what_it_needs():
 
 
 def test_they_are_linked():
-    with sizes.at(llvm_part=8, llvm_thread=0):
+    with tg.config(cache=False), sizes.at(llvm_part=8, llvm_thread=0):
         code = engine.compile_module(TEXT)
         assert len(members(code.object)) == 3 and value(code) == 5 * 3 - 1 + 6
         assert code.asm().count("kernel.f.section0:") == 1 and "@kernel.f.section0" in code.llvm()
@@ -61,13 +65,16 @@ def test_they_are_linked():
     code.close()
 
 
-def test_they_are_one_entry_on_disk(tmp_path):
-    import tracegrad as tg
-    with tg.config(cache=tmp_path), sizes.at(llvm_part=8, llvm_thread=0):
+def test_they_are_one_entry_on_disk(folder):  # noqa: F811
+    with sizes.at(llvm_part=8, llvm_thread=0):
         made = engine.compile_module(TEXT)
         again = engine.compile_module(TEXT)
         assert made.key and set(again.phases) == {"load"} and value(again) == 20
-        assert len(list(tmp_path.rglob(f"{made.key}.code"))) == 1
+        assert len(list(folder.glob("*.code"))) == 1
+        damaged = bytearray(made.object)
+        damaged[20] ^= 3                                # how many objects follow
+        objects.keep(made.key, bytes(damaged), TEXT, {}, "cpu")
+        assert value(engine.compile_module(TEXT)) == 20
 
 
 def test_the_map_of_perf_names_functions_of_all_parts(monkeypatch):
@@ -96,6 +103,16 @@ def test_bundles():
 def test_what_fails_on_a_thread_is_raised_where_it_is_waited_for():
     with sizes.at(llvm_thread=0), pytest.raises((IRError, RuntimeError), match=r"expected|parsing"):
         object_code.object_of("define i32 @f( {")
+    assert not object_code._jobs and not object_code._WORK._running
+
+
+def test_without_threads(monkeypatch):
+    def none(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", none)
+    with tg.config(cache=False), sizes.at(llvm_part=8, llvm_thread=0):
+        assert value(engine.compile_module(TEXT)) == 20
     assert not object_code._jobs and not object_code._WORK._running
 
 
