@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...ir.errors import ArgumentTypeError
-from . import calls
+from . import calls, types_seen
 
 # class -> the dtypes of its fields that hold numbers: what is assigned to them is converted (staging/assignment.py)
 KINDS: weakref.WeakKeyDictionary[type, dict[str, str]] = weakref.WeakKeyDictionary()
@@ -50,12 +50,19 @@ def _kind(found: Any) -> str | None:
     return str(found) if type(found).__name__ in ("Integer", "Float", "Complex") else None
 
 
+def _plain_of(cls: Any) -> type | None:
+    """The Python class of a jitclass; None of anything else."""
+    jitclass = type(cls).__name__ == "JitClassType" and type(cls).__module__.startswith("numba.")
+    return plain(cls.class_type) if jitclass else None
+
+
 def _redirect(f: Any) -> Callable | None:
-    jitclass = type(f).__name__ == "JitClassType" and type(f).__module__.startswith("numba.")
-    return functools.partial(calls.call, plain(f.class_type)) if jitclass else None
+    found = _plain_of(f)
+    return found and functools.partial(calls.call, found)
 
 
 calls.REDIRECTS.append(_redirect)
+types_seen.TRACED_CLASS.append(_plain_of)
 
 
 # --- objects that Numba has made --------------------------------------------------------------------------------------------

@@ -66,6 +66,7 @@ def test_objects_of_a_call(bag):
 
 def test_fields_have_the_types_of_the_specification(bag):
     f = tg.jit(lambda x: (bag(1, x).cut(x), bag(1, x).x, bag(1, x).small))
+    assert tg.jit(lambda x: (isinstance(bag(1, x), bag), isinstance(x, (bag, int))))(1.0) == (True, False)
     for x in (2.7, -2.7):
         n, held, small = f(x)
         assert (n, held, small) == (int(x), x, np.float32(x)) and isinstance(n, (int, np.int64))
