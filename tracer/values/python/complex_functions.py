@@ -79,8 +79,8 @@ def _elementary(name: str, ufunc: np.ufunc, outside: Callable | None, example: c
     return run
 
 
-for _name, (_ufunc, *_row) in _ELEMENTARY.items():
-    MATH[getattr(cmath, _name)] = _elementary(_name, getattr(np, _ufunc), *_row)
+for _name, (_ufunc, _outside, _example, _overflows) in _ELEMENTARY.items():
+    MATH[getattr(cmath, _name)] = _elementary(_name, getattr(np, _ufunc), _outside, _example, _overflows)
 for _name in ("isfinite", "isinf", "isnan"):
     MATH[getattr(cmath, _name)] = lambda x, /, *, f=getattr(np, _name): ScalarBox(f(ScalarBox(_complex(x))).read(), "bool")
 MATH[cmath.isclose] = _closeness(_complex)
