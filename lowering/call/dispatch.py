@@ -82,12 +82,14 @@ _OWN = __name__.partition(".")[0]
 
 def _users(traceback: types.TracebackType | None) -> types.TracebackType | None:
     """A traceback without the frames of this package."""
-    if traceback is None:
-        return None
-    rest, package = _users(traceback.tb_next), traceback.tb_frame.f_globals.get("__name__", "").partition(".")[0]
-    if package in (_OWN, "contextlib"):
-        return rest
-    return types.TracebackType(rest, traceback.tb_frame, traceback.tb_lasti, traceback.tb_lineno)
+    kept, rest = [], None
+    while traceback is not None:                          # no recursion: it can be as deep as Python's stack
+        if traceback.tb_frame.f_globals.get("__name__", "").partition(".")[0] not in (_OWN, "contextlib"):
+            kept.append(traceback)
+        traceback = traceback.tb_next
+    for x in reversed(kept):
+        rest = types.TracebackType(rest, x.tb_frame, x.tb_lasti, x.tb_lineno)
+    return rest
 
 
 class _Trampoline:

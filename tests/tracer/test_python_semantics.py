@@ -165,6 +165,44 @@ def test_cmath(name):
         np.testing.assert_allclose(slope, (f(0.3 + step + 0.4j) - f(0.3 - step + 0.4j)).real / (2 * step), rtol=1e-8)
 
 
+def test_the_opposite_of_a_users_equality():
+    class Point:
+        def __init__(self, x):
+            self.x = x
+
+        def __eq__(self, other):
+            return self.x == other.x if isinstance(other, Point) else NotImplemented
+
+    def f(x, y):
+        count = 0
+        for k in range(3):
+            count += Point(x) != Point(float(k))
+        return Point(x) != Point(y), Point(x) == Point(y), Point(x) != 3, 1 if Point(x) != Point(y) else 2, count
+
+    for args in ((1.0, 2.0), (1.0, 1.0)):
+        assert tg.jit(f)(*args) == f(*args)
+
+
+@pytest.mark.parametrize("f", [
+    lambda s, k: s.find("l", k), lambda s, k: s.center(k), lambda s, k: s.zfill(k), lambda s, k: s.split("l", k),
+    lambda s, k: s.replace("l", "x", k), lambda s, k: s.startswith("l", k), lambda s, k: s.count("l", 0, k),
+], ids=["find", "center", "zfill", "split", "replace", "startswith", "count"])
+def test_positions_and_widths_of_texts(f):
+    for k in (1, 3, 12):
+        assert tg.jit(f)("hello", k) == f("hello", k)
+
+
+def test_positions_of_texts_in_a_loop():
+    def places(text, part):
+        at = count = 0
+        while text.find(part, at) >= 0:
+            at = text.find(part, at) + 1
+            count += at
+        return count
+
+    assert tg.jit(places)("hello", "l") == places("hello", "l") == 7
+
+
 def test_cmath_isclose():
     f = tg.jit(lambda a, b, t: cmath.isclose(a, b, rel_tol=t))
     for a, b in ((1 + 2j, 1 + 2.001j), (1 + 2j, 1 + 2j), (0j, 1e-20j)):

@@ -147,16 +147,17 @@ def numbas(f: Callable, own: dict[str, Any]) -> Any:
 
 def is_numbas_own(f: Callable) -> bool:
     """Whether a function is of Numba's own modules. Programs that put `tg.jit` in the place of `numba.njit` decorate these too
-    when Numba imports them late; they are full of intrinsics, which have no Python."""
+    when Numba imports them late; they are full of intrinsics, which have no Python. Its tests are programs of users."""
     # a user's stencil is an object of a class of Numba's, and no function
-    return isinstance(f, FunctionType) and (f.__module__ or "").startswith("numba.")
+    module = (getattr(f, "__module__", None) or "") + "." if isinstance(f, FunctionType) else ""
+    return module.startswith("numba.") and not module.startswith("numba.tests.")
 
 
-def by_numba(f: Callable, options: dict[str, Any]) -> Any:
+def by_numba(f: Callable, options: dict[str, Any], *signature: Any) -> Any:
     """What `numba.njit` makes of such a function."""
     from numba.core.decorators import njit
 
-    return njit(**options)(f)
+    return njit(*signature, **options)(f)
 
 
 def _asked(f: Callable) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from ..lowering.call.forwarding import Answer, forward, retire
 from ..options import config
 from ..programs import symbolic
 from ..tracer import tracing
+from ..tracer.calling import jitclasses
 from .api import Jitted
 from .function_options import by_numba, chosen, declare, is_numbas_own
 from .misses import rebound
@@ -157,7 +158,8 @@ class Found(Jitted):
             return self.own.miss(*args, **kwargs)
         if not self.derives and inspect.isgeneratorfunction(self._undecorated):
             return self.root(*args, **kwargs)        # between its pauses the caller's Python runs: what it calls is compiled
-        return self.core.miss(*args, **kwargs)
+        opened = jitclasses.opened_call(self, args, kwargs)
+        return self.core.miss(*args, **kwargs) if opened is None else opened()
 
     def __tracegrad_call__(self, args: tuple[Array | Box, ...], kwargs: dict) -> Box | tuple[ArrayBox, ...]:
         return self.own.__tracegrad_call__(args, kwargs)
@@ -295,7 +297,7 @@ def jit(f: Any = None, *, static_argnums: tuple = (), static_argnames: str | tup
     if is_signature(f):
         said = signatures_of(f)
         make = jit(static_argnums=static_argnums, static_argnames=static_argnames, shapes=shapes, **options)
-        return lambda function: compiled_for(make(function), said)
+        return lambda fn: by_numba(fn, options, f) if is_numbas_own(fn) else compiled_for(make(fn), said)
     if is_numbas_own(f):
         return by_numba(f, options)
     own = chosen(options)

@@ -75,8 +75,8 @@ def compiled_for(made: Any, signatures: Iterable[Signature]) -> Any:
             continue                                    # a generator is run by Python, and traced where it is consumed
         try:
             lowered = made.lower(*signature.arguments)
-        except ConcretizationError:                     # a number that decides a shape: only a call has it
-            continue
+        except (ConcretizationError, NameError):        # a number that decides a shape, a function that is defined further down
+            continue                                    # or calls itself: only a call has it
         _expect_result(shapes_of(lowered.traced), signature, made)
         lowered.compile()
     return made

@@ -37,7 +37,7 @@ from ..values.boxes import (
     lift,
 )
 from ..values.promotion import fail, result_dtype, strong, to_dtype
-from ..values.python import scalar_functions
+from ..values.python import complex_functions, scalar_functions  # noqa: F401  (the former fills a table of the latter)
 
 
 def traced(x: Any) -> bool:

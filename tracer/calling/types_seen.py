@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,18 @@ def type_(*args: ScalarBox | tuple[np.ndarray | Box, ...]) -> type:
     return type_of(args[0]) if len(args) == 1 else type(*args)
 
 
+# class -> the class of its objects in traced code, or None (jitclasses.py)
+TRACED_CLASS: list[Callable[[Any], type | None]] = []
+
+
+def _in_traced_code(kinds: Any) -> Any:
+    if isinstance(kinds, tuple):
+        return tuple(map(_in_traced_code, kinds))
+    return next((own for find in TRACED_CLASS if (own := find(kinds)) is not None), kinds)
+
+
 def isinstance_(x: Array | Box, kinds: tuple[type, ...] | type) -> bool:
+    kinds = _in_traced_code(kinds)
     if isinstance(x, (Box, packed_lists.Settling, GeneratorBox, *_STANDS_FOR)):
         return issubclass(type_of(x), kinds)
     captured_arrays.seen(x)

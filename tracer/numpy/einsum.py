@@ -187,7 +187,8 @@ def _finish(value: Value, names: tuple[str, ...], result: tuple[str, ...], sizes
         dims = iter(value.type.dims)
         value = builder.reshape(value, tuple(next(dims) if n in present else 1 for n in result))
     value = shapes.expand(value, tuple(sizes[n] for n in result))
-    return linalg.finish(value, out, "einsum")
+    same_rank = out is not None and len(as_array(out).dims) == len(result)
+    return linalg.finish(value, out, "einsum", 0 if same_rank else None)        # an axis of length 1 is repeated, none is added
 
 
 def _from_lists(operands: Any) -> Any:

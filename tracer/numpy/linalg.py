@@ -46,8 +46,11 @@ def common(a: Any, b: ArrayBox | Builder, dtype: Any = None) -> tuple[Value, Val
     return boxes.converted(a, a.read(), target), boxes.converted(b, b.read(), target)
 
 
-def finish(value: Value, out: Any = None, name: str = "matmul") -> Box:
-    return boxes.result(value) if out is None else ufuncs.deliver(name, value, out[0] if isinstance(out, tuple) else out)
+def finish(value: Value, out: Any = None, name: str = "matmul", core: int | None = None) -> Box:
+    """A result, in `out` where that is given, of which the last `core` axes are not repeated; None: no axis."""
+    if out is None:
+        return boxes.result(value)
+    return ufuncs.deliver(name, value, out[0] if isinstance(out, tuple) else out, core=core)
 
 
 def _misfit(name: str, a: Value, b: Value, i: int, j: int) -> None:
@@ -88,7 +91,8 @@ def matmul(a: Any, b: Any, out: Expr | None = None, dtype: Any = None, casting: 
            **others: Any) -> Box:
     x, y = lift(a), lift(b)
     ins, _ = resolve(np.matmul, (x.kind, y.kind), None if dtype is None else to_dtype(dtype).np)
-    return finish(matmul_values(boxes.converted(x, x.read(), ins[0]), boxes.converted(y, y.read(), ins[1])), out)
+    found = matmul_values(boxes.converted(x, x.read(), ins[0]), boxes.converted(y, y.read(), ins[1]))
+    return finish(found, out, core=(len(x.dims) > 1) + (len(y.dims) > 1))
 
 
 GUFUNCS[np.matmul] = matmul
@@ -151,12 +155,14 @@ def vecdot(x1: Any, x2: Any, /, *, axis: Any = -1) -> Any:
     return boxes.result(tracing.current().builder.reduce(product, kind, (product.type.rank - 1,)))
 
 
-GUFUNCS[np.vecdot] = lambda x1, x2, out=None, axis=-1, **others: finish(as_array(vecdot(x1, x2, axis=axis)).read(), out)
+GUFUNCS[np.vecdot] = lambda x1, x2, out=None, axis=-1, **others: finish(as_array(vecdot(x1, x2, axis=axis)).read(), out,
+                                                                               core=0)
 if hasattr(np, "matvec"):
-    GUFUNCS[np.matvec] = lambda a, b, out=None, **others: finish(matmul(a, as_array(b)[..., None])[..., 0].read(), out)
+    GUFUNCS[np.matvec] = lambda a, b, out=None, **others: finish(matmul(a, as_array(b)[..., None])[..., 0].read(), out,
+                                                             core=1)
     GUFUNCS[np.vecmat] = lambda a, b, out=None, **others: finish(matmul(np.conjugate(as_array(a))[..., None, :], b)[..., 0,
                                                                                                                     :].read(),
-                                                                 out)
+                                                                 out, core=1)
 
 
 @implements(np.tensordot)

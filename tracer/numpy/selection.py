@@ -91,7 +91,7 @@ def clip(a: Any, a_min: Any = np._NoValue, a_max: Any = np._NoValue, out: Any = 
         found = ufuncs.evaluate(np.maximum if name == "low" else np.minimum, [x, bound], (ins[0],))
     if out is None and where is True:
         return boxes.result(found, ufuncs._strides(given, found))
-    return ufuncs.deliver("clip", found, out[0] if isinstance(out, tuple) else out, where, casting)
+    return ufuncs.deliver("clip", found, out[0] if isinstance(out, tuple) else out, where, casting, core=0)
 
 
 @implements(np.select)

@@ -149,7 +149,7 @@ def _gcd(x1: Any, x2: Any, out: Any = None, dtype: Any = None, **others: Any) ->
 
     loops.while_(lambda: FUNCTIONS[np.any](np.not_equal(low, 0)), step, None, None, (), None)
     found = boxes.result(high.read())
-    return found if out is None else ufuncs.deliver("gcd", found.read(), out[0] if isinstance(out, tuple) else out)
+    return found if out is None else ufuncs.deliver("gcd", found.read(), out[0] if isinstance(out, tuple) else out, core=0)
 
 
 def _lcm(x1: Any, x2: Any, out: Any = None, dtype: DType | None = None, **others: Any) -> Any:
@@ -157,7 +157,7 @@ def _lcm(x1: Any, x2: Any, out: Any = None, dtype: DType | None = None, **others
     divisor = _gcd(x1, x2, dtype=dtype)
     one = np.maximum(divisor, 1)
     found = np.absolute(np.multiply(np.floor_divide(x1, one), x2))
-    return found if out is None else ufuncs.deliver("lcm", found.read(), out[0] if isinstance(out, tuple) else out)
+    return found if out is None else ufuncs.deliver("lcm", found.read(), out[0] if isinstance(out, tuple) else out, core=0)
 
 
 GUFUNCS |= {np.gcd: _gcd, np.lcm: _lcm}

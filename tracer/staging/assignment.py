@@ -11,7 +11,7 @@ import numpy as np
 
 from ...ir.errors import ConcretizationError, UnsupportedError
 from .. import tracing
-from ..calling import calls, dispatch
+from ..calling import calls, dispatch, jitclasses
 from ..containers import array_choice, list_sort
 from ..control import branches, packed_lists
 from ..regions import leaf_types, list_scan_outputs, region_tracing
@@ -136,12 +136,30 @@ def _into_container(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box],
     region_tracing.assign(trace, (held, False, key), value)
 
 
+_WEAK = {"f": float, "c": complex, "i": int, "b": bool}
+
+
+def declared(kind: str, value: Any) -> Any:
+    """What a variable of the type `kind` holds. An int of 64 bits is Python's own, and so is one that fits into fewer; a number
+    of Python that is converted to 64 bits stays one."""
+    if not isinstance(value, (ScalarBox, int, float, complex, np.generic)):
+        return value                                       # an array, None, or what has no value on this path
+    dtype = np.dtype(kind)
+    python = value.weak if isinstance(value, ScalarBox) else not isinstance(value, np.generic)
+    if dtype in (np.bool_, np.int64) or (python and dtype in (np.float64, np.complex128)):
+        return calls.call(_WEAK[dtype.kind], value)
+    made = calls.call(dtype.type, value)
+    return calls.call(int, made) if dtype.kind in "iu" and dtype.itemsize < 8 else made
+
+
 def setattr_(value: Any, held: Any, name: str) -> None:
     """held.name = value."""
     trace = tracing.active()
     if trace is None or isinstance(held, (Box, records.Records)):
         setattr(held, name, value)
         return
+    if jitclasses.KINDS and name in (kinds := jitclasses.KINDS.get(type(held), {})):
+        value = declared(kinds[name], value)
     descriptor = getattr(type(held), name, None)
     if isinstance(descriptor, property) and descriptor.fset is not None and isinstance(descriptor.fset, types.FunctionType):
         calls.call(descriptor.fset, held, value)

@@ -76,6 +76,10 @@ def operate(name: str, a: float | Box, b: Array | Box) -> Any:
         if type(x) is iteration.Range:
             x.refused()
     captured_values.compared(a, b)
+    if name == "ne" and first not in _NATIVE and first.__ne__ is object.__ne__ and _method(first, "__eq__"):
+        found = calls.call(first.__eq__, a, b)               # Python's own `!=` is the opposite of a class's `==`
+        if found is not NotImplemented:
+            return branches.boxed(branches.truth(branches.not_(found)))
     mine = None if first in _NATIVE else _method(first, forward)
     theirs = None if second in _NATIVE or second is first else _method(second, reflected)
     if mine is None and theirs is None:

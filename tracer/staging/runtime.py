@@ -5,8 +5,6 @@ import types
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .. import tracing
 from ..calling import calls, numba_overloads, number_programs, numpy_source, scipy_source, sourceless, untraced  # noqa: F401  (tables)
 from ..containers import (  # noqa: F401  (fill tables)
@@ -113,22 +111,6 @@ def static(function: Callable, thunk: Callable) -> Any:
         trace.freezing -= 1
 
 
-_WEAK = {"f": float, "c": complex, "i": int, "b": bool}
-
-
-def declared(kind: str, value: Any) -> Any:
-    """What a variable of the type `kind` holds. An int of 64 bits is Python's own, and so is one that fits into fewer; a number
-    of Python that is converted to 64 bits stays one."""
-    if not isinstance(value, (boxes.ScalarBox, int, float, complex, np.generic)):
-        return value                                       # an array, None, or what has no value on this path
-    dtype = np.dtype(kind)
-    python = value.weak if isinstance(value, boxes.ScalarBox) else not isinstance(value, np.generic)
-    if dtype in (np.bool_, np.int64) or (python and dtype in (np.float64, np.complex128)):
-        return calls.call(_WEAK[dtype.kind], value)
-    made = calls.call(dtype.type, value)
-    return calls.call(int, made) if dtype.kind in "iu" and dtype.itemsize < 8 else made
-
-
 RUNTIME = types.SimpleNamespace(
     call=calls.call, if_=branches.if_, for_=generators.for_, while_=loops.while_, either=branches.either, and_=branches.and_,
     or_=branches.or_, and_truth=branches.and_truth, or_truth=branches.or_truth,
@@ -137,7 +119,7 @@ RUNTIME = types.SimpleNamespace(
     assert_=branches.assert_,
     is_none=optional_values.is_none, raise_=branches.raise_,
     text=format_strings.text, value=leaf_types.value, unset=leaf_types.Undefined, returned=returned,
-    settled=settled, declared=declared,
+    settled=settled, declared=assignment.declared,
     fresh=fresh, display=table_making.display, entries=table_making.entries,
     unpack=unpack, mapping=mapping, space=space,
     iterate=iterate, collect=collect, keep=calls.keep, outer=assignment.outer, getitem=assignment.getitem,

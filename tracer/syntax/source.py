@@ -64,12 +64,15 @@ _OWN: dict[str, bool] = {}
 
 
 def is_user_file(file: str) -> bool:
-    """Whether a file is the user's: neither of the standard library nor of an installed package, nor tracegrad's own."""
+    """Whether a file is the user's: neither of the standard library nor of an installed package, nor tracegrad's own. Tests
+    that a package installs are programs of its users."""
     found = _OWN.get(file)
     if found is None:
         full = os.path.normcase(os.path.abspath(file))
         library = full.startswith(_LIBRARIES) or "site-packages" in full or "dist-packages" in full
-        found = _OWN[file] = not library and not file.startswith("<frozen")
+        _, packages, inside = full.rpartition("-packages")
+        tests = packages and os.sep + "tests" + os.sep in inside
+        found = _OWN[file] = bool(not library or tests) and not file.startswith("<frozen")
     return found
 
 

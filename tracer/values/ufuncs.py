@@ -325,7 +325,8 @@ def call(ufunc: Any, *inputs: Array | Box, out: Any = None, where: bool = True, 
     if len(many) > 1 and out is not None and not isinstance(out, tuple):
         fail(DTypeError, "'out' must be a tuple of arrays", f"give a tuple of {len(many)}, with None for a new one")
     outs_given = (*out, *[None] * (len(many) - len(out))) if isinstance(out, tuple) else (out,) * len(many)
-    results = tuple(deliver(ufunc.__name__, v, o, where, others.get("casting", "same_kind")) for v, o in zip(many, outs_given))
+    results = tuple(deliver(ufunc.__name__, v, o, where, others.get("casting", "same_kind"), core=0)
+                    for v, o in zip(many, outs_given))
     return results if type(found) is tuple else results[0]
 
 
@@ -395,8 +396,10 @@ def _with_python_int(taken: list[Box], ins: tuple[DType, ...]) -> list[Value]:
     return [cast(x.read(), U64 if x.dtype_ir is U64 and not w else I64) for x, w in zip(taken, weak)]
 
 
-def deliver(name: str, value: Value, out: ArrayBox | Expr, where: bool = True, casting: str = "same_kind") -> Any:
-    """Put a result into `out` (None: a new array), only where the mask holds."""
+def deliver(name: str, value: Value, out: ArrayBox | Expr, where: bool = True, casting: str = "same_kind", *,
+            core: int | None = None) -> Any:
+    """Put a result into `out` (None: a new array), only where the mask holds. It may be repeated along axes of `out`, but for
+    the last `core` of its own; None: it has the shape of `out`."""
     builder = tracing.current().builder
     if out is not None and not isinstance(out, ArrayBox):
         fail(ShapeError, "out= must be an array made in the compiled function or passed to it")
@@ -412,6 +415,7 @@ def deliver(name: str, value: Value, out: ArrayBox | Expr, where: bool = True, c
     if out is None:
         return boxes.result(value)
     check_cast(name, value.type.dtype, out.dtype_ir, casting)
+    _expect_core(name, value, out, core)
     joint = shapes.broadcast_dims(value.type.dims, out.dims)       # what it cannot prove it has checked at run time
     if len(joint) > len(out.dims) or any(type(d) is int and not shapes.same(d, j) for d, j in zip(out.dims, joint)):
         fail(ShapeError,
@@ -421,14 +425,27 @@ def deliver(name: str, value: Value, out: ArrayBox | Expr, where: bool = True, c
     return out
 
 
+def _expect_core(name: str, value: Value, out: ArrayBox, core: int | None) -> None:
+    """The last axes of a result are those of `out`; all of them for None."""
+    dims = value.type.dims
+    if len(out.dims) < (core or 0) or (core is None and len(dims) != len(out.dims)):
+        fail(ShapeError, f"{name}: the output array has shape {shapes.show(out.dims)}, the result {shapes.show(dims)}")
+    count = len(dims) if core is None else core
+    for a, b in zip(dims[len(dims) - count:], out.dims[len(out.dims) - count:]):
+        shapes.require_equal(b, a, f"{name}: the output array has an axis of length {{0}} where the result has {{1}}")
+
+
 def in_place(name: str, ufunc: Callable, box: ArrayBox, other: float | Box) -> ArrayBox:
+    if ufunc is np.matmul and (not box.dims or len(lift(other).dims) < 2):
+        fail(ShapeError, "inplace matrix multiplication requires the first operand to have at least one and the second at "
+                         "least two dimensions.")
     call(ufunc, box, other, out=(box,)) if ufunc is not np.power else _power_in_place(box, other)
     return box
 
 
 def _power_in_place(box: ArrayBox, other: Any) -> None:
     found = operator_power(box, other)
-    deliver("power", found.read(), box)
+    deliver("power", found.read(), box, core=0)
 
 
 def operator_power(a: Any, b: Any) -> Box:

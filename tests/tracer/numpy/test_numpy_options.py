@@ -72,3 +72,42 @@ def test_refusals():
         run(lambda np, x: (x * 1j).view(float), X)
     with pytest.raises(ValueError, match="non-zero"):
         run(lambda np, x: np.interp(x, x, x, period=0), X)
+
+
+def _outcome(f, *args):
+    try:
+        f(*args)
+    except (ValueError, TypeError):
+        return "refused"
+    return args[-1].tolist()
+
+
+OUTS = {
+    "sum": lambda x, y, out: np.sum(x, axis=0, out=out), "max": lambda x, y, out: np.max(x, axis=0, out=out),
+    "mean": lambda x, y, out: np.mean(x, axis=0, out=out), "cumsum": lambda x, y, out: np.cumsum(x, axis=0, out=out),
+    "take": lambda x, y, out: np.take(x, [0, 1], axis=0, out=out), "dot": lambda x, y, out: np.dot(x, y, out=out),
+    "matmul": lambda x, y, out: np.matmul(x, y, out=out), "trace": lambda x, y, out: np.trace(x, out=out),
+    "einsum": lambda x, y, out: np.einsum("ij,jk->ik", x, y, out=out), "add": lambda x, y, out: np.add(x, y, out=out),
+    "concatenate": lambda x, y, out: np.concatenate([x, y], out=out), "clip": lambda x, y, out: np.clip(x, 0, 3, out=out),
+    "median": lambda x, y, out: np.median(x, axis=0, out=out), "round": lambda x, y, out: np.round(x, 1, out=out),
+    "inplace": lambda x, y, out: out.__imatmul__(y),
+}
+
+
+@pytest.mark.parametrize("name", OUTS)
+def test_only_elementwise_functions_repeat_their_results_in_out(name):
+    f, x = tg.jit(OUTS[name]), np.arange(1.0, 5.0).reshape(2, 2)
+    for y, shape in ((x, (3, 2, 2)), (x, (2, 2)), (x, (2,)), (x, (1, 2)), (x, (4, 2)), (x[:, :1].copy(), (2, 2)), (x, ()),
+                     (x[0].copy(), (2, 2)), (x[0].copy(), (2,))):
+        if name == "concatenate" and y.ndim == 1:
+            continue
+        assert _outcome(f, x, y, np.zeros(shape)) == _outcome(OUTS[name], x, y, np.zeros(shape)), (y.shape, shape)
+
+
+def test_out_of_lengths_that_run_time_knows():
+    f = tg.jit(lambda x, out: np.sum(x, axis=0, out=out), shapes="symbolic")
+    out = np.zeros(3)
+    f(np.ones((2, 3)), out)
+    assert out.tolist() == [2.0] * 3
+    with pytest.raises(ValueError, match="length 4 where the result has 3"):
+        f(np.ones((2, 3)), np.zeros(4))

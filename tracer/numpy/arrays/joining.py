@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ....ir.build import Expr, const
+from ....ir.build import const
 from ....ir.core import Value
 from ....ir.errors import ShapeError, UnsupportedError
 from ....ir.types import INDEX, Dim, DType
 from ... import tracing
 from ...regions import list_scan_outputs
-from ...values import boxes, shapes, views
+from ...values import boxes, shapes, ufuncs, views
 from ...values.boxes import FUNCTIONS, ArrayBox, ScalarBox, as_array, implements, lift
 from ...values.promotion import fail, result_dtype, strong, to_dtype
 from ...values.shapes import axis_of
@@ -53,11 +53,8 @@ def joined(arrays: list[ArrayBox], axis: int, dtype: DType | None = None) -> Val
     return builder("concat", *parts, *(() if type(total) is int else (total,)), axis=axis)
 
 
-def _deliver(name: str, value: Value, out: Expr | None) -> Any:
-    if out is None:
-        return boxes.array(value)
-    out[...] = boxes.array(value)
-    return out
+def _deliver(name: str, value: Value, out: ArrayBox | None, casting: str) -> Any:
+    return boxes.array(value) if out is None else ufuncs.deliver(name, value, out, casting=casting)
 
 
 def sequence(x: Sequence) -> list:
@@ -76,7 +73,7 @@ def concatenate(arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = 
     if not parts[0].dims:
         fail(ShapeError, "zero-dimensional arrays cannot be concatenated")
     from_dtype = None if dtype is None else to_dtype(dtype)
-    return _deliver("concatenate", joined(parts, axis_of(axis, len(parts[0].dims)), from_dtype), out)
+    return _deliver("concatenate", joined(parts, axis_of(axis, len(parts[0].dims)), from_dtype), out, casting)
 
 
 @implements(np.stack)
@@ -84,13 +81,14 @@ def stack(arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = None,
           casting: Any = "same_kind") -> ArrayBox:
     rows = list_scan_outputs.rows_of(arrays) if dtype is None else None
     if rows is not None:
-        return _deliver("stack", list_scan_outputs.stacked_rows(arrays, axis_of(axis, len(rows.dims))).read(), out)
+        return _deliver("stack", list_scan_outputs.stacked_rows(arrays, axis_of(axis, len(rows.dims))).read(), out,
+                        casting)
     parts = sequence(arrays)
     if not parts:
         fail(ShapeError, "need at least one array to stack")
     target = to_dtype(dtype) if dtype is not None else result_dtype([strong(p.kind) for p in parts])
     values = [boxes.to_value(p, target) for p in parts]
-    return _deliver("stack", stacked(values, axis_of(axis, len(values[0].type.dims) + 1)), out)
+    return _deliver("stack", stacked(values, axis_of(axis, len(values[0].type.dims) + 1)), out, casting)
 
 
 @implements(np.vstack)

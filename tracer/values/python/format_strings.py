@@ -16,7 +16,7 @@ from ....ir.ops.checks import LISTED, choice, filled
 from ....ir.types import I64, INDEX
 from ... import pytrees, tracing
 from .. import boxes, captured_arrays, captured_values
-from ..boxes import Box, ScalarBox
+from ..boxes import ArrayBox, Box, ScalarBox
 from .chosen_texts import ChosenText
 
 
@@ -197,7 +197,7 @@ def takes_part(method: str, args: Sequence) -> bool:
 
 
 def formatted(pattern: str, method: str, args: Any, kwargs: Any) -> Any:
-    """A method of a str that takes traced arguments: "…".format(…), "…".join([…])."""
+    """A method of a str that takes traced arguments: "…".format(…), "…".join([…]); positions and widths are made static."""
     if method == "join" and isinstance(args[0], (list, tuple)):
         items = list(args[0])
         if not any(isinstance(x, (Text, ChosenText)) for x in items):
@@ -207,6 +207,9 @@ def formatted(pattern: str, method: str, args: Any, kwargs: Any) -> Any:
                 kind = "number" if isinstance(x, Box) else type(x).__name__
                 raise TypeError(f"sequence item {k}: expected str instance, {kind} found")
         return joined([part for x in items for part in (pattern, x)][1:])
+    if method != "format" and not kwargs and not any(isinstance(said(x), (ArrayBox, Text)) for x in args):
+        return getattr(pattern, method)(*[tracing.need_concrete(x, f"str.{method}") if isinstance(x, ScalarBox) else x
+                                          for x in args])
     if method != "format" or kwargs:
         raise UnsupportedError(f"str.{method} of traced values cannot be compiled", "use an f-string", tracing.locate())
     parts, auto = [], 0

@@ -1,11 +1,10 @@
-"""The math and cmath modules and the builtins on traced values. Results are Python scalars, domain errors are Python's.
+"""The math module and the builtins on traced values. Results are Python scalars, domain errors are Python's.
 
 `MATH` maps a function to its handler. A domain is checked at run time; an infinite result of a finite argument is an overflow.
 """
 from __future__ import annotations
 
 import builtins
-import cmath
 import math
 import operator
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from ....ir.analysis.lengths import depends
 from ....ir.build import Builder, const
 from ....ir.core import Const, Value
 from ....ir.errors import ShapeError, UnsupportedError
-from ....ir.types import BOOL, C128, F64, I64
+from ....ir.types import BOOL, F64, I64
 from ... import tracing
 from .. import boxes, ufuncs
 from ..boxes import ArrayBox, Box, ScalarBox, lift
@@ -147,27 +146,45 @@ _POW_DOMAIN = _message(math.pow, -1.0, 0.5)
 def _pow(x: Any, y: Any, /) -> Any:
     b, base, exponent = tracing.current().builder, _real(x), _real(y)
     zero = const(0.0)
-    bad = b("or", b("and", b("eq", base, zero), b("lt", exponent, zero)),
+    bad = b("or", b("and", b("eq", base, zero), b("and", b("lt", exponent, zero), b("isfinite", exponent))),
             b("and", b("and", b("lt", base, zero), b("isfinite", base)),
               b("and", b("isfinite", exponent), b("ne", exponent, b("floor", exponent)))))
     _check(b("not", bad), "ValueError", _POW_DOMAIN)
-    return ScalarBox(b("pow", base, exponent), "float")
+    out = b("pow", base, exponent)
+    finite = b("and", b("isfinite", base), b("isfinite", exponent))
+    _check(b("or", b("not", b("isinf", out)), b("not", finite)), "OverflowError", _OVERFLOW)
+    return ScalarBox(out, "float")
+
+
+def _divides(x: Any, y: Any, function: Callable) -> tuple[Builder, Value, Value]:
+    """(builder, x, y) where x has a remainder: an infinite one has none, and 0 leaves none. With a NaN that is a NaN."""
+    b, left, right = tracing.current().builder, _real(x), _real(y)
+    fine = b("and", b("not", b("isinf", left)), b("ne", right, const(0.0)))
+    unknown = b("or", b("isnan", left), b("isnan", right))
+    _check(b("or", fine, unknown), "ValueError", _message(function, 1.0, 0.0))
+    return b, left, right
 
 
 @of(math.fmod)
 def _fmod(x: Any, y: Any, /) -> Any:
-    b, left, right = tracing.current().builder, _real(x), _real(y)
-    _check(b("and", b("not", b("isinf", left)), b("ne", right, const(0.0))), "ValueError", _message(math.fmod, 1.0, 0.0))
+    _, left, right = _divides(x, y, math.fmod)
     return ScalarBox(ufuncs.evaluate(np.fmod, [left, right], (F64,)), "float")
 
 
 @of(math.remainder)
 def _remainder(x: Any, y: Any, /) -> Any:
-    b, left, right = tracing.current().builder, _real(x), _real(y)
-    _check(b("and", b("not", b("isinf", left)), b("ne", right, const(0.0))), "ValueError", _message(math.remainder, 1.0, 0.0))
-    whole = b("rint", b("div", left, right))
-    out = b("sub", left, b("mul", whole, right))
-    return ScalarBox(b("select", b("isinf", right), left, out), "float")
+    """By fmod, which is exact for quotients of any size, as in CPython's Modules/mathmodule.c: m = fmod(|x|, |y|) or m - |y|,
+    what is closer to 0; between the two, the one whose quotient is even."""
+    b, left, right = _divides(x, y, math.remainder)
+    negative, unit = b("lt", b("copysign", const(1.0), left), const(0.0)), b("abs", right)
+    size = b("select", negative, b("neg", left), left)                # |x| without its kink at 0
+    m = ufuncs.evaluate(np.fmod, [size, unit], (F64,))
+    above = b("sub", unit, m)
+    half = ufuncs.evaluate(np.fmod, [b("mul", const(0.5), b("sub", size, m)), unit], (F64,))
+    between = b("sub", m, b("mul", const(2.0), half))
+    out = b("select", b("lt", m, above), m, b("select", b("gt", m, above), b("neg", above), between))
+    out = b("select", negative, b("neg", out), out)
+    return ScalarBox(b("select", b("and", b("isinf", right), b("isfinite", left)), left, out), "float")
 
 
 for _function, _factor in ((math.radians, math.pi / 180), (math.degrees, 180 / math.pi)):
@@ -203,8 +220,20 @@ def _frexp(x: Any, /) -> Any:
 
 @of(math.ldexp)
 def _ldexp(x: Any, i: Any, /) -> Any:
+    b, value = tracing.current().builder, _real(x)
+    out = ufuncs.RULES[np.ldexp](b, [value, b.cast(scalar(i, "ldexp"), I64)], (F64,))
+    _check(b("or", b("not", b("isinf", out)), b("isinf", value)), "OverflowError", _OVERFLOW)
+    return ScalarBox(out, "float")
+
+
+@of(math.ulp)
+def _ulp(x: Any, /) -> Any:
+    """The distance to the next larger float; of the largest one to the one below."""
     b = tracing.current().builder
-    return ScalarBox(ufuncs.RULES[np.ldexp](b, [_real(x), b.cast(scalar(i, "ldexp"), I64)], (F64,)), "float")
+    size = b("abs", _real(x))
+    upper = b("nextafter", size, const(INF))
+    gap = b("select", b("isinf", upper), b("sub", size, b("nextafter", size, const(0.0))), b("sub", upper, size))
+    return ScalarBox(b("select", b("isinf", size), size, gap), "float")
 
 
 @of(math.fsum)
@@ -220,7 +249,7 @@ def _prod(iterable: Any, /, *, start: int = 1) -> Any:
 
 
 def _closeness(convert: Callable) -> Callable:
-    """math.isclose and cmath.isclose."""
+    """math.isclose, and cmath.isclose (complex_functions.py)."""
     def run(a: Any, b: Any, *, rel_tol: float = 1e-9, abs_tol: float = 0.0) -> Any:
         build, x, y = tracing.current().builder, convert(a), convert(b)
         widest = build("max", build("mul", _real(rel_tol), build("max", build("abs", x), build("abs", y))), _real(abs_tol))
@@ -231,7 +260,8 @@ def _closeness(convert: Callable) -> Callable:
     return run
 
 
-for _function in (math.factorial, math.comb, math.perm, math.gcd, math.lcm, math.isqrt, math.ulp):
+MATH[math.isclose] = _closeness(_real)
+for _function in (math.factorial, math.comb, math.perm, math.gcd, math.lcm, math.isqrt):
     MATH[_function] = lambda *a, f=_function: f(*(boxes.concrete(x, f"math.{f.__name__}") if isinstance(x, Box) else x
                                                   for x in a))
 
@@ -245,45 +275,6 @@ def _gamma(x: Any, /) -> Any:
     out = b("gamma", value)
     _check(b("or", b("not", b("isinf", out)), b("isinf", value)), "OverflowError", _OVERFLOW)
     return ScalarBox(out, "float")
-
-
-# --- cmath ----------------------------------------------------------------------------------------------------------
-
-def _complex(x: Any) -> Any:
-    return tracing.current().builder.cast(scalar(x, "a cmath function"), C128)
-
-
-for _name, _op in (("exp", "exp"), ("sqrt", "sqrt"), ("log", "log"), ("sin", "sin"), ("cos", "cos"), ("tan", "tan"),
-                   ("sinh", "sinh"),
-                   ("cosh", "cosh"), ("tanh", "tanh")):
-    MATH[getattr(cmath, _name)] = lambda x, /, op=_op: ScalarBox(tracing.current().builder(op, _complex(x)), "complex")
-
-
-for _name, _ufunc in (("acos", np.arccos), ("asin", np.arcsin), ("atan", np.arctan), ("acosh", np.arccosh),
-                      ("asinh", np.arcsinh), ("atanh", np.arctanh), ("log10", np.log10)):
-    MATH[getattr(cmath, _name)] = lambda x, /, ufunc=_ufunc: ScalarBox(ufunc(ScalarBox(_complex(x))).read(), "complex")
-for _name in ("isfinite", "isinf", "isnan"):
-    MATH[getattr(cmath, _name)] = lambda x, /, ufunc=getattr(np, _name): ScalarBox(ufunc(ScalarBox(_complex(x))).read(), "bool")
-
-
-MATH[math.isclose], MATH[cmath.isclose] = _closeness(_real), _closeness(_complex)
-
-
-@of(cmath.phase)
-def _phase(x: Any, /) -> Any:
-    b, value = tracing.current().builder, _complex(x)
-    return ScalarBox(b("atan2", b("imag", value), b("real", value)), "float")
-
-
-@of(cmath.polar)
-def _polar(x: Any, /) -> Any:
-    return ScalarBox(tracing.current().builder("abs", _complex(x)), "float"), _phase(x)
-
-
-@of(cmath.rect)
-def _rect(r: Any, phi: Any, /) -> Any:
-    b, size, angle = tracing.current().builder, _real(r), _real(phi)
-    return ScalarBox(b("complex", b("mul", size, b("cos", angle)), b("mul", size, b("sin", angle))), "complex")
 
 
 # --- builtins -------------------------------------------------------------------------------------------------------

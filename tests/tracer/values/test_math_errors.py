@@ -1,0 +1,66 @@
+"""The math and cmath modules at special points: Python's values and Python's errors."""
+import cmath
+import itertools
+import math
+import random
+
+import numpy as np
+import pytest
+
+import tracegrad as tg
+
+
+def outcome(f, *args):
+    try:
+        return f(*args)
+    except (ValueError, OverflowError) as error:
+        return "OverflowError" if isinstance(error, OverflowError) else "ValueError"
+
+
+SPECIAL = (0.0, -0.0, 1.0, -1.5, math.inf, -math.inf, math.nan)
+
+
+@pytest.mark.parametrize("name", ["exp", "log", "log10", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "asin", "atan",
+                                  "atanh"])
+def test_cmath_has_pythons_errors(name):
+    f = getattr(cmath, name)
+    g = tg.jit(lambda z: f(z))
+    for a, b in [*itertools.product(SPECIAL, SPECIAL), (1000.0, 1.0), (1.0, 1000.0)]:
+        found, wanted = outcome(g, complex(a, b)), outcome(f, complex(a, b))
+        if isinstance(wanted, str) or isinstance(found, str):
+            assert found == wanted, (a, b)
+        elif a == a and b == b:
+            np.testing.assert_allclose([found.real, found.imag], [wanted.real, wanted.imag], rtol=1e-15, err_msg=str((a, b)))
+
+
+def test_cmath_rect_polar_and_logarithms_to_a_base():
+    g = tg.jit(lambda r, phi: cmath.rect(r, phi))
+    for r, phi in itertools.product(SPECIAL, SPECIAL):
+        found, wanted = outcome(g, r, phi), outcome(cmath.rect, r, phi)
+        if isinstance(wanted, str):
+            assert found == wanted, (r, phi)
+        else:
+            np.testing.assert_allclose([found.real, found.imag], [wanted.real, wanted.imag], rtol=4e-16, err_msg=str((r, phi)))
+    assert outcome(tg.jit(lambda z: cmath.polar(z)), complex(1e308, 1.7e308)) == "OverflowError"
+    for base in (10, 2.5, 1 + 1j):
+        np.testing.assert_allclose(tg.jit(lambda z, b: cmath.log(z, b))(1 + 2j, base), cmath.log(1 + 2j, base), rtol=1e-15)
+        np.testing.assert_allclose(tg.jit(lambda z: cmath.log(z, base))(1 + 2j), cmath.log(1 + 2j, base), rtol=1e-15)  # noqa: B023
+    with pytest.raises(TypeError):
+        tg.jit(lambda z: cmath.exp(z, 2))(1j)
+
+
+def test_remainders_of_large_quotients_and_of_nan():
+    g = tg.jit(lambda x, y: math.remainder(x, y))
+    draw = random.Random(3)
+    pairs = [(draw.uniform(-1, 1) * 10 ** draw.randint(-9, 300), draw.uniform(-1, 1) * 10 ** draw.randint(-9, 9))
+             for _ in range(300)]
+    for x, y in [*pairs, *((k / 2, 1.0) for k in range(-9, 10)), *itertools.product(SPECIAL, SPECIAL)]:
+        assert repr(outcome(g, x, y)) == repr(outcome(math.remainder, x, y)), (x, y)
+    for name in ("fmod", "pow"):
+        f = getattr(math, name)
+        g = tg.jit(lambda x, y: f(x, y))                                            # noqa: B023
+        for x, y in itertools.product((*SPECIAL, 1e308), (*SPECIAL, 1e3)):
+            assert repr(outcome(g, x, y)) == repr(outcome(f, x, y)), (name, x, y)
+    assert outcome(tg.jit(lambda x: math.ldexp(x, 2000)), 1.5) == "OverflowError"
+    for x in (*SPECIAL, 5e-324, 1.7976931348623157e308, 3.0):
+        assert repr(tg.jit(lambda x: math.ulp(x))(x)) == repr(math.ulp(x))
