@@ -63,7 +63,7 @@ _REMEDIES = {
                 "them inside, or compiled functions to SciPy's solver from outside with tg.scipy",
     "integrate": "use fixed_quad, simpson, solve_ivp with t_eval, tg.implicit.odeint or a loop inside, or hand a compiled "
                  "function to SciPy's integrator from outside",
-    "spatial": "make the tree, hull or rotation outside of the compiled function: pass the indices that it finds, or a matrix, in",
+    "spatial": "make the tree, hull or rotation outside of the compiled function, and pass the indices or the matrix in",
     "sparse": "use spsolve, cg, np.linalg.solve or eigh of the dense matrix, or a loop of the method's steps",
 }
 

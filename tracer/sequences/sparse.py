@@ -267,7 +267,7 @@ def _built(f: Callable, values: Any, *args: Any, **kwargs: Any) -> Sparse:
     kind = np.result_type(*[a.dtype for a in arrays])
     if kwargs.get("dtype") is not None:
         kind = np.dtype(kwargs["dtype"])
-    elif "dtype" not in kwargs and f.__name__.startswith("diags") and kind.kind in "biu":           # SciPy's, as long as it warns
+    elif "dtype" not in kwargs and f.__name__.startswith("diags") and kind.kind in "biu":      # SciPy's, as long as it warns
         kind = np.dtype(np.float64)
     return Sparse(getattr(sys.modules["scipy.sparse"], name), where.shape, data.astype(kind),
                   boxes.as_array(where.indices), boxes.as_array(where.indptr))

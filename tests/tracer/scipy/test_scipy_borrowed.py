@@ -193,8 +193,8 @@ CASES = {
     "signal.sosfilt_zi": (lambda x: sg.sosfilt_zi(np.concatenate((x[:3], np.ones(1), x[3:5] / 4))[None]), (X,)),
     "-signal.choose_conv_method": (lambda x, y: sg.choose_conv_method(x, y) == "direct", (X, Y)),
     "signal.bilinear_zpk": (lambda x, y: np.concatenate(sg.bilinear_zpk(x[:2], y[:3], 1.0, 2.0)[:2]), (X, Y)),
-    **{f"signal.{n}": (lambda x, y, n=n: np.concatenate([np.real(v) for v in getattr(sg, n)(x[:2], y[:3], 1.0, 2.0)[:2]]), (X, Y))
-       for n in ["lp2lp_zpk", "lp2hp_zpk", "lp2bp_zpk", "lp2bs_zpk"]},
+    **{f"signal.{n}": (lambda x, y, n=n: np.concatenate([np.real(v) for v in getattr(sg, n)(x[:2], y[:3], 1.0, 2.0)[:2]]),
+                       (X, Y)) for n in ["lp2lp_zpk", "lp2hp_zpk", "lp2bp_zpk", "lp2bs_zpk"]},
     "-ndimage.labeled_comprehension": (lambda x: sn.labeled_comprehension(x, WHOLE, [0, 1], np.mean, float, 0), (IMAGE,)),
     "linalg.cdf2rdf": (lambda w, v: sl.cdf2rdf(w + 0j, v + 0j)[0], (X[:4], M)),
     "-spatial.hamming": (lambda a, b: sd.hamming(a > 1, b > 1), (X, Y)),

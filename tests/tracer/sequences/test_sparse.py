@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sps
-import scipy.sparse.linalg
+import scipy.sparse.linalg as spl
 from tracegrad.ir.errors import UnsupportedError
 
 import tracegrad as tg
@@ -120,7 +120,7 @@ DIAGONALS = [
     (lambda d: sps.spdiags(d, [0, 1], 4, 4).toarray(), (np.arange(8.0).reshape(2, 4) + 1,)),
     (lambda d: sps.diags([d], [0], dtype=None).toarray(), (np.arange(4),)),
     (lambda d: sps.diags([d], [0], dtype=np.float32) @ W.astype(np.float32), (MAIN,)),
-    (lambda d, e: sps.linalg.spsolve(sps.diags([e, d, e], [-1, 0, 1], format="csc"), W), (MAIN, SIDE)),
+    (lambda d, e: spl.spsolve(sps.diags([e, d, e], [-1, 0, 1], format="csc"), W), (MAIN, SIDE)),
 ]
 
 

@@ -89,7 +89,7 @@ def _base(x: Any, axis: int, padtype: str, cval: Any) -> Any:
     """What is taken off the samples before and put back after."""
     if padtype == "constant":
         if not is_known(cval) or cval not in (None, 0):
-            raise NotImplementedError("scipy.signal.resample_poly with cval= cannot be compiled: subtract it before, add it after")
+            raise NotImplementedError("scipy.signal.resample_poly with cval= cannot be compiled: take it off before")
         return None
     if padtype not in ("mean", "median", "minimum", "maximum"):
         raise NotImplementedError(f"scipy.signal.resample_poly with padtype='{padtype}' cannot be compiled: use 'constant', "

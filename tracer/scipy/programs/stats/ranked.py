@@ -98,7 +98,7 @@ def _pairs_out_of_order(x: Any, y: Any) -> Any:
 
 
 def kendall_p_exact(n: int, c: Any, alternative: str = "two-sided") -> Any:
-    """The probability of at most c pairs out of order among n in random order (M. G. Kendall, Rank Correlation Methods, 4th ed.,
+    """The probability of at most c pairs out of order among n in random order (M. G. Kendall, Rank Correlation Methods, 1970,
     page 68): counts of orders by their pairs, each row over the number of orders so far. SciPy asks for more than 33 elements
     only where c <= 1, which the second row of each count says."""
     most = n * (n - 1) // 2
