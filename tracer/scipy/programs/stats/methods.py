@@ -187,8 +187,8 @@ def _whole_ends(family: Any, low: Any, high: Any, args: Any, kwargs: Any) -> Any
         if not np.issubdtype(kind, np.integer):
             return found
         if np.any(np.isnan(found)):
-            raise ValueError(f"scipy.stats.{family.__name__}.support: a parameter is outside of its domain, where SciPy gives NaN, "
-                             "which integers have not: pass loc as a float")
+            raise ValueError(f"scipy.stats.{family.__name__}.support: a parameter is outside of its domain, where SciPy gives "
+                             "NaN, which integers have not: pass loc as a float")
         return found.astype(kind)
 
     return as_given(low, ends[0]), as_given(high, ends[1])
