@@ -178,9 +178,7 @@ implements(np.iterable)(lambda y: bool(lift(y).dims))
 implements(np.isscalar)(lambda element: isinstance(element, ScalarBox))
 implements(np.may_share_memory, np.shares_memory)(
     lambda a, b, *rest, **more: isinstance(a, ArrayBox) and isinstance(b, ArrayBox) and a.root is b.root)
-implements(np.common_type)(lambda *arrays: np.result_type(np.float32 if all(lift(a).dtype_ir.bits <= 32 for a in arrays)
-                                                          else np.float64,
-                                                          *(strong(lift(a).kind) for a in arrays)).type)
+implements(np.common_type)(lambda *arrays: np.common_type(*(np.empty(0, strong(lift(a).kind)) for a in arrays)))
 
 _PYTHON_KIND = {"b": ("bool", None), "i": ("int", I64), "u": ("int", I64), "f": ("float", F64), "c": ("complex", None)}
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from ...ir.errors import UnsupportedError
 from .. import tracing
+from ..scipy.programs.stats import ranked
 from ..syntax import source
 from ..values.boxes import FUNCTIONS, ArrayBox, Box, as_array
 from ..values.promotion import fail
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 NAMES = {package: frozenset(names.split()) for package, names in {
     "linalg": """
         coshm cosm sinhm sinm tanhm tanm fiedler fiedler_companion leslie matmul_toeplitz orthogonal_procrustes pinvh
-        convolution_matrix
+        convolution_matrix cdf2rdf
     """,
     "stats": """
         bayes_mvs boxcox_llf chisquare circmean circstd circvar cumfreq relfreq describe differential_entropy energy_distance
@@ -42,7 +43,7 @@ NAMES = {package: frozenset(names.split()) for package, names in {
         power_divergence ttest_ind_from_stats kruskal bartlett levene fligner mood alexandergovern kstat kstatvar
         linregress ranksums combine_pvalues boxcox trimboth tmin quantile_test brunnermunzel mvsdist obrientransform
         epps_singleton_2samp directional_stats confidence_interval expectile trim1 tmax yeojohnson yeojohnson_llf
-        friedmanchisquare false_discovery_control quantile
+        friedmanchisquare false_discovery_control quantile mannwhitneyu kendalltau
     """,
     "integrate": "cumulative_simpson",
     "signal": """
@@ -51,11 +52,13 @@ NAMES = {package: frozenset(names.split()) for package, names in {
         sosfiltfilt spectrogram stft istft vectorstrength welch
         wiener zpk2tf lombscargle sos2tf cont2discrete sweep_poly bode lfilter_zi decimate envelope freqz_zpk normalize firwin
         sawtooth square gaussian freqz_sos gauss_spline impulse step lp2lp lp2hp lp2bp lp2bs minimum_phase
+        iirnotch iirpeak firwin2 kaiser_beta kaiser_atten sosfilt_zi choose_conv_method bilinear_zpk
+        lp2lp_zpk lp2hp_zpk lp2bp_zpk lp2bs_zpk
     """,
     "ndimage": """
         center_of_mass histogram maximum minimum mean sum_labels variance standard_deviation sum extrema maximum_position median
         morphological_gradient white_tophat black_tophat
-        morphological_laplace minimum_position
+        morphological_laplace minimum_position labeled_comprehension
     """,
     "spatial": """
         correlation distance_matrix hamming jaccard jensenshannon mahalanobis procrustes dice rogerstanimoto sokalsneath yule
@@ -176,6 +179,14 @@ _OTHERS = """
     is_lazy_array is_jax is_torch is_cupy is_dask is_torch_array is_jax_array is_array_api_strict is_marray
     is_cupy_namespace is_jax_namespace is_torch_namespace is_dask_namespace
 """
+def _rank_sum_method(n1: int, n2: int, ties: Any) -> str:
+    """Of small samples SciPy counts all orders, unless some of their values are equal."""
+    if n1 <= 8 or n2 <= 8:
+        fail(UnsupportedError, "scipy.stats.mannwhitneyu of a sample of 8 values or less cannot be compiled without method=",
+             "pass method='asymptotic'")
+    return "asymptotic"
+
+
 HELPERS = {
     "_broadcast_array_shapes_remove_axis": _remaining_shape,
     "array_namespace": _numpy, "np_compat": _numpy, "is_numpy": lambda xp: True,
@@ -184,7 +195,8 @@ HELPERS = {
     "xp_result_device": lambda *arrays: None, "size": lambda x: as_array(x).size, "_asarray": _asarray, "xp_promote": _promote,
     "xp_result_type": _result_type, "_contains_nan": _contains_nan, "apply_where": _apply_where, "_lazywhere": _apply_where,
     "at": _At, "atleast_nd": _atleast_nd, "_length_nonmasked": _length,
-    "rankdata": _rankdata,
+    "rankdata": _rankdata, "_kendall_p_exact": functools.partial(calls.call, ranked.kendall_p_exact),
+    "_mwu_choose_method": _rank_sum_method,
     "xp_copy": lambda x, *, xp=None, copy=None: as_array(x).copy(), "xp_ravel": lambda x, *, xp=None: as_array(x).ravel(),
     "xp_swapaxes": lambda a, i, j, xp=None: np.swapaxes(as_array(a), i, j),
     "xp_take_along_axis": lambda a, i, axis=-1: FUNCTIONS[np.take_along_axis](as_array(a), as_array(i), axis),
@@ -194,7 +206,8 @@ HELPERS = {
     "_share_masks": lambda *args, xp=None: args[0] if len(args) == 1 else args,
     "ascontiguousarray": lambda x, **options: as_array(x),
 }
-_PLACES = ("scipy._lib", "scipy._external", "scipy.stats._axis_nan_policy", "scipy.stats._stats_py")
+_PLACES = ("scipy._lib", "scipy._external", "scipy.stats._axis_nan_policy", "scipy.stats._stats_py",
+           "scipy.stats._mstats_basic", "scipy.stats._mannwhitneyu")
 _COMPAT = "array_api_compat."                # SciPy's view of NumPy, whose functions are NumPy's
 
 

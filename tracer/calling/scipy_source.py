@@ -5,6 +5,7 @@ program is refused by name where an argument is traced.
 """
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Callable
 from types import ModuleType
@@ -22,10 +23,11 @@ from ..scipy.programs.filters import (
     planes,
     polyphase,
     resampled,
+    systems,
 )
 from ..scipy.programs.interpolate import choice as interpolation
 from ..scipy.programs.linalg import control, factorisations, matrices, over_numpy
-from ..scipy.programs.stats import density_estimates, methods, multivariate, vectors
+from ..scipy.programs.stats import density_estimates, methods, multivariate, ranked, vectors
 from ..syntax import source
 from ..values.boxes import HOOKS
 from ..values.promotion import fail
@@ -43,10 +45,12 @@ def _programs(module: ModuleType) -> dict:
 
 PROGRAMS = {"linalg": _programs(over_numpy) | _programs(matrices) | _programs(control)
             | _programs(factorisations), "signal": convolutions.SIGNAL | peaks.PEAKS | filter_design.DESIGNS | planes.PLANES
-            | polyphase.POLYPHASE,
+            | polyphase.POLYPHASE | systems.SYSTEMS,
             "ndimage": convolutions.IMAGE | resampled.RESAMPLED | neighbourhoods.NEIGHBOURHOODS | morphology.MORPHOLOGY,
-            "integrate": sampled.INTEGRATE,
+            "integrate": sampled.INTEGRATE, "stats": ranked.TRIMMED,
             "spatial": sampled.DISTANCE, "fft": sampled.FFT | _programs(cosines)}
+# full name of a compiled routine, behind Python of SciPy that is traced -> its program
+ROUTINES: dict[str, Callable] = {**ranked.ROUTINES}
 # (package, function) -> finds the program, which the face has
 LATE: dict[tuple[str, str], Callable] = {}
 # types of SciPy's functions that are no Python and may read a box as if it were an array
@@ -59,6 +63,7 @@ _REMEDIES = {
                 "them inside, or compiled functions to SciPy's solver from outside with tg.scipy",
     "integrate": "use fixed_quad, simpson, solve_ivp with t_eval, tg.implicit.odeint or a loop inside, or hand a compiled "
                  "function to SciPy's integrator from outside",
+    "spatial": "make the tree, hull or rotation outside of the compiled function, and pass the indices or the matrix in",
     "sparse": "use spsolve, cg, np.linalg.solve or eigh of the dense matrix, or a loop of the method's steps",
 }
 
@@ -107,8 +112,9 @@ def _refusing(f: Any, name: str) -> Any:
 
 def redirect(f: Any) -> Any:
     """What traced code calls in place of a function of SciPy, or None."""
-    parts = (getattr(f, "__module__", None) or ("scipy.linalg" if type(f).__name__ == "fortran" else "")).split(".")
     owner = getattr(f, "__self__", None)
+    module = getattr(f, "__module__", None) or ("scipy.linalg" if type(f).__name__ == "fortran" else type(owner).__module__)
+    parts = module.split(".")
     kind = type(owner) if isinstance(f, types.MethodType) else type(f)
     if (kind.__module__ or "").startswith("scipy.stats") and kind.__name__.endswith(("_gen", "_frozen")):
         return _distribution(f, owner)
@@ -117,9 +123,14 @@ def redirect(f: Any) -> Any:
         return _refusing(f, f"scipy.sparse.linalg.{f.__name__}") if late is None else _solver(f, late())
     if parts[0] != "scipy" or len(parts) < 2 or parts[1] == "sparse":        # which sequences/sparse.py knows
         return None
+    if parts[1] == "spatial" and owner is not None and not isinstance(owner, (type, ModuleType)):
+        return _refusing(f, _public(f, parts))
+    if type(f).__name__ in _COMPILED and f.__module__ is None and type(f).__name__ != "fortran":        # a method of an object
+        return None
     if type(f).__name__ in _COMPILED:
         owner = getattr(f, "__module__", None) or "scipy.linalg"
-        return _refusing(f, f"{owner}.{getattr(f, '__name__', 'a routine of LAPACK')}")
+        name = f"{owner}.{getattr(f, '__name__', 'a routine of LAPACK')}"
+        return _where_boxed(f, functools.partial(calls.call, ROUTINES[name]), name) if name in ROUTINES else _refusing(f, name)
     if parts[1] == "stats" and "gaussian_kde" in (getattr(f, "__name__", ""), type(f).__name__, type(owner).__name__):
         return _object(f, owner, "stats", density_estimates.BUILT, {}, density_estimates.CAPTURED)
     if parts[1].startswith("_") or parts[1] == "stats":
@@ -128,6 +139,8 @@ def redirect(f: Any) -> Any:
             return helper
     if parts[1] == "interpolate":
         return _object(f, owner, "interpolate", interpolation.BUILT, interpolation.FUNCTIONS, interpolation.CAPTURED)
+    if isinstance(f, type) and parts[1] in ("spatial", "signal") and not issubclass(f, BaseException):
+        return _refusing(f, _public(f, parts))
     if type(f).__name__ not in ("function", "_Function", "_lru_cache_wrapper"):           # uarray's: scipy.fft
         return None
     late = LATE.get((parts[1], f.__name__))
@@ -136,11 +149,18 @@ def redirect(f: Any) -> Any:
     program = PROGRAMS.get(parts[1], {}).get(f.__name__)
     if program is not None:
         return dispatch.passing(f, lambda *args, **kwargs: calls.call(program, *args, **kwargs))
-    name = f"scipy.{parts[1]}.{f.__name__}"
+    name = _public(f, parts)
     borrowed = scipy_borrowed.redirect(f, name)
     if borrowed is not None or parts[1].startswith("_"):
         return borrowed
     return _refusing(f, name)
+
+
+def _public(f: Any, parts: list[str]) -> str:
+    """The name under which users call a function or class of SciPy."""
+    inner = [part for part in parts[2:] if not part.startswith("_")][:1] if parts[1] == "spatial" else []
+    own = f.__qualname__ if "<" not in f.__qualname__ and "." in f.__qualname__ else f.__name__
+    return ".".join(["scipy", parts[1], *(x for x in inner if x == "transform"), own])
 
 
 def _object(f: Any, owner: Any, package: str, built: dict, functions: dict, captured: dict) -> Any:

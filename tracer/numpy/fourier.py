@@ -164,8 +164,6 @@ def _several(one: Callable, last: Callable | None = None, first: Callable | None
             steps = [(first or one, *p) for p in pairs[-1:]] + [(one, *p) for p in reversed(pairs[:-1])]
         for transform, k, n in steps:
             found = transform(found, n, k, norm)
-        if not steps:
-            found = boxes.array(boxes.to_value(found, _precision(found)[1]))
         return found if out is None else ufuncs.deliver("fft", found.read(), out)
 
     return run

@@ -449,6 +449,9 @@ def array_equal(a1: Any, a2: Any, equal_nan: Any = False) -> Any:
 
 @implements(np.array_equiv)
 def array_equiv(a1: Any, a2: Any) -> Any:
+    x, y = as_array(a1), as_array(a2)
+    if any(type(p) is int and type(q) is int and p != q and 1 not in (p, q) for p, q in zip(x.dims[::-1], y.dims[::-1])):
+        return False                                                                     # they do not broadcast
     return ScalarBox(reductions.all_(np.equal(a1, a2)).read(), "bool")
 
 

@@ -23,6 +23,7 @@ from ..syntax import source
 from ..values import boxes, shapes
 from ..values.boxes import FUNCTIONS, HOOKS, ArrayBox, Box, ScalarBox
 from ..values.promotion import fail
+from . import sparse_patterns
 
 _SCALARS: tuple[type, ...] = (int, float, complex, np.generic, ScalarBox)
 _DENSE = "work with A.data, A.indices and A.indptr, or with a dense array"
@@ -248,11 +249,28 @@ def _function(f: types.FunctionType) -> Callable:
     """A function that builds matrices: their pattern is to be known before the values."""
     def call(*args: Any, **kwargs: Any) -> Any:
         if any(isinstance(leaf, Box) for leaf in pytrees.leaves_of((args, kwargs))):
+            if f.__name__ in sparse_patterns.BUILT:
+                return _built(f, *args, **kwargs)
             fail(UnsupportedError, f"scipy.sparse.{f.__name__} of traced values cannot be compiled",
                  "write csr_array((data, indices, indptr), shape=(rows, columns)) with the pattern of the result")
         return calls.as_it_stands(f, args, kwargs)
 
     return call
+
+
+def _built(f: Callable, values: Any, *args: Any, **kwargs: Any) -> Sparse:
+    """A matrix whose first argument are its values, and whose other arguments are known: SciPy says where each value goes."""
+    leaves, tree = pytrees.flatten(values)
+    arrays = [boxes.as_array(leaf) for leaf in leaves]
+    name, where = sparse_patterns.of(f, tree, [tuple(map(boxes.count, a.dims)) for a in arrays], args, kwargs)
+    data = FUNCTIONS[np.concatenate]([a.reshape(-1) for a in arrays])[where.positions]
+    kind = np.result_type(*[a.dtype for a in arrays])
+    if kwargs.get("dtype") is not None:
+        kind = np.dtype(kwargs["dtype"])
+    elif "dtype" not in kwargs and f.__name__.startswith("diags") and kind.kind in "biu":      # SciPy's, as long as it warns
+        kind = np.dtype(np.float64)
+    return Sparse(getattr(sys.modules["scipy.sparse"], name), where.shape, data.astype(kind),
+                  boxes.as_array(where.indices), boxes.as_array(where.indptr))
 
 
 def _made(cls: Any, arg: Any, shape: Any = None, dtype: Any = None, copy: bool = False) -> Any:

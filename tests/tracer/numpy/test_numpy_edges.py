@@ -305,3 +305,18 @@ def test_an_array_without_axes_spread_and_transposed():
     for found, wanted in zip(tg.jit(f)(x), f(x)):
         np.testing.assert_equal(found, wanted)
         assert found.strides == wanted.strides
+
+
+def test_answers_about_several_arrays():
+    for kinds in ((np.int16,), (np.float16,), (np.int8, np.complex64), (np.float32, np.float16)):
+        arrays = [np.ones(2, kind) for kind in kinds]
+        assert tg.jit(lambda *a: np.ones(1, np.common_type(*a)))(*arrays).dtype == np.common_type(*arrays), kinds
+    for a, b in ((np.ones(5), np.ones((2, 3))), (np.ones((2, 1)), np.ones(3)), (np.ones(3), np.arange(3.0))):
+        assert tg.jit(lambda a, b: np.array_equiv(a, b))(a, b) == np.array_equiv(a, b)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.float32, np.complex64])
+def test_transforms_along_no_axis_are_the_array(kind):
+    for f in (np.fft.fftn, np.fft.ifftn):
+        as_numpy(lambda x, f=f: f(x), kind(3))
+        as_numpy(lambda x, f=f: f(x, axes=()), np.ones((2, 2), kind))

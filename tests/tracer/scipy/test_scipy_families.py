@@ -18,13 +18,13 @@ FAMILIES = {
     "loggamma": (0.41,), "loglaplace": (3.3,), "lomax": (1.9,), "maxwell": (), "mielke": (10.4, 4.6), "moyal": (),
     "nakagami": (4.97,), "norminvgauss": (1.25, 0.5), "powerlaw": (1.66,), "powernorm": (4.45,), "rdist": (1.6,),
     "semicircular": (), "skewcauchy": (0.5,), "trapezoid": (0.2, 0.8), "triang": (0.16,), "truncexpon": (4.7,), "wald": (),
-    "weibull_max": (2.9,), "wrapcauchy": (0.031,), "vonmises": (3.99,),
+    "weibull_max": (2.9,), "wrapcauchy": (0.031,), "vonmises": (3.99,), "skewnorm": (4.0,),
 }
 DISCRETE = {
     "boltzmann": (1.4, 19), "dlaplace": (0.8,), "logser": (0.6,), "planck": (0.51,), "randint": (7, 31), "yulesimon": (11.0,),
     "zipf": (6.5,), "betabinom": (5, 2.3, 0.63), "geom": (0.5,),
 }
-WITHOUT_CDF = {"cosine", "norminvgauss", "vonmises", "logser", "zipf", "betabinom"}          # which SciPy sums or compiles
+WITHOUT_CDF = {"cosine", "norminvgauss", "logser", "zipf", "betabinom"}          # which SciPy sums or compiles
 Q = np.array([0.1, 0.4, 0.85])
 
 
@@ -141,6 +141,36 @@ def test_raw_moments_and_supports():
     _equal(lambda a, s: (*ss.gamma.support(a, 0.5, s), *ss.uniform(s, 2.0).support()), np.array([1.3, -1.0]), 1.5)
     with pytest.raises(ValueError, match="positive"):
         tg.jit(lambda a: ss.gamma.moment(-1, a))(1.3)
+
+
+def test_supports_of_integers():
+    for f, n in ((lambda n: ss.binom.support(n, 0.3), 5), (lambda n: ss.binom.support(n, 0.3, 1.5), np.array([5, 6])),
+                 (lambda n: ss.binom(n, 0.3).support(), 5.0), (lambda n: ss.poisson.support(2.0, n), 1)):
+        found, right = tg.jit(f)(n), f(n)
+        np.testing.assert_array_equal(found, right)
+        assert [np.asarray(v).dtype for v in found] == [np.asarray(v).dtype for v in right]
+    with pytest.raises(ValueError, match="outside of its domain"):
+        tg.jit(lambda p: ss.binom.support(5, p))(2.0)
+
+
+def test_tails_of_the_skew_normal():
+    """Where SciPy itself integrates; far values from mpmath's integral of the density, to 25 digits."""
+    exact = {(-5.0, 1.0): 8.2172391796e-14, (-1.0, 4.0): 8.1716903e-7, (-0.1, 30.0): 3.22e-6}
+    f = tg.jit(lambda x, a: (ss.skewnorm.cdf(x, a), ss.skewnorm.logsf(-x, -a)))
+    for x, a in exact:
+        found = f(x, a)
+        right = ss.skewnorm.cdf(x, a)
+        np.testing.assert_allclose(found, (right, np.log(right)), rtol=1e-7)
+    x = np.array([-4.0, -1.0, 0.0, 0.3, 5.0])
+    np.testing.assert_allclose(f(x, 2.0)[0], ss.skewnorm.cdf(x, 2.0), rtol=1e-8)
+    tg.check_grads(lambda x, a: np.sum(ss.skewnorm.logcdf(x, a)), (x[:2], 2.0), order=1)
+
+
+def test_von_mises_on_both_sides_of_the_approximation():
+    x, kappa = np.linspace(-7.0, 9.0, 11), np.array([[0.0], [3.5], [49.9], [50.1]])
+    f = tg.jit(lambda x, k: ss.vonmises.cdf(x, k))
+    np.testing.assert_allclose(f(x, kappa), ss.vonmises.cdf(x, kappa), rtol=1e-12, atol=1e-13)
+    tg.check_grads(lambda x, k: np.sum(ss.vonmises.cdf(x, k)), (x, 3.5), order=1)
 
 
 def test_quantiles_at_the_ends():

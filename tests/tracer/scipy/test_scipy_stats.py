@@ -167,3 +167,27 @@ def test_what_is_refused():
             tg.jit(f)(X[0])
     with pytest.raises(TypeError, match="unexpected"):
         tg.jit(lambda x: ss.norm.pdf(x, shape=2.0))(X)
+
+
+@pytest.mark.parametrize("name", ["tvar", "tstd", "tsem"])
+def test_trimmed_moments(name):
+    a = np.random.default_rng(4).standard_normal((6, 5))
+    for f, x in ((lambda a: getattr(ss, name)(a), a), (lambda a: getattr(ss, name)(a, (-1, 0.5), (False, True), axis=None), a),
+                 (lambda a: getattr(ss, name)(a, (-1.5, None), axis=1, ddof=0, keepdims=True), a.astype(np.float32)),
+                 *((lambda a: getattr(ss, name)(a), x) for x in (np.arange(5), np.array([1.0, np.nan, 2.0])))):
+        found, right = tg.jit(f)(x), f(x)
+        np.testing.assert_allclose(found, right, rtol=1e-5 if x.dtype == np.float32 else 1e-12)
+        assert np.shape(found) == np.shape(right) and found.dtype == right.dtype
+    tg.check_grads(lambda a: np.sum(getattr(ss, name)(a, (-2.0, 2.0))), (a,), order=1)
+    with pytest.raises(ValueError, match="within given limits"):
+        tg.jit(lambda a: getattr(ss, name)(a, (9, 10)))(a)
+
+
+@pytest.mark.sweep(3)
+@pytest.mark.parametrize("n", [2, 3, 9, 33, 34])
+def test_kendall(n):
+    x, y = np.random.default_rng(n).standard_normal((2, n))
+    for pair in ((x, y), (x, x * 2), (np.round(x), np.round(y))):
+        for how in ("two-sided", "less"):
+            np.testing.assert_allclose(tg.jit(lambda x, y, how=how: tuple(ss.kendalltau(x, y, alternative=how)))(*pair),
+                                       ss.kendalltau(*pair, alternative=how), rtol=1e-12)

@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sps
+import scipy.sparse.linalg as spl
 from tracegrad.ir.errors import UnsupportedError
 
 import tracegrad as tg
@@ -109,6 +110,27 @@ def test_matrices_from_outside_and_made_inside():
     same(tg.jit(builds)(S.data, S.indices, S.indptr, V), S @ V)
     np.testing.assert_allclose(tg.grad(lambda d: np.sum(builds(d, S.indices, S.indptr, V)**2))(S.data),
                                tg.grad(lambda a: np.sum((a @ V)**2))(S).data)
+
+
+MAIN, SIDE, W = np.arange(1.0, 5.0), np.array([0.1, 0.2, 0.3]), np.array([1.0, -2.0, 3.0, 0.5])
+DIAGONALS = [
+    (lambda d, e: sps.diags([d, e], [0, 1]) @ W, (MAIN, SIDE)), (lambda d: sps.diags(d).toarray(), (MAIN,)),
+    (lambda a: sps.diags([a, -2 * a, 1.0], [-1, 0, 1], shape=(4, 4), format="csc") @ W, (0.3,)),
+    (lambda d, e: sps.diags_array([d, e], offsets=[0, -1]).toarray(), (MAIN, SIDE)),
+    (lambda d: sps.spdiags(d, [0, 1], 4, 4).toarray(), (np.arange(8.0).reshape(2, 4) + 1,)),
+    (lambda d: sps.diags([d], [0], dtype=None).toarray(), (np.arange(4),)),
+    (lambda d: sps.diags([d], [0], dtype=np.float32) @ W.astype(np.float32), (MAIN,)),
+    (lambda d, e: spl.spsolve(sps.diags([e, d, e], [-1, 0, 1], format="csc"), W), (MAIN, SIDE)),
+]
+
+
+@pytest.mark.parametrize("f, args", DIAGONALS)
+def test_diagonals_of_run_time(f, args):
+    found, right = tg.jit(f)(*args), f(*args)
+    np.testing.assert_allclose(found, right, rtol=1e-6 if right.dtype == np.float32 else 1e-13)
+    assert found.dtype == right.dtype
+    if right.dtype == np.float64:
+        tg.check_grads(lambda *args: np.sum(f(*args) ** 2), args, order=1)
 
 
 def loss(a, x):

@@ -171,7 +171,27 @@ def _support(family: Any, *args: Any, **kwargs: Any) -> Any:
     shapes, loc, scale = _parsed(family, args, kwargs)
     low, high = family.support(*shapes)
     good = family.valid(*shapes) & (scale > 0)
-    return np.where(good, low * scale + loc, np.nan)[()], np.where(good, high * scale + loc, np.nan)[()]
+    ends = np.where(good, low * scale + loc, np.nan)[()], np.where(good, high * scale + loc, np.nan)[()]
+    return _whole_ends(family, *ends, args, kwargs) if family.discrete else ends
+
+
+def _whole_ends(family: Any, low: Any, high: Any, args: Any, kwargs: Any) -> Any:
+    """SciPy's ends of a discrete support are integers where the parameters that say them are, as long as all are valid."""
+    given = {**dict(zip((*family.shapes, "loc"), args)), **kwargs}
+    loc = given.pop("loc", 0)
+    ends = family.support(*[np.asarray(given[name]) for name in family.shapes])
+
+    def as_given(found: Any, end: Any) -> Any:
+        first = 0 if is_known(end) and np.ndim(end) == 0 and np.isfinite(end) and end == int(end) else end
+        kind = np.result_type(np.asarray(first), np.asarray(loc))
+        if not np.issubdtype(kind, np.integer):
+            return found
+        if np.any(np.isnan(found)):
+            raise ValueError(f"scipy.stats.{family.__name__}.support: a parameter is outside of its domain, where SciPy gives "
+                             "NaN, which integers have not: pass loc as a float")
+        return found.astype(kind)
+
+    return as_given(low, ends[0]), as_given(high, ends[1])
 
 
 def _stats(family: Any, *args: Any, moments: str = "mv", **kwargs: Any) -> Any:
