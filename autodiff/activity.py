@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from ..ir.analysis.patterns import number
 from ..ir.core import Block, Function, Op, Value
 from ..ir.types import StackType
 from .custom_calls import rule_of_call, varies
@@ -48,13 +47,6 @@ def through(op: Op) -> list[Value]:
     return [v for v in [op.operands[k] for k in positions(op)] if inexact(v)]
 
 
-def is_nothing(op: Op) -> bool:
-    """Whether a result is 0 whatever an operand is, as that of x - x and 0.0 * x: 0 where a pole follows, too, in both modes."""
-    if op.defn.name == "sub":
-        return op.operands[0] is op.operands[1]
-    return op.defn.name == "mul" and any(number(v) == 0 for v in op.operands)
-
-
 class _Flow:
     """A set of values that grows along the ops of a function; `memo` serves callees."""
 
@@ -84,7 +76,7 @@ class _Varied(_Flow):
                 continue
             if rule == "control":
                 getattr(self, op.defn.name + "_")(op)
-            elif any(v in marked for v in through(op)) and not is_nothing(op):
+            elif any(v in marked for v in through(op)):
                 for r in op.results:
                     self.mark(r)
 

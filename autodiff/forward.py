@@ -14,7 +14,7 @@ from ..ir.core import Block, Function, Op, Value
 from ..ir.errors import of_derivative
 from ..ir.transforms.simplify import peephole
 from ..ir.types import StackType, Type
-from .activity import inexact, is_nothing, positions, varied
+from .activity import inexact, positions, varied
 from .forward_control import CONTROL
 from .partition import Parts, all_new, cut, dependent
 from .reverse.reverse import transposed
@@ -123,7 +123,7 @@ class Forward:
 
     def op(self, op: Op) -> None:
         rule = rule_of(op)
-        if rule == "none" or not any(inexact(r) for r in op.results) or is_nothing(op):
+        if rule == "none" or not any(inexact(r) for r in op.results):
             return
         dots = _RULES[rule](self, op)
         for r, dot in zip(op.results, dots):

@@ -45,7 +45,7 @@ _FURTHER = 12                                  # how many ops behind a first roo
 def pieced(body: Block) -> None:
     """State the derivatives of such functions, in place."""
     ops = [*body.walk()]
-    if sum(op.defn.name in _KINKS for op in ops) > 0:
+    if any(op.defn.name in _KINKS for op in ops):
         _in_block(body, {op.operands[0] for op in ops if op.defn.name == "surrogate"})
 
 
@@ -53,7 +53,7 @@ def _in_block(block: Block, replaced: set[Value]) -> None:
     for op in block.ops:
         for region in op.regions:
             _in_block(region, replaced)
-    if sum(_is_kink(op) for op in block.ops) > 0:
+    if any(map(_is_kink, block.ops)):
         _Functions(block, replaced).write()
 
 
@@ -221,7 +221,7 @@ class _Functions:
                 depends[v] = False
                 operands = self.local(v)
                 if operands is not None and len(depends) < 4 * _LONG:
-                    depends[v] = any([visit(x) for x in operands])
+                    depends[v] = True in [visit(x) for x in operands]          # all are visited
             return depends[v]
 
         visit(end)
@@ -411,8 +411,9 @@ class _Piece:
 
     def _kink(self, op: Op, operands: list[Value]) -> Value:
         b, name, like = self.b, op.defn.name, operands[0]
-        x, y = (v if v is None else self.get(v) for v in _ends_of(op))
-        above, below = self._signs(x, y)                       # type: ignore[arg-type]
+        x, y = _ends_of(op)
+        x, y = self.get(x), y if y is None else self.get(y)
+        above, below = self._signs(x, y)
         zero, one = b.const(0, like.type.dtype), b.const(1, like.type.dtype)
         if name in _JUMPS:
             at = b("eq", x, b.const(0, x.type.dtype) if y is None else y)

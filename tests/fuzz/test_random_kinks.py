@@ -120,4 +120,6 @@ if __name__ == "__main__":
         if fault:
             found["wrong"] += 1
             print(number, fault, flush=True)
+        if not number % 500:
+            print(number, dict(found), flush=True)
     print(dict(found))
