@@ -33,6 +33,7 @@ from .smoothness.equal_values import smooth
 from .smoothness.kink_products import STATED
 from .smoothness.kink_series import expanded
 from .smoothness.paired_kinks import paired
+from .smoothness.pieces import pieced
 from .smoothness.sides import sided
 
 
@@ -44,6 +45,7 @@ def prepare(f: Function, name: str) -> Function:
     """
     body = smooth(Function(name, copy_region(Builder(), smooth(f).body, {}, _OUTSIDE), f.loc)).body
     body = sided(paired(body))
+    pieced(body)
     expanded(body)
     made = Function(name, body, f.loc)
     if reshaped(made):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from ..ir.build import Builder, Expr
-from ..ir.clone import copy_region
+from ..ir.clone import copy_region, sweep
 from ..ir.core import Block, Function, Op, Value
 from ..ir.errors import of_derivative
 from ..ir.transforms.simplify import peephole
@@ -27,6 +27,7 @@ from .smoothness.kink_products import STATED
 from .smoothness.kink_series import expanded
 from .smoothness.lost_slopes import chooses, has_pole, has_pole_of_power, is_fast
 from .smoothness.paired_kinks import paired
+from .smoothness.pieces import pieced
 from .smoothness.poles import Poles
 from .smoothness.sides import sided
 
@@ -78,9 +79,11 @@ class Forward:
         self.steep, self.tall = Steep(), Steep(overflows)
         self.poles, self.powers = Steep(has_pole), Steep(has_pole_of_power)
         body = sided(paired(copy_region(Builder(), smooth(f).body, {}, STATED)))
+        pieced(body)
         expanded(body)
         self.infinite = Poles(body, known)
         g = self.function = Function(f"{f.name}_jvp", body, f.loc, dict(f.attrs))
+        sweep(g)                                       # of what a derivative before has left
         self.varied = varied(g, wrt, memo.setdefault("varied", {}))
         tangents = [self.tangent_param(body, g.params[k], len(g.params) + n) for n, k in enumerate(wrt)]
         self.block(body)

@@ -15,7 +15,7 @@ from fractions import Fraction
 from ...ir.build import Expr
 
 _TERMS = 6
-_NEAR = 1e-3                   # the third derivative of the series errs by less than 1e-9 there, that of f(sqrt(q)) beyond
+NEAR = 1e-3                   # the third derivative of the series errs by less than 1e-9 there, that of f(sqrt(q)) beyond
 
 
 def _factorials(sign: int, odd: int) -> list[Fraction]:
@@ -56,7 +56,7 @@ def odd_share(name: str, q: Expr) -> Expr:
 
 
 def _near_and_far(coefficients: list[Fraction], q: Expr, far: Callable) -> Expr:
-    near = q < _NEAR
+    near = q < NEAR
     small = near.select(q, 0)
     series = small * float(coefficients[-1])
     for a in reversed(coefficients[1:-1]):

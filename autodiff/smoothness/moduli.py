@@ -25,6 +25,7 @@ from .kink_lines import multiple
 
 # powers of the first operand, to their exponents; None: the second operand
 _POWERS = {"sqrt": 0.5, "root": 0.5, "cbrt": 1 / 3, "pow": None, "norm_root": None}
+_WHOLE = range(1, 9)           # powers that are written as products
 _DEPTH = 6
 _FEW = 4                       # rows that are told apart
 
@@ -63,12 +64,14 @@ def _as_modulus(b: Builder, op: Op, operands: Sequence[Value]) -> Expr | None:
     if operands[0].type.dtype.complex or not operands[0].type.dtype.inexact:
         return None
     found, sign = _made(b, op, operands)
-    if found is None or found.p not in (1, 2) or found.x.type.dims != op.results[0].type.dims:
+    if found is None or found.p not in _WHOLE or found.x.type.dims != op.results[0].type.dims:
         return None
     limits = np.finfo(found.x.type.dtype.np)
     if not limits.tiny <= found.c <= limits.max:
         return None
-    size = modulus(b, found.x) if found.p == 1 else b.expr(found.x) * b.expr(found.x)
+    size = modulus(b, found.x) if found.p % 2 else b.expr(found.x) * b.expr(found.x)
+    for _ in range(int(found.p - 1) // 2 if found.p > 2 else 0):
+        size = size * (b.expr(found.x) * b.expr(found.x))
     c = math.copysign(found.c, sign)
     return size if c == 1 else -size if c == -1 else size * c
 
@@ -146,8 +149,16 @@ def _raised(size: Size, exponent: float) -> Size:
 
 
 def size_of(b: Builder, v: Value, depth: int = _DEPTH) -> Size | None:
-    """A value as a power of a size."""
-    v = shown(v)
+    """A value as a power of a size, as it is for derivatives or else as it is written."""
+    smooth = shown(v)
+    found = _size_of(b, smooth, depth)
+    while found is None and v is not smooth:
+        v = v.maker.operands[0] if v.maker.defn.name == "surrogate" else smooth
+        found = _size_of(b, v, depth)
+    return found
+
+
+def _size_of(b: Builder, v: Value, depth: int) -> Size | None:
     if v.op is None or not depth or v.type.dtype.complex:
         return None
     name, operands = v.op.defn.name, v.op.operands

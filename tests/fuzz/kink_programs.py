@@ -6,6 +6,9 @@ import numpy as np
 
 LINES = [
     "x", "x", "2 * x", "-x", "3 * x", "x / 2", "-2 * x", "x - 1", "1 - x", "0.5 * x + 0.25"]
+CURVES = [                     # of a line w: what wide programs have for arguments of kinks
+    "np.sin({w})", "np.expm1({w})", "{w} * {w}", "{w} - {w} ** 2", "np.tanh({w})", "{w} ** 3", "1 - np.cos({w})",
+    "np.log1p(0.25 * {w})", "{w} * np.exp({w})", "np.arctan({w})", "{w} ** 2 - {w}", "np.exp({w}) - 1"]
 KINKS = [
     "np.abs({u})", "np.abs({u})", "np.fabs({u})", "np.sqrt({u} * {u})", "np.sqrt({u} ** 2)", "np.sqrt({u} ** 4)",
     "({u} * {u}) ** 0.5", "np.maximum({u}, 0)", "np.minimum({u}, 0)", "np.maximum({u}, -{u})", "np.maximum({u}, {v})",
@@ -53,14 +56,17 @@ AROUND = [
 
 
 class Writer:
-    def __init__(self, rng, names):
-        self.rng, self.names = rng, names
+    """wide: with curves for arguments, and kinks of kinks of kinks."""
+
+    def __init__(self, rng, names, wide=False):
+        self.rng, self.names, self.wide = rng, names, wide
 
     def pick(self, options):
         return options[self.rng.integers(len(options))]
 
     def line(self):
-        return f"({self.pick(LINES).replace('x', self.pick(self.names))})"
+        line = f"({self.pick(LINES).replace('x', self.pick(self.names))})"
+        return f"({self.pick(CURVES).format(w=line)})" if self.wide and self.rng.integers(2) else line
 
     def filled(self, text):
         parts = {"u": self.line(), "v": self.line()}
@@ -73,7 +79,7 @@ class Writer:
         text = self.pick(KINKS)
         while not depth and "{k}" in text:
             text = self.pick(KINKS)
-        return text.format(u=u, v=v, k=f"({self.kink(0, u, v)})" if "{k}" in text else "")
+        return text.format(u=u, v=v, k=f"({self.kink(max(depth - 1, 0), u, v)})" if "{k}" in text else "")
 
     def bent(self, depth, u, v):
         k = f"({self.kink(depth, u, v)})"
@@ -82,16 +88,16 @@ class Writer:
     def program(self):
         draw = self.rng.integers(10)
         if draw >= 5:
-            return self.filled(self.pick(SIGNED)) if draw < 8 else self.bent(1, self.line(), self.line())
+            return self.filled(self.pick(SIGNED)) if draw < 8 else self.bent(1 + self.wide, self.line(), self.line())
         body = self.filled(self.pick(TEMPLATES))
         return self.pick(AROUND).format(g=body, u=self.line()) if self.rng.integers(2) else body
 
 
-def program(seed):
+def program(seed, wide=False):
     """(the text of an expression, a point)."""
     rng = np.random.default_rng(seed)
     n = int(rng.choice([1, 1, 2, 3]))
-    text = Writer(rng, ["x", "x[::-1]", "x"] if n > 1 and rng.integers(2) else ["x"]).program()
+    text = Writer(rng, ["x", "x[::-1]", "x"] if n > 1 and rng.integers(2) else ["x"], wide).program()
     point = np.zeros(n) if rng.integers(4) == 0 else rng.choice([0.0, 0.0, 0.0, 1.0, -0.5], n)
     return text, point.astype(np.float32 if seed % 4 == 3 else np.float64)
 

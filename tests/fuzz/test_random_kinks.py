@@ -1,7 +1,7 @@
 """Derivatives of random programs at their kinks, against series (germs.py): where a program is smooth, the first and second
 derivative in all nestings; where it has a kink, a slope between those of its sides.
 
-`python tests/fuzz/test_random_kinks.py START COUNT` runs more of them."""
+`python tests/fuzz/test_random_kinks.py START COUNT [wide]` runs more of them."""
 from __future__ import annotations
 
 import inspect
@@ -65,9 +65,9 @@ def smoothness(f, x, directions):
     return right[0], left[0], 2 if twice else 1
 
 
-def outcome(seed):
+def outcome(seed, wide=False):
     """(what was found out about a program, what is wrong of it)."""
-    text, x = kink_programs.program(seed)
+    text, x = kink_programs.program(seed, wide)
     rng, program = np.random.default_rng(seed), loaded(text, seed)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -115,9 +115,11 @@ def test_germs():
 if __name__ == "__main__":
     found: Counter = Counter()
     for number in range(int(sys.argv[1]), int(sys.argv[1]) + int(sys.argv[2])):
-        kind, fault = outcome(number)
+        kind, fault = outcome(number, "wide" in sys.argv)
         found[kind] += 1
         if fault:
             found["wrong"] += 1
             print(number, fault, flush=True)
+        if not number % 500:
+            print(number, dict(found), flush=True)
     print(dict(found))

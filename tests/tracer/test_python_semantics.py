@@ -231,3 +231,14 @@ def test_operator_index():
         assert f(x) == operator.index(x) and type(f(x)) is int
     with pytest.raises(TypeError, match="'float' object cannot be interpreted as an integer"):
         f(2.5)
+
+
+@pytest.mark.parametrize("extreme", [min, max])
+def test_extremes_of_nothing(extreme):
+    above = tg.jit(lambda x, default: extreme(x[x > 2], default=default))
+    for x in (np.arange(3.0), np.arange(5.0), np.arange(3)):
+        assert above(x, 7.0) == extreme(x[x > 2], default=7.0)
+    assert tg.jit(lambda x: extreme(x, default=7))(np.zeros(0)) == 7
+    assert tg.grad(lambda x: extreme(x[x > 0], default=7.0) * x[0])(np.array([-1.0, -2.0])).tolist() == [7, 0]
+    with pytest.raises(ValueError, match="size 1"):
+        tg.jit(lambda x: x.item())(np.zeros(3))

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ...ir.build import const
-from ...ir.errors import UnsupportedError
+from ...ir.errors import ShapeError, UnsupportedError
 from ...ir.types import F64, I64, Array
 from .. import tracing
 from ..numpy import calculus, determinants, einsum, fourier, histograms, norms, quantiles, setops, spectral, statistics  # noqa: F401
@@ -189,6 +189,8 @@ def item(x: Any, *index: Any) -> ScalarBox:
     if index:
         flat = len(index) == 1 and not isinstance(index[0], tuple) and len(x.dims) != 1
         x = manipulation.ravel(x)[index[0]] if flat else x[index[0] if isinstance(index[0], tuple) else index]
+    if any(type(d) is int and d != 1 for d in x.dims):
+        fail(ShapeError, "can only convert an array of size 1 to a Python scalar")
     value = scalar_functions.scalar(x, "item()")
     weak, dtype = _PYTHON_KIND.get(value.type.dtype.kind, ("int", I64))
     builder = tracing.current().builder

@@ -8,6 +8,7 @@ put together from its fields by NumPy; where these are the fields of one array f
 """
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -70,6 +71,12 @@ class Records(np.lib.mixins.NDArrayOperatorsMixin):
         if not self.dims:
             raise TypeError("len() of unsized object")
         return self.fields[self.dtype.names[0]].__len__()
+
+    def __bool__(self) -> bool:
+        """Several have no truth value, as other arrays; that of one would be whether any of its bytes is not 0."""
+        if self.one or math.prod(n if type(n) is int else 1 for n in self.dims) == 1:
+            _refuse("the truth value")
+        raise ValueError("The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()")
 
     def __iter__(self) -> Any:
         return iter([self[name] for name in self.dtype.names] if self.one else Items(self))

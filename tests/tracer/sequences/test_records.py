@@ -174,3 +174,12 @@ def test_a_record_that_is_an_argument_cannot_be_written():
 def test_a_field_of_text_is_named():
     with pytest.raises(tg.TracegradError, match=r"p\['name'\] has dtype <U5"):
         tg.jit(lambda p: p["x"].sum())(np.zeros(3, [("name", "U5"), ("x", "f8")]))
+
+
+def test_truth():
+    x = np.zeros(2, [("a", float)])
+    truth = tg.jit(lambda x: 1 if x else 2)
+    with pytest.raises(ValueError, match="ambiguous"):
+        truth(x)
+    with pytest.raises(tg.UnsupportedError, match="truth value of a structured array"):
+        truth(x[:1])

@@ -307,7 +307,7 @@ def _pick(name: str, op: str) -> Callable:
     def run(*args: Any, **default: Any) -> ScalarBox:
         if builtins.len(args) == 1:
             if isinstance(args[0], ArrayBox):
-                return _pick_element(args[0], op, name)
+                return _pick_element(_or_default(args[0], **default), op, name)
             args = builtins.list(args[0])
             if not args:
                 if default:
@@ -327,6 +327,17 @@ def _pick(name: str, op: str) -> Callable:
         return ScalarBox(best, weak)
 
     return run
+
+
+def _or_default(x: ArrayBox, default: Any = None) -> Any:
+    """An array, with the default for its only element where it has none."""
+    if default is None or builtins.len(x.dims) != 1 or (type(x.dims[0]) is int and x.dims[0]):
+        return x
+    b, filler = tracing.current().builder, lift(default)
+    if filler.dims:
+        fail(UnsupportedError, "the default of min and max of an array is an array; it can be a number")
+    missing = b.iop("sub", 1, b.iop("min", x.dims[0], 1))
+    return boxes.FUNCTIONS[np.concatenate]([ArrayBox(b.full(filler.read(), [missing], filler.dtype_ir)), x])
 
 
 def _pick_element(x: Any, op: str, name: str) -> Any:
