@@ -42,7 +42,7 @@ from ...ir.types import Array, DType, known_dtype
 from ..cache import folder, objects
 from ..cache.folder import LOG
 from .c_layouts import function_address
-from .elf import is_elf, is_linkable, needs_stubs, undefined
+from .elf import is_elf, is_linkable, needs_stubs, text_size, undefined
 from .locks import Lock, register
 
 LOCK = Lock(5)
@@ -321,11 +321,16 @@ def load(binary: bytes, source: str) -> Code:
     return _linked(binary, zlib.compress(source.encode(), 1), names)
 
 
+def _text_size(binary: bytes) -> int:
+    """Of an object that is no ELF file. Raises where it is no object file at all, for which MCJIT ends the process."""
+    with llvm.ObjectFileRef.from_data(binary) as file:
+        return sum(section.size() for section in file.sections() if section.is_text())
+
+
 def _linked(binary: bytes, source: bytes, names: list[str], key: str | None = None) -> Code:
     with LOCK:
         _free_dropped()
-        with llvm.ObjectFileRef.from_data(binary) as file:               # MCJIT ends the process where it is none
-            size = sum(section.size() for section in file.sections() if section.is_text())
+        size = text_size(binary) if is_linkable(binary) else _text_size(binary)
         bind_symbols(names)
         loader = host()[0].create_target_machine(opt=0, reloc="pic", codemodel="small")      # compiles nothing: any CPU will do
         engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), loader, use_lmm=True)
