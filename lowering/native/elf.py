@@ -8,6 +8,7 @@ from typing import NamedTuple
 _MAGIC = b"\x7fELF\x02\x01"       # 64 bits, little-endian
 _SYMTAB, _RELA, _REL, _X86_64 = 2, 4, 1, 62
 _MACHINES = {"x86_64": _X86_64, "aarch64": 183}
+_EXECUTED = 4                     # SHF_EXECINSTR
 _FUNC = 2                         # STT_FUNC, the low half of a symbol's info
 _PLT32 = 4                        # R_X86_64_PLT32: a call within 2 GB, by a stub where the function is farther
 
@@ -41,6 +42,11 @@ def _sections(binary: bytes) -> list[Section]:
     table, = struct.unpack_from("<Q", binary, 40)
     size, count = struct.unpack_from("<HH", binary, 58)
     return [Section(*struct.unpack_from("<IIQQQQIIQQ", binary, table + k * size)) for k in range(count)]
+
+
+def text_size(binary: bytes) -> int:
+    """How many bytes of machine code the object has."""
+    return sum(section.size for section in _sections(binary) if section.flags & _EXECUTED)
 
 
 def undefined(binary: bytes) -> list[str]:

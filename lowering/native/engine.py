@@ -37,7 +37,7 @@ from ...ir.types import Array, DType, known_dtype
 from ..cache import folder, objects
 from ..cache.folder import LOG
 from .c_layouts import function_address
-from .elf import functions, is_elf, is_linkable, undefined
+from .elf import functions, is_elf, is_linkable, text_size, undefined
 from .module_parts import members
 from .object_code import LOCK, assembly, host, object_of, optimized
 
@@ -217,7 +217,7 @@ def _linked(binary: bytes, source: bytes, names: list[str], key: str | None = No
     first, *others = members(binary)
     with LOCK:
         _free_dropped()
-        size = sum(map(_text_size, (first, *others)))                    # MCJIT ends the process where one is none
+        size = sum(map(_text_size, (first, *others)))
         bind_symbols(names)
         loader = host()[0].create_target_machine(opt=0, reloc="pic", codemodel="small")      # compiles nothing: any CPU will do
         engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), loader, use_lmm=True)
@@ -230,6 +230,9 @@ def _linked(binary: bytes, source: bytes, names: list[str], key: str | None = No
 
 
 def _text_size(binary: bytes) -> int:
+    """Bytes of machine code. Raises where it is no object file at all, for which MCJIT ends the process."""
+    if is_linkable(binary):
+        return text_size(binary)
     with llvm.ObjectFileRef.from_data(binary) as file:
         return sum(section.size() for section in file.sections() if section.is_text())
 

@@ -96,10 +96,15 @@ class ValueLayouts:
     def strong(self, reading: Reading) -> In:
         """An object that the trace started from, which is at hand: only its parts can change."""
         self.open.add(id(reading))
+        if reading.whole and type(reading.value) in (list, dict):
+            made = self.whole(reading.value, reading)
+            self.open.discard(id(reading))
+            return made
+        kept = self.kept(reading.value) if reading.whole else None
         parts = self.parts(reading) if id(reading) not in self.done else ()
         self.open.discard(id(reading))
         self.done.add(id(reading))
-        return PartsIn(StaticIn(reading.value), parts) if parts else UnreadIn()
+        return PartsIn(kept or StaticIn(reading.value), parts) if parts or kept else UnreadIn()
 
     def layout(self, reading: Reading) -> In:
         x = reading.value
@@ -161,7 +166,7 @@ class ValueLayouts:
     def kept(self, x: Any) -> KeptIn | None:
         """The items of a container that is no list, tuple or dict; None where it has none."""
         plain = isinstance(x, tuple) or pytrees.is_sparse_class(type(x))
-        if plain or not (hasattr(x, "__iter__") or hasattr(type(x), "__getitem__")):
+        if plain or not hasattr(type(x), "__len__") or not (hasattr(x, "__iter__") or hasattr(type(x), "__getitem__")):
             return None
         try:
             return KeptIn.of(x)

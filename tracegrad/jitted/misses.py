@@ -30,6 +30,7 @@ from ..lowering.call.calling_convention import (
 )
 from ..options import config
 from ..tracer.staging.signature import Leaf, static
+from ..tracer.values.captured_values import fixed
 
 if TYPE_CHECKING:
     from ..lowering.call.forwarding import Held
@@ -184,8 +185,11 @@ def _name(f: Jitted, what: Any) -> tuple[str, str]:
     if what.kind == "cell":
         return _variable(f.root, holder)
     if what.kind == "item":
-        is_module = type(holder) is dict and {"__name__", "__builtins__"} <= holder.keys()
-        return ("the global name ", key) if is_module else (f"an item of a {type(holder).__name__}, ", f"[{key!r}]")
+        if type(holder) is dict and {"__name__", "__builtins__"} <= holder.keys() and not fixed(holder["__name__"]):
+            return "the global name ", key
+        if type(holder) is dict and {"__name__", "__loader__"} <= holder.keys():
+            return "", f"{holder['__name__']}.{key}"
+        return f"an item of a {type(holder).__name__}, ", f"[{key!r}]"
     owner = holder.__name__ if isinstance(holder, (FunctionType, type)) else type(holder).__name__
     return "the attribute ", f"{owner}.{key}"
 

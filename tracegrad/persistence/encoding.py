@@ -3,7 +3,7 @@
     value ::= null | true | 3 | "text" | ["f", hexadecimal float] | ["j", re, im] | ["b", hex] | ["t", value…] (a tuple)
            |  ["n", dtype, hex]                   a NumPy scalar
            |  ["d", text] | ["..."]               a dtype of NumPy's own, Ellipsis
-           |  ["m", name]                         a module that has been imported
+           |  ["m", name] | ["s", name]           a module that has been imported, and its names
            |  ["k", number]                       the code of a function that the fingerprint has met
            |  ["o", number]                       an object that the fingerprint has met, under that number
            |  ["c", module, name]                 a class or function of a library that tracing may depend on (purity.py)
@@ -14,6 +14,7 @@
            |  ["parts", in, [kind, value, in]…]
     class ::= "name" (of Python's or NumPy's own) | value
     given ::= [["item" | "cell" | "attr", value, value], in]  |  [["itself", value], in]
+           |  [["item", names of a library's module, value], ["named", module and name of a class]]
 
 Nothing is executed to read this: classes are found in modules that have been imported already.
 """
@@ -85,6 +86,8 @@ class Encoder:
         number = self.seen.number(x)
         if number is not None:
             return ["o", number]
+        if (module := _module_of(x)) is not None:
+            return ["s", module]
         if id(x) in self.seen.codes:
             return ["k", self.seen.codes[id(x)]]
         if x is ...:
@@ -106,10 +109,7 @@ class Encoder:
         raise NotStorable(f"it refers to a '{type(x).__qualname__}'")
 
     def library(self, x: Any) -> list:
-        module, name = getattr(x, "__module__", None), getattr(x, "__qualname__", "")
-        if isinstance(x, np.ufunc):
-            name = x.__name__
-            module = next((m for m in _UFUNCS if m in sys.modules and getattr(sys.modules[m], name, None) is x), None)
+        module, name = _name_of(x)
         if module is None or not is_pure(module) or _found(module, name) is not x:
             raise NotStorable(f"it refers to {module}.{name}, which no name leads to")
         return ["c", module, name]
@@ -126,7 +126,12 @@ class Encoder:
             place = [what.kind, self.value(what.holder, True), self.value(what.key)]
         else:
             place = ["itself", self.value(what, True)]
-        return [place, self.layout(layout)]
+        try:
+            return [place, self.layout(layout)]
+        except NotStorable:
+            if type(what) is Place and what.kind == "item" and is_pure(_module_of(what.holder)):
+                return [place, ["named", *_class_name(what.find())]]
+            raise
 
     def layout(self, x: In) -> list:
         match x:
@@ -196,6 +201,8 @@ class Decoder:
                 return self.seen.objects[rest[0]]
             case "m":
                 return sys.modules[rest[0]]
+            case "s":
+                return vars(sys.modules[rest[0]])
             case "k":
                 return self.seen.objects[rest[0]].__code__
             case "d":
@@ -204,9 +211,10 @@ class Decoder:
                 return ...
             case "c":
                 module, name = rest
-                if not is_pure(module):
-                    raise ValueError(f"{module} is no library that code may refer to")
-                return _found(module, name)
+                found = _found(module, name)
+                if not is_pure(module) or _name_of(found) != (module, name):
+                    raise ValueError(f"{module}.{name} is no part of a library, or not as it was")
+                return found
             case "j":
                 return complex(*map(float.fromhex, rest))
             case "b":
@@ -234,7 +242,14 @@ class Decoder:
     def given(self, x: Any) -> tuple[Any, In]:
         (kind, holder, *key), layout = x
         what = self.value(holder)
-        return (what if kind == "itself" else Place(kind, what, self.value(key[0]))), self.layout(layout)
+        if kind == "itself":
+            return what, self.layout(layout)
+        place = Place(kind, what, self.value(key[0]))
+        if layout[0] == "named":
+            if _class_name(found := place.find()) != tuple(layout[1:]):
+                raise ValueError(f"{place.key} of a module is not as it was")
+            return place, StaticIn(found)
+        return place, self.layout(layout)
 
     def layout(self, x: Any) -> In:
         kind, *rest = x
@@ -286,6 +301,26 @@ def _found(module: str, name: str) -> Any:
     for part in name.split("."):
         found = getattr(found, part)
     return found
+
+
+def _name_of(x: Any) -> tuple[str | None, str]:
+    """(module, name) of a class or function of a library."""
+    if isinstance(x, np.ufunc):
+        name = x.__name__
+        return next((m for m in _UFUNCS if m in sys.modules and getattr(sys.modules[m], name, None) is x), None), name
+    module = getattr(x, "__module__", None) or getattr(getattr(x, "__objclass__", None), "__module__", None)
+    return module, getattr(x, "__qualname__", "")
+
+
+def _module_of(x: Any) -> str | None:
+    """The name of the module whose names these are."""
+    name = x.get("__name__") if type(x) is dict else None
+    module = sys.modules.get(name) if type(name) is str else None
+    return name if module is not None and vars(module) is x else None
+
+
+def _class_name(x: Any) -> tuple[str, str]:
+    return type(x).__module__, type(x).__qualname__
 
 
 def loc_out(loc: Loc) -> list:

@@ -37,7 +37,7 @@ import numpy as np
 from ..captures.closures import KEY
 from ..ir.core import Function
 from ..ir.types import DType
-from ..tracer.syntax.source import unwrap
+from ..tracer.syntax.source import is_generated, unwrap
 from ..tracer.values.captured_arrays import SMALL
 from .purity import IMPURE, REFLECTIVE, forbidden, is_pure, root_of
 
@@ -251,7 +251,10 @@ class Fingerprint:
             self.add(base)
         made = "__dataclass_fields__" in vars(cls)
         for name, x in vars(cls).items():
-            if name in _NO_MEANING or (made and isinstance(x, types.FunctionType) and _is_generated(x)):
+            if name in _NO_MEANING:
+                continue
+            if made and isinstance(x, types.FunctionType) and is_generated(x):
+                self._generated(name, x)
                 continue
             self.put(name)
             if name == "__dataclass_params__":
@@ -263,6 +266,14 @@ class Fingerprint:
                     self.add(field.default_factory)
             else:
                 self.add(x)
+
+    def _generated(self, name: str, f: types.FunctionType) -> None:
+        """A method that `dataclasses` has written: the fields, which are in the digest, say what it does."""
+        self.codes.setdefault(id(f.__code__), len(self.objects))
+        if self.first(f, "generated"):
+            self.put(name, f.__code__.co_code)
+            self.add(f.__defaults__)
+            self.add(f.__kwdefaults__)
 
     # --- values ----------------------------------------------------------------------------------------------------------
 
@@ -371,12 +382,6 @@ _WALKS: dict[type, Callable[[Fingerprint, Any], None]] = {
 def content(x: np.ndarray) -> str:
     """The digest of an array's elements."""
     return hashlib.sha256(x.tobytes()).hexdigest()
-
-
-def _is_generated(f: types.FunctionType) -> bool:
-    """Whether `dataclasses` has written a method: its fields and parameters say all of it."""
-    wrapped = getattr(f, "__wrapped__", f)
-    return wrapped.__code__.co_filename == "<string>"
 
 
 def _is_library_function(x: Any) -> bool:

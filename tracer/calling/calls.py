@@ -50,7 +50,7 @@ RECURSIVE = 20_000 # and in all
 def call(f: Any, /, *args: Any, **kwargs: Any) -> Any:
     """f(*args, **kwargs) as rewritten code calls it."""
     trace = tracing.active()
-    handler = _BY_TYPE.get(type(f))
+    handler = BY_TYPE.get(type(f))
     if trace is None:
         return handler(None, f, args, kwargs) if handler in (_function, _method) else f(*args, **kwargs)
     if trace.growing:
@@ -69,6 +69,7 @@ def call(f: Any, /, *args: Any, **kwargs: Any) -> Any:
     if args and type(f) in (types.BuiltinFunctionType, type) and (name := _SPECIAL.get(f)) is not None:
         method = getattr(type(args[0]), name, None)
         if isinstance(method, types.FunctionType) and source.is_user(method) and source.has_source(method):
+            captured_values.class_part(type(args[0]), name)
             return call(method, *args)
     if args and isinstance(args[0], packed_lists.ListValue) and f in OF_LISTS:
         return _adopted(trace, OF_LISTS[f](*args, **kwargs))
@@ -76,6 +77,8 @@ def call(f: Any, /, *args: Any, **kwargs: Any) -> Any:
         return CONSUMERS[f](*args, **kwargs)
     for x in args:
         ownership.expect_not_consumed(trace, x, f"{getattr(f, '__name__', 'a call')}(), which consumes an iterator,")
+        if (type(f) in _WITHOUT_SOURCE and f not in _LOOKING) or (type(f) is types.FunctionType and not source.is_user(f)):
+            unrepeatable.expect_not_consumed(x)
     for redirect in REDIRECTS:
         instead = redirect(f)
         if instead is not None:
@@ -83,6 +86,7 @@ def call(f: Any, /, *args: Any, **kwargs: Any) -> Any:
                 return call(instead, *args, **kwargs)
             captured_values.whole(*args, *kwargs.values(), deep=captured_values.ALL)
             captured_values.asked("__array__", *args)
+            captured_values.UNTRACED[0](f)
             return _adopted(trace, captured_arrays.taken(f, instead, tuple(map(_listed, args)), kwargs))
     try:
         builtin = BUILTINS.get(f)
@@ -108,6 +112,8 @@ def _typed_container(f: Callable | np.vectorize | type) -> Any:
 GENERATORS: dict = {}
 CONSUMERS: dict = {}
 _BUILTIN = (types.BuiltinFunctionType, type)
+_WITHOUT_SOURCE = (*_BUILTIN, np.ufunc, type(np.sum))
+_LOOKING = frozenset({isinstance, issubclass, type, hasattr, getattr, callable, id, repr, str, iter, print, hash})
 # f -> what to call in its place, or None; sequences/sparse.py adds its own
 REDIRECTS = [dispatch.redirect, _typed_container]
 
@@ -311,7 +317,7 @@ def _method_of(trace: Trace, f: operator.methodcaller, args: Sequence[Any], kwar
     named = make.keywords if isinstance(make, functools.partial) else {}
     name, given = (make.args[0], [name, *given]) if isinstance(make, functools.partial) else (name, given)
     (held,) = args
-    return call(getattr(held, name), *given, **named)
+    return call(BUILTINS[getattr](held, name), *given, **named)
 
 
 def _items_of(trace: Trace, f: operator.itemgetter, args: Sequence[Any], kwargs: dict) -> Any:
@@ -363,30 +369,6 @@ _CHANGES: dict[type, set[str]] = {
 }
 
 
-def _class(trace: Trace, f: Any, args: Any, kwargs: dict) -> Any:
-    """A user's class: its __init__ is rewritten. numba.prange is a class, too."""
-    init = f.__init__
-    if f.__name__ == "prange" and f.__module__.startswith("numba."):
-        return iteration.AnyOrder(*args)
-    raised = issubclass(f, BaseException) and isinstance(f.__new__, types.BuiltinFunctionType)
-    plain = ((raised or f.__new__ is object.__new__) and type(f).__call__ is type.__call__
-             and isinstance(init, types.FunctionType))
-    if not plain or not source.is_user(init) or not (source.has_source(init) or _makes_defaults(f)):
-        if isinstance(f.__new__, types.FunctionType) and source.is_user(f.__new__):
-            captured_values.UNTRACED[0](f)
-        return _as_it_stands(trace, f, args, kwargs)
-    captured_values.class_part(f, "__init__")
-    made = trace.note_fresh(f.__new__(f, *args, **kwargs) if raised else object.__new__(f))
-    call(init, made, *args, **kwargs)
-    return made
-
-
-def _makes_defaults(cls: type) -> bool:
-    """Whether the __init__ that a dataclass was given calls functions of the user."""
-    return any(isinstance(field.default_factory, types.FunctionType) and source.is_user(field.default_factory)
-               for field in vars(cls).get("__dataclass_fields__", {}).values())
-
-
 def _partial(trace: Trace, f: Any, args: tuple[np.ndarray | ArrayBox, ...], kwargs: dict) -> Box:
     for field in ("func", "args", "keywords"):
         captured_values.whole(captured_values.attribute(f, field, getattr(f, field)))
@@ -402,7 +384,7 @@ def _chosen(trace: Trace, f: if_join.FunctionPhi, args: Sequence[Value], kwargs:
 def _other(trace: Trace, f: Any, args: Sequence[Value], kwargs: dict[str, ScalarBox]) -> Any:
     """A decorated function, a class with a metaclass, a callable object."""
     if isinstance(f, type):
-        return _class(trace, f, args, kwargs)
+        return BY_TYPE[type](trace, f, args, kwargs)
     plain = source.called(f)
     if plain is not f:
         with division.model_of(f):
@@ -414,8 +396,9 @@ def _other(trace: Trace, f: Any, args: Sequence[Value], kwargs: dict[str, Scalar
     return _as_it_stands(trace, f, args, kwargs)
 
 
-_BY_TYPE: dict[type, Callable] = {
-            types.FunctionType: _function, types.MethodType: _method, types.BuiltinFunctionType: _builtin, type: _class,
+# class of what is called -> handler; class_calls.py has that of classes
+BY_TYPE: dict[type, Callable] = {
+            types.FunctionType: _function, types.MethodType: _method, types.BuiltinFunctionType: _builtin,
             functools.partial: _partial, if_join.FunctionPhi: _chosen, types.MethodWrapperType: _builtin,
             types.MethodDescriptorType: _unbound, types.WrapperDescriptorType: _unbound,
             weakref.ref: _referent, operator.methodcaller: _method_of, operator.itemgetter: _items_of}
@@ -472,6 +455,8 @@ def _refused(name: str, remedy: str) -> Callable:
         if not args or name in ("eval", "exec"):
             raise UnsupportedError(f"{name}() cannot be compiled: its names are those of the running program", remedy,
                                    tracing.locate())
+        if isinstance(args[0], types.ModuleType):
+            return captured_values.attribute(args[0], "__dict__", vars(args[0]))
         captured_values.handed_over(*args)
         if isinstance(args[0], type):
             for key in [key for key in vars(args[0]) if not key.startswith("__")]:

@@ -9,9 +9,12 @@ that their code names, their defaults, and the same of functions, classes and ob
 from __future__ import annotations
 
 import functools
+import gc
 import types
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from .. import tracing
 from ..syntax import source
@@ -46,6 +49,8 @@ def _led_to(trace: Trace, x: Any) -> list:
         return [x.func, *x.args, *x.keywords.values()]
     if isinstance(x, (staticmethod, classmethod)):
         return [x.__func__]
+    if type(x) is np.ufunc:                                  # of np.frompyfunc, which does not tell its function otherwise
+        return [f for f in gc.get_referents(x) if isinstance(f, types.FunctionType)]
     if isinstance(x, (property, functools.cached_property)):
         return [x.fget if isinstance(x, property) else x.func]
     if isinstance(x, type):
@@ -64,7 +69,7 @@ def _parts(cls: type) -> Iterator[Any]:
         runs = isinstance(value, (types.FunctionType, classmethod, staticmethod))
         if not runs and key.startswith("__"):
             continue
-        if not (runs and generated) or source.has_source(getattr(value, "__func__", value)):
+        if not (runs and generated and source.is_generated(value)):
             captured_values.class_part(cls, key)                             # another may take its place
             yield from (value,) if runs else _looked_into(value)
 

@@ -325,6 +325,7 @@ def source_of(x: Any) -> Source | None:
 def range_(*bounds: int | ScalarBox) -> range | Range:
     if not any(isinstance(b, Box) for b in bounds):
         captured_arrays.note_read(*bounds)
+        captured_values.asked("__index__", *bounds)
         return _range(*bounds)
     for b in bounds:
         if isinstance(b, Box) and (b.dims or b.dtype_ir.kind not in "iux"):
@@ -380,7 +381,9 @@ def ndenumerate(x: Any) -> Any:
 def iterate(x: Any) -> Any:
     """x as Python iterates it: a source item by item."""
     captured_values.whole(x)
+    unrepeatable.expect_no_environment(x)
     unrepeatable.expect_not_consumed(x)
+    captured_values.asked("__iter__", x)
     if type(x) is list and (trace := tracing.active()) is not None:
         list_scan_outputs.read(trace, x)
     if isinstance(x, (list, tuple, dict, str)):

@@ -26,6 +26,7 @@ from ..control import branches, try_statement
 from ..regions import escapes, exceptions, region_tracing
 from ..syntax import source
 from ..tracing import Trace
+from ..values import captured_values
 from . import generators
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def with_(manager: Any, body: Callable, get: Callable | None, put: Callable | No
     if not _is_users(leave) or not (_is_users(enter) or enter is contextlib.AbstractContextManager.__enter__):
         raise UnsupportedError("this context manager would act while the function is compiled, not when it runs",
                                "enter it around the call of the compiled function", tracing.locate())
+    for name in ("__enter__", "__exit__"):
+        captured_values.class_part(type(manager), name)
     _Users(trace, manager, get, put, names).run(enter, leave, body)
 
 

@@ -43,7 +43,8 @@ def is_instance(subject: ast.Name, cls: Any, count: int, names: tuple[str, ...])
     """Whether an object is of a class and has the attributes that a class pattern names."""
     if not types_seen.isinstance_(subject, cls):
         return False
-    known = getattr(cls, "__match_args__", ())
+    known = calls.call(getattr, cls, "__match_args__", ())
+    captured_values.whole(known)
     if cls not in _SELF and count > len(known):
         raise TypeError(f"{cls.__name__}() accepts {len(known)} positional sub-patterns ({count} given)")
     return all(calls.call(hasattr, subject, n) for n in (*names, *(() if cls in _SELF else known[:count])))

@@ -170,6 +170,9 @@ def setattr_(value: Any, held: Any, name: str) -> None:
         nonlocals.expect_own(trace, held)
     elif trace.maker(held) < 0 and not _inner(trace, held):
         _refuse(trace, held, name)
+    if isinstance(getattr(type(held), "__setattr__", None), types.FunctionType):          # it runs as it is
+        captured_values.class_part(type(held), "__setattr__")
+        captured_values.UNTRACED[0](type(held).__setattr__)
     region_tracing.assign(trace, (held, True, name), value)
 
 

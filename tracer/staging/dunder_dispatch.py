@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections
 import functools
+import importlib.util
 import operator
 import types
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from ..control import branches, iteration, packed_lists
 from ..regions import region_tracing
 from ..sequences import sparse
 from ..syntax import source
-from ..values import captured_arrays, captured_values, ownership, unrepeatable
+from ..values import captured_arrays, captured_names, captured_values, ownership, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.python import chosen_texts, percent_texts
 from .argument_objects import Hidden, show_all
@@ -195,7 +196,14 @@ def dir_(*held: Any) -> list[str]:
     return dir(*held)
 
 
+def import_module(name: str, package: str | None = None) -> Any:
+    """importlib.import_module: the module of that name may be replaced, as where a function imports it."""
+    found = importlib.import_module(name, package)
+    return captured_names.module(found, importlib.util.resolve_name(name, package))
+
+
 calls.BUILTINS[getattr], calls.BUILTINS[hasattr], calls.BUILTINS[dir] = getattr_, hasattr_, dir_
+calls.BUILTINS[importlib.import_module] = import_module
 calls.BUILTINS |= {function: functools.partial(operate, name) for name, (function, _, _) in _OPERATORS.items()}
 calls.BUILTINS |= {function: functools.partial(unary, name) for name, (function, _) in _UNARY.items()}
 
@@ -206,6 +214,8 @@ def item(held: Any, key: Any) -> int | list[ArrayBox] | Box:
     own = None if cls in _NATIVE else _method(cls, "__getitem__")
     if own is not None:
         return calls.call(own, held, key)
+    if isinstance(held, type) and captured_values.users(held) and hasattr(held, "__class_getitem__"):
+        return calls.call(attribute(held, "__class_getitem__"), key)
     unrepeatable.expect_no_environment(held)
     captured_values.compared(key)
     captured_arrays.note_read(*((key.start, key.stop, key.step) if type(key) is slice else (key,)))

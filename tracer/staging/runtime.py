@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import tracing
-from ..calling import calls, numba_overloads, number_programs, numpy_source, scipy_source, sourceless, untraced  # noqa: F401  (tables)
+from ..calling import (  # noqa: F401  (tables)
+    calls,
+    class_calls,
+    numba_overloads,
+    number_programs,
+    numpy_source,
+    scipy_source,
+    sourceless,
+    untraced,
+)
 from ..containers import (  # noqa: F401  (fill tables)
     dicts_of_lists,
     dynamic_deques,

@@ -110,6 +110,14 @@ def open_package(function: Any) -> None:
         trace.packages.add(package)
 
 
+def is_generated(function: Any) -> bool:
+    """Whether dataclasses or namedtuple have written a function: what it does follows from the fields."""
+    function = getattr(function, "__wrapped__", function)
+    code = getattr(function, "__code__", None)
+    return code is not None and (code.co_qualname.startswith("__create_fn__.")
+                                 or str(function.__globals__.get("__name__")).startswith("namedtuple_"))
+
+
 def has_source(function: Callable) -> bool:
     """Whether a function's lines can be read: those of generated ones (a dataclass's __init__) cannot. From CPython 3.13 on
     "<string>", the file of all that `exec` makes, has lines where the program itself is `python -c`."""

@@ -4,6 +4,7 @@ They are the roots of what is read outside (captured_values.py). Rewritten code 
 """
 from __future__ import annotations
 
+import builtins
 import importlib.util
 import sys
 from collections.abc import Callable
@@ -25,7 +26,11 @@ def name(value: Any, key: str) -> Any:
     space = sys._getframe(1).f_globals
     if fixed(space.get("__name__")):
         return value
-    return rooted(trace, "item", space, key, value if key in space else ABSENT, value)
+    if key in space:
+        return rooted(trace, "item", space, key, value, value)
+    rooted(trace, "item", space, key, ABSENT, value)
+    known = vars(builtins)
+    return rooted(trace, "item", known, key, value, value) if known.get(key) is value else value
 
 
 def variable(value: Any, thunk: Callable) -> Any:

@@ -41,7 +41,8 @@ KEYS = (str, int, float, bool, type(None))          # keys of a dict that are lo
 ALL, _LONGEST, _MOST = 100, 100_000, 20_000            # containers inside of each other, items of one, objects in all
 _WEAK = {float: ("float", F64), int: ("int", I64), complex: ("complex", C128)}
 # packages whose own names and classes are taken to stay as they are
-_FIXED = frozenset({__name__.partition(".")[0], "numpy", "scipy", "numba", *sys.stdlib_module_names} - {"__main__"})
+_OWN = __name__.partition(".")[0]
+_FIXED = frozenset({_OWN, "numpy", "scipy", "numba", *sys.stdlib_module_names} - {"__main__"})
 
 
 class Reading:
@@ -118,10 +119,15 @@ def attribute(held: Any, key: str, value: Any) -> Any:
     cls = type(held)
     if cls is types.ModuleType:
         space = vars(held)
-        if fixed(held.__name__):
+        if key == "__dict__":
+            root(trace, space)
+            return value
+        if own(held.__name__):
             return value
         if key in space:
             return rooted(trace, "item", space, key, value, value)
+        if fixed(held.__name__):
+            return value                                             # a module that NumPy or SciPy imports when it is asked for
         return rooted(trace, "attr", held, key, value, value) if isinstance(value, ATOMS) else value      # its __getattr__
     if isinstance(held, type):
         return _given(trace, _part(trace, root(trace, held), "attr", key, value)) if users(held) else value
@@ -133,7 +139,7 @@ def attribute(held: Any, key: str, value: Any) -> Any:
     if reading is None and users(cls) and not issubclass(cls, tuple) and not _inside(trace, held):
         reading = root(trace, held)                                      # an item of a set, what a weak reference gave
     if reading is None:
-        if users(cls) and key not in getattr(held, "__dict__", ()):
+        if users(cls) and key not in _own_names(held):
             _of_class(trace, cls, key)
         return value
     if isinstance(value, (types.BuiltinFunctionType, types.MethodWrapperType)) and value.__self__ is held:
@@ -143,7 +149,7 @@ def attribute(held: Any, key: str, value: Any) -> Any:
             return item(held, key, value)
         opaque(trace, reading)
         if not isinstance(value, ATOMS):
-            if users(cls) and key not in getattr(held, "__dict__", ()):
+            if users(cls) and key not in _own_names(held):
                 special(cls, key)
             return value
     return _given(trace, _part(trace, reading, "attr", key, value))
@@ -171,7 +177,7 @@ def absent(held: tuple[np.ndarray | Box, ...] | type, key: str) -> None:
     reading = trace.outside.get(id(held))
     if reading is not None and not trace.freezing:
         _part(trace, reading, "attr", key, ABSENT)
-    elif isinstance(held, types.ModuleType) and not fixed(held.__name__):
+    elif isinstance(held, types.ModuleType) and not own(held.__name__):
         rooted(trace, "item", vars(held), key, ABSENT, None)
 
 
@@ -184,9 +190,13 @@ def item(held: Any, key: Any, value: Any) -> Any:
     cls = type(held)
     if type(key) is int and (fields := _fields(cls)):
         return attribute(held, fields[key], value)
+    if users(cls):
+        special(cls, "__getitem__")
     if (_is_dict(cls) and type(key) in KEYS) or (cls in (list, tuple) and type(key) is int):
         return _given(trace, _part(trace, reading, "item", key, value))
     whole(held)
+    if not isinstance(value, (*ATOMS, np.ndarray)) and not _inside(trace, value):
+        root(trace, value)                                           # a section of a ConfigParser
     return value
 
 
@@ -274,7 +284,7 @@ def handed_over(*held: Any) -> None:
         if id(x) in seen or isinstance(x, ATOMS):
             continue
         seen.add(id(x))
-        if type(x) in _RUN or users(type(x)):
+        if type(x) in _RUN or type(x) is np.ufunc or users(type(x)):
             UNTRACED[0](x)
         if type(x) in _NO_CONTAINERS:
             continue
@@ -290,9 +300,12 @@ def asked(method: str, *held: Any) -> None:
     """Python is about to call a special method of objects, which is not traced: it may read all that they hold."""
     for x in held:
         cls = type(x)
+        names = (method, *_BY_DEFAULT.get(method, ()))
         if not isinstance(x, ATOMS) and users(cls) and any(
-                getattr(cls, name, None) is not getattr(object, name, None) for name in (method, *_BY_DEFAULT.get(method, ()))):
+                getattr(cls, name, None) is not getattr(object, name, None) for name in names):
             handed_over(x)
+            for name in names if (trace := tracing.active()) is not None and not trace.freezing else ():
+                special(cls, name)
 
 
 # What a special method of object calls.
@@ -405,6 +418,11 @@ def fixed(module: str | None) -> bool:
     return (module or "").partition(".")[0] in _FIXED
 
 
+def own(module: str | None) -> bool:
+    """Whether it is a module of this package, whose names nobody gives other values."""
+    return (module or "").partition(".")[0] == _OWN
+
+
 def ancestors(cls: type) -> None:
     """In which classes Python looks for names decides something."""
     trace = tracing.active()
@@ -443,6 +461,12 @@ def _of_class(trace: Trace, cls: type, key: str) -> None:
         _part(trace, root(trace, cls), "attr", key, value)
 
 
+def _own_names(held: Any) -> dict:
+    """The attributes that an object has itself."""
+    found = getattr(held, "__dict__", None)
+    return found if type(found) is dict else {}
+
+
 def _after(held: Any, key: str) -> type:
     """The class in which super() finds a name."""
     order = held.__self_class__.__mro__
@@ -454,9 +478,9 @@ def _computed(held: Any, cls: type, key: str) -> bool:
     """Whether code that is not traced computes the attribute, so that another look may give another object."""
     found = next((vars(base)[key] for base in cls.__mro__ if key in vars(base)), ABSENT)
     if found is ABSENT:
-        return key not in getattr(held, "__dict__", ())
+        return key not in _own_names(held)
     plain = (types.FunctionType, staticmethod, classmethod, types.MemberDescriptorType, types.GetSetDescriptorType)
-    return (hasattr(type(found), "__get__") and not isinstance(found, plain) and key not in getattr(held, "__dict__", ())
+    return (hasattr(type(found), "__get__") and not isinstance(found, plain) and key not in _own_names(held)
             and key not in _fields(cls))
 
 

@@ -35,10 +35,11 @@ _ROWS = (
         "numpy": "geterr geterrcall getbufsize get_printoptions", "decimal": "getcontext localcontext",
         "gc": "*", "sys": "getrecursionlimit getswitchinterval",
         "threading": "current_thread active_count get_ident get_native_id", "locale": "*",
-        "socket": "gethostname getfqdn", "platform": "*", "getpass": "*", "shutil": "*"}),
+        "socket": "*", "platform": "*", "getpass": "*", "shutil": "*", "subprocess": "*", "urllib.request": "*",
+        "http.client": "*"}),
     ("a file", "read it outside and pass in what it holds", {
         "io": "open open_code", "numpy": "load loadtxt genfromtxt fromfile memmap memmap.__new__", "glob": "glob iglob",
-        "genericpath": "exists isfile isdir getsize getmtime",
+        "genericpath": "exists isfile isdir getsize getmtime", "linecache": "*", "tempfile": "*", "importlib.resources": "*",
         "pathlib": "Path.read_text Path.read_bytes Path.open Path.exists Path.stat Path.is_file Path.glob Path.iterdir",
         "pickle": "load", "json": "load", "pandas": "read_csv read_parquet read_table read_excel read_json read_pickle"}),
     ("what a user types", "ask outside and pass the answer in", {"builtins": "input"}),
