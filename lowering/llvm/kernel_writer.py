@@ -45,7 +45,8 @@ class Module:
     metadata: list[str] = field(default_factory=list)
     globals: list[str] = field(default_factory=list)
     constants: list[str] = field(default_factory=list)
-    functions: list[str] = field(default_factory=list)              # of parallel loops, and of ops that are called
+    functions: list[str] = field(default_factory=list)              # of parallel loops, sections, and ops that are called
+    helpers: dict[str, str] = field(default_factory=dict)           # by name: what hardly ever runs
     groups: dict[str, str] = field(default_factory=dict)
     apart: set[str] = field(default_factory=set)                    # of ops that are functions: their names
     hints: dict[str, int] = field(default_factory=dict)
@@ -62,8 +63,8 @@ class Module:
 
     def text(self, kernel: str) -> str:
         """The module around the text of its kernel."""
-        parts = [*self.constants, *self.globals, *self.declarations, *self.used(), *self.functions, kernel, *self.attributes,
-                 *self.metadata]
+        parts = [*self.constants, *self.globals, *self.declarations, *self.used(), *self.helpers.values(), *self.functions,
+                 kernel, *self.attributes, *self.metadata]
         return "\n".join(parts) + "\n"
 
 
