@@ -20,6 +20,7 @@ the side that it takes. If the slopes differ there is a kink, to which the conve
 """
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 
 from ...ir.analysis.patterns import number
@@ -39,6 +40,10 @@ _COMPARED = {"lt": -1, "le": -1, "gt": 1, "ge": 1}          # the sign of x - y 
 _KINKS = frozenset({"abs", "max", "min", "sign", "copysign", *_COMPARED})
 _JUMPS = frozenset({"sign", "copysign", *_COMPARED})
 _MOST, _LONG, _DEEP = 8, 48, 64                # kinks, ops and depth of a function that is followed
+_PIECES_OF_LINES: dict[str, Callable] = {"neg": operator.neg, "add": operator.add, "sub": operator.sub, "mul": operator.mul,
+                                         "abs": abs, "max": max, "min": min}
+_STEEP = frozenset({"neg", "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "sinh", "tanh", "asinh", "atanh", "atan",
+                    "asin", "expit", "log_expit", "erf", "erfc", "ndtr", "cast"})
 _FURTHER = 12                                  # how many ops behind a first root another is looked for
 
 
@@ -104,6 +109,35 @@ def _line(v: Value, root: Value) -> float | None:
     return slope if v is root else 0.0
 
 
+def _where(v: Value, c: float | None, root: Value) -> float | None:
+    """The number that the root is where a line through it is c."""
+    slope = _line(v, root)
+    if not slope or c is None or (offset := _straight(v, root, 0.0)) is None:
+        return None
+    return (c - offset) / slope
+
+
+def _straight(v: Value, root: Value, x: float) -> float | None:
+    """A value made of pieces of lines through the root, where that is x; None of what bends between kinks."""
+    v = shown(v)
+    if v is root or _is_constant(v):
+        return x if v is root else number(v)
+    if v.op is None or v.op.defn.name not in _PIECES_OF_LINES:
+        return None
+    parts = [_straight(w, root, x) for w in v.op.operands]
+    if None in parts or (v.op.defn.name == "mul" and not any(map(_is_constant, v.op.operands))):
+        return None
+    return float(_PIECES_OF_LINES[v.op.defn.name](*parts))
+
+
+def _is_steep(op: Op) -> bool:
+    """Whether an op of one value has no slope of 0."""
+    name, (x, *others) = op.defn.name, op.operands
+    if name in ("mul", "div", "add", "sub"):
+        return _is_constant(x) != _is_constant(others[0]) and 0 not in map(number, op.operands)
+    return name in _STEEP
+
+
 class _Functions:
     """The functions of one value in a block. kinks: a value -> the kinks that it is made of, None of too many."""
 
@@ -135,7 +169,9 @@ class _Functions:
             return None
         found = frozenset().union(*[p for p in parts if p], [op] if _is_kink(op) else [])
         of_choices = [p for p in parts if any(kink.defn.name in ("max", "min") for kink in p or ())]
-        if (len(of_choices) > 1 and op.defn.name != "sloped") or any(x in self.several for x in operands):
+        if op.defn.name == "sloped":                           # its first operand is a value alone
+            of_choices, operands = [], operands[1:]
+        if len(of_choices) > 1 or any(x in self.several for x in operands):
             self.several.add(v)
         return found if len(found) <= _MOST else None
 
@@ -152,10 +188,11 @@ class _Functions:
     def _root(self, kinks: frozenset[Op]) -> Value | None:
         ends = {x for op in kinks for x in (*_ends_of(op), *op.operands) if x is not None}
         frontier = {shown(x) for x in ends if not _is_constant(x)}
-        found, further = None, _FURTHER
+        found, further, first, steep = None, _FURTHER, None, True
         while further:
             if len(frontier) == 1:
                 (found,) = frontier
+                first = found if first is None else first
             further -= found is not None
             inner = [v for v in frontier if self.local(v) is not None and v.type.dtype.inexact]
             if not inner or not frontier:
@@ -163,9 +200,10 @@ class _Functions:
             last = max(inner, key=self.place.__getitem__)
             if len(frontier) > 1 and any(self.place.get(v, -1) > self.place[last] for v in frontier):
                 break
+            steep = steep and (first is None or _is_steep(last.maker))
             frontier.remove(last)
             frontier |= {shown(x) for x in self.local(last) or () if not _is_constant(x)}
-        return found
+        return first if steep else found               # through what is nowhere flat nothing touches
 
     def _ends(self, replaced: set[Value]) -> set[Value]:
         """The functions that are used by what is none of the same root, and worth it."""
@@ -183,10 +221,14 @@ class _Functions:
         if root is None or not v.type.dtype.inexact or v is root or not _is_written(v.maker):
             return False
         kinks = self.kinks[v] or frozenset()
-        ends = [x for op in kinks for x in (*_ends_of(op), *_size_of(op)) if x is not None]
-        if any(_line(x, root) is None for x in ends) or v in self.several:
+        if v in self.several or any(_ends_of(op)[1] is not None and not any(map(_is_constant, op.operands)) for op in kinks):
             return True
-        return any(_ends_of(op)[1] is not None and not any(map(_is_constant, op.operands)) for op in kinks)
+        ends = [(x, y) for op in kinks for x, y in (_ends_of(op), *[(x, None) for x in _size_of(op)])]
+        ends = [(y, x) if y is not None and _is_constant(x) else (x, y) for x, y in ends]
+        bent = [(x, 0.0 if y is None else number(y)) for x, y in ends if _line(x, root) is None]
+        places = [place for x, y in ends if (place := _where(x, 0.0 if y is None else number(y), root)) is not None]
+        return any(c is None or (at := _straight(x, root, place)) is None or abs(at - c) <= 1e-9 * (1 + abs(c))
+                   for x, c in bent for place in (places or [0.0]))
 
     def _leaves(self, op: Op, v: Value) -> bool:
         """Whether a use of a function makes something else of it."""
