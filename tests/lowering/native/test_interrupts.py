@@ -64,7 +64,7 @@ def test_signals_at_random_moments(outcome):
             signal.setitimer(signal.ITIMER_REAL, 0.3)
             raise KeyboardInterrupt
         signal.signal(signal.SIGALRM, again)
-        draw, count, end = random.Random(1), 0, time.time() + 4
+        draw, count = random.Random(1), 0
         def work():
             def f(x):
                 for k in range(3):
@@ -72,7 +72,7 @@ def test_signals_at_random_moments(outcome):
                 return x.sum()
             with tg.config(cache_size=3):
                 return tg.grad(f)(np.ones(3))
-        want = work()
+        want, end = work(), time.time() + 4
         while time.time() < end:
             try:
                 signal.setitimer(signal.ITIMER_REAL, draw.uniform(1e-4, 0.06))
