@@ -36,7 +36,7 @@ import numpy as np
 from llvmlite.binding.newpassmanagers import NewPassManager
 
 from ...ir.errors import IRError
-from ...ir.ops.checks import filled
+from ...ir.ops.checks import say
 from ...ir.thresholds import sizes
 from ...ir.types import Array, DType, known_dtype
 from ..cache import folder, objects
@@ -397,7 +397,7 @@ def _printed(form: int, form_size: int, kinds: int, kinds_size: int, words: int)
         else:
             values.append(from_words(ctypes.string_at(at, 16 if d.complex else 8), d))
             at += 16 if d.complex else 8
-    print(filled(ctypes.string_at(form, form_size).decode(), values), end="")
+    say(ctypes.string_at(form, form_size).decode(), values)
 
 
 def from_words(raw: bytes, d: DType) -> Array:
