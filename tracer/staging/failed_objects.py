@@ -19,7 +19,10 @@ from ...ir.errors import UnsupportedError
 from ...ir.ops import checks
 from .. import pytrees
 from ..containers import array_choice
+from ..containers.dynamic_lists import DynamicList
+from ..containers.hash_tables import HashTable
 from ..control import branches, packed_lists
+from ..control.packed_lists import PackedList
 from ..regions import leaf_types
 from ..tracing import Trace
 from ..values.boxes import ScalarBox
@@ -49,16 +52,15 @@ class Telling:
 
     def changed(self) -> bool:
         """Whether the program has assigned to an object of the caller's; not where that cannot be said to it."""
-        if self.busy or sum(s.kind == "function" for s in self.run.trace.scopes) > 1:
-            return False
-        return bool(self._assigned().places)
-
-    def _assigned(self) -> argument_objects.Assigned:
         run = self.run
+        if self.busy or sum(s.kind == "function" for s in run.trace.scopes) > 1:
+            return False
+        lists = [x for x in run.lists if x.changed]
         try:
-            return argument_objects.assigned(run.trace, run.objects_seen, run.before, run.originals, run.lists)
+            found = argument_objects.assigned(run.trace, run.objects_seen, run.before, run.originals, ())
         except UnsupportedError:                      # the end of the trace says so
-            return argument_objects.Assigned()
+            return False
+        return bool(lists or found.places) and all(_readable(run.trace, x.held) for x in lists)
 
     def __call__(self, trace: Trace, cond: Value) -> None:
         """Tell it where cond is false."""
@@ -80,7 +82,8 @@ class Telling:
             self.busy = before
 
     def tell(self, trace: Trace) -> None:
-        run, changes = self.run, self._assigned()
+        run = self.run
+        changes = argument_objects.assigned(trace, run.objects_seen, run.before, run.originals, run.lists)
         met = run.met = argument_objects.Met(run.objects_seen, run.open_made, run.lists)
         values = packed_lists.settled(array_choice.settled(format_strings.settled((None, changes.values))), met.own)
         leaves, tree = pytrees.flatten(values, run.open_made, met)
@@ -88,6 +91,31 @@ class Telling:
         outs = run.outs_of(leaves, run.held, results)
         trace.builder.emit("print", *results, format=f"{checks.TOLD}{len(self.told)}")
         self.told.append(Told(changes.places, tree, outs))
+        for x in run.lists:
+            for pile in _piles(x.held) or ():
+                pile.seen = None                      # what has been read of it is known in this branch only
+
+
+def _piles(held: Any) -> list[DynamicList] | None:
+    """The stacks in which a list or dict of another form has its contents; None where these are in others, too."""
+    if isinstance(held, PackedList):
+        return []
+    if isinstance(held, HashTable):
+        return None if hasattr(held, "lists") else list(held.columns_())
+    return [held] if type(held) is DynamicList else None
+
+
+def _readable(trace: Trace, held: Any) -> bool:
+    """Whether the contents can be read here: a loop reads the stacks that it carries."""
+    piles, loop = _piles(held), next((s for s in reversed(trace.scopes) if s.kind == "loop" and s.loop is not None), None)
+    if piles is None or loop is None:
+        return piles is not None
+    inside = {id(p) for p in loop.block.params} | {id(r) for op in loop.block.walk() for r in op.results}
+    at = trace.scopes.index(loop)
+    inside |= {id(r) for s in trace.scopes[at:] for op in s.block.walk() for r in op.results}
+    cells = [cell for pile in piles for cell in pile.stacks]
+    values = [cell._value for cell in cells] + ([held.cell._value] if isinstance(held, HashTable) else [])
+    return all(id(v) in inside for v in values)
 
 
 def invoked(run: Callable, values: Sequence, traced: Traced, call: Call) -> Any:
