@@ -8,8 +8,8 @@
                                           where it raises, parameter k of the function, an array, holds the state afterwards:
                                           what the program has written to the caller's arrays before it fails stays there
     wrap i, n {axis}                      -> index: i modulo n for i in [-n, n), else BoundsError; i may be an array of index
-    print value… {format}                 prints `format` with the values filled in (and no newline of its own); one of TOLD and
-                                          a number prints nothing: Python keeps the values, for who asks after the call (`taken`)
+    print value… {format}                 prints `format` with the values filled in (and no newline of its own); one of TOLD
+                                          and a number prints nothing: Python keeps the values, for who asks after it (`taken`)
 
 `message` and `format` are templates for str.format. A placeholder whose specification is of CHOICE and texts (`choice`) says
 the text with the number that the value is; one of LISTED and "python" or "numpy" says an array as a list of such numbers.

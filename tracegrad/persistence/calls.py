@@ -159,9 +159,12 @@ class Saved:
         statics = tuple(x["statics"])
         leaves = tuple(signature.static(call.values[k], call.paths[k]) if k in statics else leaf
                        for k, leaf in enumerate(call.leaves))
-        outs = tuple(Out(kind, result, read.value(value)) for kind, result, value in x["outs"])
-        told = tuple(Told(_tuples(places), read.tree(tree), tuple(Out(kind, result, read.value(value))
-                                                                  for kind, result, value in of)) for places, tree, of in x["told"])
+
+        def read_outs(held: list) -> tuple[Out, ...]:
+            return tuple(Out(kind, result, read.value(value)) for kind, result, value in held)
+
+        outs = read_outs(x["outs"])
+        told = tuple(Told(_tuples(places), read.tree(tree), read_outs(held)) for places, tree, held in x["told"])
         traced = Traced(function(x["function"], [], [], loc_in(x["loc"])), call.tree, leaves, call.paths,
                         read.tree(x["out tree"]), outs, {}, statics, layout_dependent=tuple(x["layout dependent"]),
                         assigned=_tuples(x["assigned"]), by_identity=x["by identity"], told=told)

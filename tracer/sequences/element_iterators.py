@@ -14,7 +14,6 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from ...ir.core import Value
 from .. import tracing
 from ..calling import calls
 from ..control import branches, iteration, loops

@@ -234,7 +234,7 @@ def decisive(term: Any) -> bool:
     if isinstance(flag, bool):
         return flag
     tracing.make_static(flag, "the end of any() or all()")
-    raise UnsupportedError("a name is bound in the terms of an any() or all() that run time ends, inside of a larger expression",
+    raise UnsupportedError("a name is bound in the terms of an any() or all() that run time ends, in a larger expression",
                            "write the any() or all() as a statement of its own, `found = any(...)`", tracing.locate())
 
 

@@ -23,7 +23,6 @@ from ..containers.dynamic_lists import DynamicList
 from ..containers.hash_tables import HashTable
 from ..control import branches, packed_lists
 from ..control.packed_lists import PackedList
-from ..regions import leaf_types
 from ..tracing import Trace
 from ..values.boxes import ScalarBox
 from ..values.python import format_strings
