@@ -108,11 +108,11 @@ def lower_deciding_bindings(function: ast.FunctionDef) -> None:
                     body[k:k] = _decision(found, made)
 
 
-def _deciding_first(node: Any) -> ast.Call | None:
+def _deciding_first(node: Any) -> Any:
     """any() or all() of a generator that binds a name, where the evaluation of an expression begins with it."""
     while node is not None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("any", "all"):
-            terms = node.args[0] if len(node.args) == 1 and not node.keywords else None
+            terms: Any = node.args[0] if len(node.args) == 1 and not node.keywords else None
             binds = isinstance(terms, ast.GeneratorExp) and any(isinstance(n, ast.NamedExpr) for n in walk(terms))
             return node if binds and not any(each.is_async for each in terms.generators) else None
         if isinstance(node, (ast.BoolOp, ast.Tuple, ast.List)):
@@ -125,9 +125,10 @@ def _deciding_first(node: Any) -> ast.Call | None:
     return None
 
 
-def _decision(call: ast.Call, number: int) -> list[ast.stmt]:
+def _decision(call: Any, number: int) -> list[ast.stmt]:
     """The loops that find what any() or all() gives."""
     terms, decided = call.args[0], f"<decided {number}>"
+    first, terms.generators[0].iter = terms.generators[0].iter, early_exit.literal(None, call)
     each_true = call.func.id == "all"
     own = {n.id for each in terms.generators for n in walk(each.target) if isinstance(n, ast.Name)}
     test = terms.elt if not each_true else placed(ast.UnaryOp(ast.Not(), terms.elt), call)
@@ -140,10 +141,9 @@ def _decision(call: ast.Call, number: int) -> list[ast.stmt]:
         for condition in reversed(each.ifs):
             body = [placed(ast.If(condition, body, []), condition)]
         body = [placed(ast.For(each.target, each.iter, body, [], None), each.iter)]
-    first, outermost = terms.generators[0].iter, _Renamed(own, number)
-    body = [outermost.visit(s) for s in body]
-    body[0].iter = first                                # the outermost one is Python's own expression, outside of the rest
-    return [early_exit.store(decided, early_exit.literal(each_true, call), call), *body]
+    loop: Any = _Renamed(own, number).visit(body[0])
+    loop.iter = first                                   # which knows none of the comprehension's names
+    return [early_exit.store(decided, early_exit.literal(each_true, call), call), loop]
 
 
 def _other_than(value: bool, name: str, like: ast.AST) -> ast.expr:

@@ -5,7 +5,6 @@ import pytest
 import tracegrad as tg
 
 
-
 def twice(a):
     f, s, t = a.flat, 0.0, 0.5
     for v in f:
@@ -67,7 +66,10 @@ def numbers(a):
     return s
 
 
-@pytest.mark.parametrize("program", [twice, left_early, in_pairs, rows, until_the_end, summed, numbers], ids=lambda f: f.__name__)
+PROGRAMS = [twice, left_early, in_pairs, rows, until_the_end, summed, numbers]
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)
 def test_where_an_iterator_stands(program):
     f = tg.jit(program)
     for n in (0, 1, 5):
@@ -133,7 +135,13 @@ def of_products(x):
     return 0.0
 
 
-@pytest.mark.parametrize("program", [first_above, in_a_test, of_products], ids=lambda f: f.__name__)
+def under_its_own_name(x):
+    w = 0.0
+    any((w := x) > 1 for x in x)
+    return w + len(x)
+
+
+@pytest.mark.parametrize("program", [first_above, in_a_test, of_products, under_its_own_name], ids=lambda f: f.__name__)
 def test_the_term_that_decides(program):
     f = tg.jit(program)
     for x in (np.array([0.0, 2.0, 3.0]), np.array([0.5, 0.2]), np.zeros(0), np.linspace(-1, 2, 100)):
