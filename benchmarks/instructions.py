@@ -134,9 +134,9 @@ def inside(names: list[str]) -> None:
 def environment() -> dict[str, str]:
     """What the counts depend on, as this process sees it."""
     import llvmlite.binding as llvm
-    from tracegrad.lowering.native import engine
+    from tracegrad.lowering.native import object_code
 
-    return {"cpu": engine.host()[1], "features": " ".join(sorted(engine.features())),
+    return {"cpu": object_code.host()[1], "features": " ".join(sorted(object_code.features())),
             "llvm": ".".join(map(str, llvm.llvm_version_info))}
 
 

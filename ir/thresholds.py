@@ -69,6 +69,10 @@ TABLE: dict[str, tuple[int, int, int]] = {
     "llvm_branches": (60, 0, MANY),         # lines up to which an innermost loop with branches is unrolled by four
     "narrowed": (1_000_000, 0, MANY),       # numbers on a tape from which conditions that they decide are kept instead
     "llvm_hard": (2000, 0, MANY),           # lines of a module up to which LLVM also makes copies of loops (O3 instead of O2)
+    "sectioned": (400, 0, MANY),            # statements in loops from which a kernel is cut into sections …
+    "section": (60, 1, MANY),               # … of so many at least
+    "llvm_part": (700, 1, MANY),            # lines of each part, up to four, in which a module with sections is compiled
+    "llvm_thread": (400, 0, MANY),          # lines of a module from which it is compiled on a thread of its own
     "probes": (2, 0, MANY),                 # loads, each at the place that the last gave, from which four chains run at once
     "strip_work": (8, 0, MANY),             # cost from which what a loop writes where data decide is computed before
     "mask_block": (16, 1, MANY),            # elements of a mask that are passed over at once where none is true

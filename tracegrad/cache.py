@@ -18,8 +18,9 @@ from .ir.errors import ArgumentError
 from .lowering.cache import files, folder
 from .lowering.cache.files import BadEntry, Content
 from .lowering.native.elf import is_linkable, undefined
-from .lowering.native.engine import assembly, is_allowed
-from .lowering.native.engine import optimized as optimized_llvm
+from .lowering.native.engine import is_allowed
+from .lowering.native.object_code import assembly
+from .lowering.native.object_code import optimized as optimized_llvm
 from .options import bytes_of
 
 STAGES = ("traced", "optimized", "loops", "llvm", "asm")

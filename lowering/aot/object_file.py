@@ -26,7 +26,7 @@ from ..llvm.storage import ALIGN, MEMORY
 from ..loopir.grammar import Kernel
 from ..math import library
 from ..memory.scratch_pool import HEADER, give_all
-from ..native import engine
+from ..native import engine, object_code
 from . import cblas
 from .needed import needed
 from .standalone import standalone
@@ -91,7 +91,7 @@ def compiled(request: Request, target: Target) -> Object:
     text += _function(request) + _messages(request.name, request.messages)
     if target.pointer == 32:
         text = _narrowed(text)
-    with engine.LOCK:
+    with object_code.LOCK:
         return _emitted(text, request, target)
 
 
@@ -104,7 +104,7 @@ def _emitted(text: str, request: Request, target: Target) -> Object:
             module.verify()
             # inlined, it would be vectorised in another way, and sums end in other last bits than in this process
             module.get_function(request.kernel.symbol).add_function_attribute("noinline")
-            engine.run_passes(module, made)
+            object_code.run_passes(module, made)
             for more in _helpers(_declared(module), target):
                 module.link_in(llvm.parse_assembly(head + more, context))
             _hide(module, public)

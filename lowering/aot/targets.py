@@ -12,7 +12,7 @@ import llvmlite.binding as llvm
 
 from ...ir.errors import ArgumentError
 from ..math import library
-from ..native import engine
+from ..native import object_code
 
 
 class Target(NamedTuple):
@@ -44,7 +44,7 @@ TARGETS = ("host", *_OTHERS)
 def target(name: str) -> Target:
     """The target of a name."""
     if name == "host":
-        found, cpu, features = engine.host()
+        found, cpu, features = object_code.host()
         return Target("host", found.triple, cpu, features, widths=library.widths(), pairs=True)
     if name not in _OTHERS:
         raise ArgumentError(f"there is no target {name!r}", f"use one of {', '.join(TARGETS)}")
@@ -60,7 +60,7 @@ def _all_initialized() -> None:
 def machine(of: Target) -> llvm.TargetMachine:
     """What writes the target's object files; call it under the engine's lock."""
     if of.name == "host":
-        return engine.target_machine()
+        return object_code.target_machine()
     _all_initialized()
     try:
         found = llvm.Target.from_triple(of.triple)

@@ -31,7 +31,7 @@ import numpy as np
 from ...ir.ops import random
 from ...ir.types import known_dtype
 from ..loopir.grammar import At, Buffer, Imm, Scalar
-from ..native import engine
+from ..native import engine, object_code
 from ..native.c_layouts import function_address
 from ..native.elf import contents, is_elf
 from . import blas, mersenne_twister
@@ -74,8 +74,8 @@ def _library() -> tuple[Any, Any] | None:
     objects = _objects()
     if not objects:
         return None
-    with engine.LOCK:
-        target = engine.host()[0]
+    with object_code.LOCK:
+        target = object_code.host()[0]
         jit = llvm.create_lljit_compiler(target.create_target_machine(jit=True, codemodel="small", reloc="pic"))
         builder = llvm.JITLibraryBuilder()
         for o in objects:

@@ -61,7 +61,7 @@ class _Located(Emitter):
 
     def body(self, statements: list) -> None:
         around, places = self.loc, self.module.places
-        for statement in statements:
+        for statement in self.in_sections(statements):
             self.loc, at = loc_of(statement) or around, len(self.lines)
             super().body([statement])
             if self.loc:
@@ -157,7 +157,7 @@ class _Counting(Emitter):
 
     def _each(self, statements: list) -> None:
         write = super().body
-        for s in statements:                             # the loop over the iterations of a chunk has no row: the loop has one
+        for s in self.in_sections(statements):           # the loop over the iterations of a chunk has no row: the loop has one
             row = self.module.rows.get(id(s))
             if row is None:
                 write([s])

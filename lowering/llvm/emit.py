@@ -50,10 +50,11 @@ from ..loopir.grammar import (
     While,
     greatest,
 )
-from . import parallel_loops, tables
+from . import parallel_loops, sections, tables
 from .kernel_writer import REGISTER, Module, Writer
 from .polls import WORK, Polls
 from .scalar import Scalars
+from .sections import Section
 from .stacks import Stacks
 from .storage import ALIGN, MEMORY
 from .straight_loops import is_straight
@@ -72,12 +73,17 @@ class Emitter(Writer):
         self.stacks, self.polls = Stacks(self), Polls(self, kernel)
         self.scalars = Scalars(self, fastmath)
         self.tests = BitTests()
+        self.sections: dict[int, list] = {}            # of a large kernel, see sections.py
 
     # --- statements ---------------------------------------------------------------------------------------------------
 
     def body(self, statements: list) -> None:
-        for stmt in statements:
+        for stmt in self.in_sections(statements):
             _STATEMENTS[type(stmt)](self, stmt)
+
+    def in_sections(self, statements: list) -> list:
+        """The same with sections in place of their statements."""
+        return self.sections.get(id(statements), statements)
 
     def let(self, s: Let) -> None:
         self.tests.note(s)
@@ -308,6 +314,14 @@ class Emitter(Writer):
         self.lines = hot
         self.start(go_on)
 
+    def leave(self, code: str) -> None:
+        """Return 1 where a function of this module has."""
+        bad, go_on = self.fresh(), self.label()
+        self.fails = True
+        self.lines += [f"  {bad} = icmp ne i32 {code}, 0",
+                       f"  br i1 {bad}, label %fail, label %{go_on}, !prof !{self.unlikely()}"]
+        self.start(go_on)
+
     def words(self, atom: Atom) -> tuple[str, ...]:
         """The value as 64-bit words: integers extended, floats as the bits of an f64; two words for a complex number."""
         found, kind = self.reg(atom), atom.dtype
@@ -362,14 +376,23 @@ class Emitter(Writer):
         """A writer for another function of this module."""
         return Emitter(replace(self.kernel, params=[], body=[], notes=[], loops=[]), self.fastmath, self.module)
 
+    def section(self, statements: list, lent: list[Buffer]) -> Emitter:
+        """A writer for some of this function's statements. lent: buffers that it has allocated for them."""
+        kernel = replace(self.kernel, params=[], body=statements, notes=[], loops=[])
+        inner = type(self)(kernel, self.fastmath, self.module, self)
+        inner.asks, inner.depth, inner.tests = self.asks, self.depth, self.tests
+        inner.storage.lend(self.storage, lent)
+        return inner
+
     def text(self) -> str:
         """The module of a kernel."""
         kernel = self.kernel
+        self.sections = sections.cut(kernel)
         params = [self.storage.parameter(k, b) for k, b in enumerate(kernel.params)]
         params.append("ptr noalias nocapture nonnull align 8 dereferenceable(56) %error")
         return self.module.text(self.function(f"define i32 @{kernel.symbol}", lambda: params, kernel.body))
 
-    def function(self, define: str, params: Callable[[], list[str]], statements: list) -> str:
+    def function(self, define: str, params: Callable[[], list[str]], statements: list, attributes: str = "nounwind") -> str:
         """The function that runs these statements. `params` is asked when they are written."""
         initial, self.lines = self.lines, []
         self.body(statements)
@@ -380,7 +403,7 @@ class Emitter(Writer):
         if self.fails or self.no_memory:
             self.cold += ["fail:", *self.storage.release(True), "  ret i32 1"]
         leave = self.storage.release(False)
-        head = [f"{define}({', '.join(params())}) nounwind {{", "entry:", *self.storage.made_cells(), *self.entry, *initial,
+        head = [f"{define}({', '.join(params())}) {attributes} {{", "entry:", *self.storage.made_cells(), *self.entry, *initial,
                 *workspace, "  br label %body"]
         return "\n".join([*head, "body:", *self.lines, *leave, "  ret i32 0", *self.cold, "}"])
 
@@ -427,7 +450,7 @@ _STATEMENTS: dict[type, Callable[[Emitter, Any], None]] = {
                Copy: Emitter.copy, Swap: Emitter.swap, Clear: lambda out, s: out.stacks.clear(s),
                Push: lambda out, s: out.stacks.push(s), Pop: lambda out, s: out.stacks.pop(s),
                Peek: lambda out, s: out.stacks.peek(s), Poke: lambda out, s: out.stacks.poke(s), Table: tables.emit,
-               Lib: Emitter.lib, Fail: Emitter.fail, Print: Emitter.print_}
+               Section: sections.write, Lib: Emitter.lib, Fail: Emitter.fail, Print: Emitter.print_}
 
 
 def emit(kernel: Kernel, *, fastmath: bool = False, widths: tuple[int, ...] | None = None) -> str:

@@ -45,7 +45,8 @@ class Module:
     metadata: list[str] = field(default_factory=list)
     globals: list[str] = field(default_factory=list)
     constants: list[str] = field(default_factory=list)
-    functions: list[str] = field(default_factory=list)              # of parallel loops, and of ops that are called
+    functions: list[str] = field(default_factory=list)              # of parallel loops, sections, and ops that are called
+    helpers: dict[str, str] = field(default_factory=dict)           # by name: what hardly ever runs
     groups: dict[str, str] = field(default_factory=dict)
     apart: set[str] = field(default_factory=set)                    # of ops that are functions: their names
     hints: dict[str, int] = field(default_factory=dict)
@@ -62,8 +63,8 @@ class Module:
 
     def text(self, kernel: str) -> str:
         """The module around the text of its kernel."""
-        parts = [*self.constants, *self.globals, *self.declarations, *self.used(), *self.functions, kernel, *self.attributes,
-                 *self.metadata]
+        parts = [*self.constants, *self.globals, *self.declarations, *self.used(), *self.helpers.values(), *self.functions,
+                 kernel, *self.attributes, *self.metadata]
         return "\n".join(parts) + "\n"
 
 
@@ -90,6 +91,7 @@ class Writer:
         self.entry: list[str] = []
         self.cold: list[str] = []
         self.fastmath, self.around = fastmath, around
+        self.asks = "true"            # whether the thread that runs this may ask for signals
         self.captured: list[tuple[str, str, str]] = []           # (type, operand there, parameter here)
         self.regs: dict[Scalar, str | tuple[str, str]] = {} if around is None else _Known(self)
         self.module = module or Module()
@@ -113,7 +115,7 @@ class Writer:
         """(lines that call `ask`, the register of its answer). In a parallel loop only the thread that has called the kernel
         asks; others look whether it has given up (native/threads.py)."""
         answer = self.fresh()
-        if self.around is None:
+        if self.asks == "true":
             return [f"  {answer} = {ask}"], answer
         self.declare(STOPPED)
         here, there, done, own, of_all = self.label(), self.label(), self.label(), self.fresh(), self.fresh()
@@ -256,7 +258,8 @@ class Writer:
         """The pointer to a buffer that this function does not allocate."""
         if self.around is None:
             raise IRError(f"loop IR: {buffer!r} is used before its alloc")
-        flags = "noalias nocapture" + (" readonly" if buffer.space == "in" else "")
+        flags = "nocapture" if self.storage.shares(buffer) else "noalias nocapture"
+        flags += " readonly" if buffer.space == "in" else ""
         if buffer.static and buffer.count:
             flags += f" nonnull align {ALIGN[buffer.dtype.name]} dereferenceable({buffer.count * buffer.dtype.size})"
         return self._capture("ptr", self.around.storage.base(buffer), flags)

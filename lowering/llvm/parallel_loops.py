@@ -62,27 +62,20 @@ def _whole(out: Emitter, s: For, spread: Spread, number: Size, length: Size, eno
     parts = _Parts(out, spread, number)
     body, name = _body(out, s, parts)
     code = out.fresh()
-    out.fails = True
 
     def share() -> None:
         closure = _closure(out, body.captured)
         out.declare(LAUNCH)
         out.lines.append(f"  {code} = call i32 @threads.launch(ptr @{name}.chunk, ptr {closure}, i64 {out.index(s.trip)}, "
                          f"i64 {out.index(length)}, i64 {out.kernel.threads}, ptr %error)")
-        leave(code)
+        out.leave(code)
 
     def alone() -> None:
         only = out.fresh()
         passed = [*(f"{kind} {there}" for kind, there, _ in body.captured),
-                  f"i64 0, i64 {out.index(s.trip)}, i64 0, i1 {'%asks' if out.around else 'true'}, ptr %error"]
+                  f"i64 0, i64 {out.index(s.trip)}, i64 0, i1 {out.asks}, ptr %error"]
         out.lines.append(f"  {only} = call i32 @{name}({', '.join(passed)})")
-        leave(only)
-
-    def leave(answer: str) -> None:
-        bad, go_on = out.fresh(), out.label()
-        out.lines += [f"  {bad} = icmp ne i32 {answer}, 0",
-                      f"  br i1 {bad}, label %fail, label %{go_on}, !prof !{out.unlikely()}"]
-        out.start(go_on)
+        out.leave(only)
 
     if enough:
         out.either(enough, share, alone)
@@ -98,6 +91,7 @@ def _body(out: Emitter, s: For, parts: _Parts) -> tuple[Emitter, str]:
     name = f"{kernel.symbol}.loop{next(out.module.loops)}"
     inner = type(out)(replace(kernel, params=[], body=s.body, notes=[], loops=[]), out.fastmath, out.module, out)
     first, count, chunk, local = (Scalar(INDEX) for _ in range(4))
+    inner.asks = "%asks"
     inner.regs |= {first: "%from", count: "%count", chunk: "%chunk"}
     inner.lines.append("  %count = sub nsw i64 %to, %from")
     parts.place(inner)

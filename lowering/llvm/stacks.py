@@ -22,6 +22,52 @@ LEAST = 4096              # bytes of the first allocation
 PAGES = 12                # bits of a page's bytes, the unit of a mark
 FADE = 5                  # by 1 / 2^FADE of it a mark falls from call to call
 
+# More room, where there is none: {memory, its bytes}; null where memory has run out. Functions of their own, as they hardly
+# ever run, and there may be hundreds of pushes. mark: about the room that the last call ended with, in pages.
+_GROWN = f"""define internal {{ ptr, i64 }} @stack.grown(ptr %old, i64 %need, ptr %mark) cold noinline nounwind {{
+  %twice = shl i64 %need, 1
+  %first = icmp eq ptr %old, null
+  %pages = load atomic i32, ptr %mark monotonic, align 4
+  %wide = zext i32 %pages to i64
+  %last = shl i64 %wide, {PAGES}
+  %wish = select i1 %first, i64 %last, i64 {LEAST}
+  %least = call i64 @llvm.umax.i64(i64 %wish, i64 {LEAST})
+  %size = call i64 @llvm.umax.i64(i64 %twice, i64 %least)
+  %raw = call ptr @memory.extend(ptr %old, i64 %size)
+  %none = icmp eq ptr %raw, null
+  %less = lshr i64 %size, {FADE}
+  %left = sub i64 %size, %less
+  %kept = lshr i64 %left, {PAGES}
+  %short = trunc i64 %kept to i32
+  %new = select i1 %none, i32 %pages, i32 %short
+  store atomic i32 %new, ptr %mark monotonic, align 4
+  %one = insertvalue {{ ptr, i64 }} poison, ptr %raw, 0
+  %both = insertvalue {{ ptr, i64 }} %one, i64 %size, 1
+  ret {{ ptr, i64 }} %both
+}}"""
+# Zeros on top of what is used, which stays so: where an entry is popped that is not there. Memory and its bytes as above.
+_ZEROED = """define internal { ptr, i64 } @stack.zeroed(ptr %old, i64 %room, i64 %used, i64 %size, ptr %mark) cold noinline {
+  %need = add i64 %used, %size
+  %full = icmp ugt i64 %need, %room
+  %one = insertvalue { ptr, i64 } poison, ptr %old, 0
+  %same = insertvalue { ptr, i64 } %one, i64 %room, 1
+  br i1 %full, label %grow, label %clear
+grow:
+  %more = call { ptr, i64 } @stack.grown(ptr %old, i64 %need, ptr %mark)
+  %raw = extractvalue { ptr, i64 } %more, 0
+  %none = icmp eq ptr %raw, null
+  br i1 %none, label %done, label %clear
+clear:
+  %both = phi { ptr, i64 } [%same, %0], [%more, %grow]
+  %base = extractvalue { ptr, i64 } %both, 0
+  %top = getelementptr inbounds i8, ptr %base, i64 %used
+  call void @llvm.memset.p0.i64(ptr %top, i8 0, i64 %size, i1 false)
+  br label %done
+done:
+  %found = phi { ptr, i64 } [%both, %clear], [%more, %grow]
+  ret { ptr, i64 } %found
+}"""
+
 
 class Stacks:
     """`cells[stack]`: the allocas of (memory, used, room)."""
@@ -110,26 +156,32 @@ class Stacks:
         out.lines.append(f"  store i64 {need}, ptr {used_cell}")
 
     def _grow(self, memory: str, room_cell: str, need: str) -> None:
-        out, mark = self.out, self.marks[memory]
-        twice, wish, size, raw, bad, more = out.fresh(), out.fresh(), out.fresh(), out.fresh(), out.fresh(), out.label()
-        old = self._load("ptr", memory)
-        first, pages, last, wide, least = (out.fresh() for _ in range(5))
-        less, left, kept, short = (out.fresh() for _ in range(4))
+        self._enlarged(memory, room_cell, "grown", f"ptr {self._load('ptr', memory)}, i64 {need}")
+
+    def _enlarged(self, memory: str, room_cell: str, helper: str, operands: str) -> str:
+        """Take the memory that a helper gives, leaving the kernel where there is none."""
+        out = self.out
         out.declare("declare i64 @llvm.umax.i64(i64, i64)")
         out.declare("declare ptr @memory.extend(ptr, i64)")
-        out.lines += [f"  {twice} = shl i64 {need}, 1", f"  {first} = icmp eq ptr {old}, null",
-                      f"  {pages} = load atomic i32, ptr {mark} monotonic, align 4", f"  {wide} = zext i32 {pages} to i64",
-                      f"  {last} = shl i64 {wide}, {PAGES}", f"  {wish} = select i1 {first}, i64 {last}, i64 {LEAST}",
-                      f"  {least} = call i64 @llvm.umax.i64(i64 {wish}, i64 {LEAST})",
-                      f"  {size} = call i64 @llvm.umax.i64(i64 {twice}, i64 {least})",
-                      f"  {raw} = call ptr @memory.extend(ptr {old}, i64 {size})", f"  {bad} = icmp eq ptr {raw}, null",
+        out.declare("declare void @llvm.memset.p0.i64(ptr nocapture, i8, i64, i1 immarg)")
+        out.module.helpers |= {"stack.grown": _GROWN} | ({"stack.zeroed": _ZEROED} if helper == "zeroed" else {})
+        both, raw, size, bad, more = out.fresh(), out.fresh(), out.fresh(), out.fresh(), out.label()
+        out.lines += [f"  {both} = call {{ ptr, i64 }} @stack.{helper}({operands}, ptr {self.marks[memory]})",
+                      f"  {raw} = extractvalue {{ ptr, i64 }} {both}, 0", f"  {bad} = icmp eq ptr {raw}, null",
                       f"  br i1 {bad}, label %nomemory, label %{more}, !prof !{out.unlikely()}"]
         out.no_memory = True
         out.start(more)
-        out.lines += [f"  store ptr {raw}, ptr {memory}", f"  store i64 {size}, ptr {room_cell}",
-                      f"  {less} = lshr i64 {size}, {FADE}", f"  {left} = sub i64 {size}, {less}",
-                      f"  {kept} = lshr i64 {left}, {PAGES}", f"  {short} = trunc i64 {kept} to i32",
-                      f"  store atomic i32 {short}, ptr {mark} monotonic, align 4"]
+        out.lines += [f"  {size} = extractvalue {{ ptr, i64 }} {both}, 1", f"  store ptr {raw}, ptr {memory}",
+                      f"  store i64 {size}, ptr {room_cell}"]
+        return raw
+
+    def _zeroed(self, stack: Stack, used: str, size: str) -> str:
+        """Zeros on top of a stack that holds less: their address."""
+        memory, _, room_cell = self.places_of(stack)
+        old, room, place = self._load("ptr", memory), self._load("i64", room_cell), self.out.fresh()
+        raw = self._enlarged(memory, room_cell, "zeroed", f"ptr {old}, i64 {room}, i64 {used}, i64 {size}")
+        self.out.lines.append(f"  {place} = getelementptr inbounds i8, ptr {raw}, i64 {used}")
+        return place
 
     def _copy(self, target: str, source: str, size: str) -> None:
         self.out.declare("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1 immarg)")
@@ -210,11 +262,9 @@ class Stacks:
         taken = out.block
         out.jump(done)
         out.start(empty)
-        zeros = target
-        if stays:
-            zeros = self._top(s.stack, self._room(s.stack, size)[0])
-        if zeros:
-            self._zeros(zeros, size)
+        zeros = self._zeroed(s.stack, used, size) if stays else ""
+        if target:
+            self._zeros(target, size)
         without = out.block
         out.jump(done)
         out.start(done)

@@ -13,6 +13,7 @@ share the scope.
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...ir.errors import IRError
@@ -52,6 +53,8 @@ class Storage:
         self.scope_of: dict[Buffer, object] = {}
         self.globals: list[str] = out.module.constants
         self.descriptors: dict[Buffer, str] = {}
+        self.lender: Storage | None = None          # of a section: that of the function around it
+        self.lent: frozenset[Buffer] = frozenset()  # … and the buffers that it allocates for that
         self._moved(kernel)
 
     def _moved(self, kernel: Kernel) -> None:
@@ -126,7 +129,21 @@ class Storage:
     # --- temporaries --------------------------------------------------------------------------------------------------
 
     def alloc(self, buffer: Buffer) -> None:
-        _ALLOC[self.layout.kind(buffer)](self, buffer)
+        if buffer not in self.lent:
+            _ALLOC[self.layout.kind(buffer)](self, buffer)
+
+    def lend(self, lender: Storage, buffers: Sequence[Buffer]) -> None:
+        """Be that of a section of another function, which has allocated these buffers for it."""
+        self.lender, self.lent = lender, frozenset(buffers)
+
+    def shares(self, buffer: Buffer) -> bool:
+        """Whether memory of the function around may be that of another buffer, too: then its scope tells it apart."""
+        if self.lender is None:
+            return False
+        key = self.lender.scope_of.get(buffer)
+        if key is not None:
+            self.scope_of[buffer] = key
+        return key is not None
 
     def _alloc_frame(self, buffer: Buffer) -> None:
         if buffer not in self.bases and buffer not in self.cells:

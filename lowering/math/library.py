@@ -17,7 +17,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
-from ..native import engine, perf_map
+from ..native import engine, object_code, perf_map
 from . import functions
 from .formula_builder import DOUBLE, SINGLE, Math
 
@@ -53,7 +53,7 @@ class Function(NamedTuple):
 @cache
 def widths() -> tuple[int, ...]:
     """The host's vector widths; () where functions stay in libm."""
-    features = engine.features()
+    features = object_code.features()
     if not ({"fma", "neon"} & features):
         return ()
     return next((w for feature, w in WIDTHS.items() if feature in features), (128,))

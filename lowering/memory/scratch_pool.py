@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import ctypes
 
-from ..native import engine
+from ..native import engine, object_code
 from ..native.compile_fast import compile_glue
 
 LARGE = 64 << 10              # bytes from which a block is kept
@@ -224,7 +224,7 @@ _code: list[engine.Code] = []
 
 
 def _module() -> engine.Code:
-    with engine.LOCK:
+    with object_code.LOCK:
         if not _code:
             _code.append(compile_glue(_TEXT))
     return _code[0]

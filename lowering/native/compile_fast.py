@@ -13,13 +13,13 @@ from functools import cache
 
 import llvmlite.binding as llvm
 
-from . import engine
+from . import engine, object_code
 from .engine import Code
 
 
 @cache
 def _machine() -> llvm.TargetMachine:
-    target, cpu, features = engine.host()
+    target, cpu, features = object_code.host()
     return target.create_target_machine(cpu=cpu, features=features, opt=0, reloc="pic", codemodel="small")
 
 
@@ -31,12 +31,12 @@ def compile_glue(source: str) -> Code:
 
 def _compiled(source: str, key: str | None) -> Code:
     start = time.perf_counter()
-    with engine.LOCK:
-        machine, header, context = _machine(), engine.data_layout(), llvm.create_context()
+    with object_code.LOCK:
+        machine, header, context = _machine(), object_code.data_layout(), llvm.create_context()
         try:
             with llvm.parse_assembly(header + source, context) as module:
                 module.verify()
-                engine.far_calls(module)
+                object_code.far_calls(module)
                 binary = machine.emit_object(module)
         finally:
             context.close()

@@ -1,19 +1,18 @@
 """LLVM IR text to machine code in this process, and back to memory.
 
-    text -> parse -> passes (O3 or O2 for the host CPU, 512-bit vectors where it has them) -> object file -> MCJIT -> Code
-         -> an object file that an earlier process has kept on disk (cache/objects.py)              -> MCJIT -> Code
+    text -> object file (object_code.py)                                              -> MCJIT -> Code
+         -> an object file that an earlier process has kept on disk (cache/objects.py) -> MCJIT -> Code
 
-Each module has a context while it is compiled and an execution engine while it lives, so the IR is freed at once and
-`Code.close` returns the rest: an engine shared by all would keep some kilobytes of each module for ever.
+Each module has an execution engine while it lives, and `Code.close` returns what it takes: an engine shared by all would keep
+some kilobytes of each module for ever.
 
 Code and its constants lie in one block of memory (llvmlite's memory manager), so the small code model serves: constants are
 operands of instructions. Functions outside may be far, so they are called through a table of addresses, which the attribute
 nonlazybind asks for; where a call would still need a stub, for which that manager keeps no room, the module is emitted again
 in the large code model.
 
-LLVM's global tables and its default context are not thread-safe: one lock covers every call into LLVM; machine code
-itself runs without it. What the garbage collector finds is freed by the next compilation: a finaliser may run anywhere, also
-where a signal would interrupt it.
+One lock covers every call into LLVM (but see object_code.py); machine code itself runs without it. What the garbage collector
+finds is freed by the next compilation: a finaliser may run anywhere, also where a signal would interrupt it.
 """
 from __future__ import annotations
 
@@ -25,66 +24,22 @@ import sys
 import time
 import weakref
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import llvmlite
 import llvmlite.binding as llvm
 import numpy as np
-from llvmlite.binding.newpassmanagers import NewPassManager
 
 from ...ir.errors import IRError
 from ...ir.ops.checks import say
-from ...ir.thresholds import sizes
 from ...ir.types import Array, DType, known_dtype
 from ..cache import folder, objects
 from ..cache.folder import LOG
 from .c_layouts import function_address
-from .elf import is_elf, is_linkable, needs_stubs, undefined
-from .locks import Lock, register
-
-LOCK = Lock(5)
-register(6, llvm.ffi.lib._lock)          # llvmlite's own, which other libraries use too
-
-
-@cache
-def host() -> tuple[llvm.Target, str, str]:
-    """(target, CPU name, feature string) of this machine."""
-    with LOCK:
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
-        features = llvm.get_host_cpu_features()
-        features["prefer-256-bit"] = False
-        return llvm.Target.from_default_triple(), llvm.get_host_cpu_name(), features.flatten()
-
-
-@cache
-def features() -> frozenset[str]:
-    """The names of the host CPU's features."""
-    return frozenset(name[1:] for name in host()[2].split(",") if name.startswith("+"))
-
-
-def target_machine(codemodel: str = "small") -> llvm.TargetMachine:
-    target, cpu, features = host()
-    return target.create_target_machine(cpu=cpu, features=features, opt=3, reloc="pic", codemodel=codemodel)
-
-
-# Calls of library functions that LLVM inserts (memcpy, fmod …) go through the table of addresses too.
-_USE_GOT = '!llvm.module.flags = !{!0}\n!0 = !{i32 7, !"RtLibUseGOT", i32 1}\n'
-
-
-@cache
-def data_layout() -> str:
-    """The header that every module starts with: without it the optimiser assumes a generic machine."""
-    with LOCK:
-        target = host()[0]
-        machine = target_machine()
-        layout = f'target datalayout = "{machine.target_data}"\ntarget triple = "{target.triple}"\n{_USE_GOT}'
-        machine.close()
-        return layout
-
+from .elf import functions, is_elf, is_linkable, undefined
+from .module_parts import members
+from .object_code import LOCK, assembly, host, object_of, optimized
 
 _PROCESS = ctypes.CDLL(None)
 # External symbols are "family.name"; PROVIDERS[family](names) are their addresses, None of
@@ -164,7 +119,7 @@ class Code:
     """Machine code of one module.
 
     size    bytes of its text section
-    object  the relocatable object file, from which `load` makes the same code again
+    object  the relocatable object file (a bundle of several, see module_parts.py), from which `load` makes the same code again
     phases  milliseconds that each phase of making it took: compiling, or loading what had been compiled
     key     the name under which the object is kept on disk; None where it is not
     """
@@ -222,68 +177,6 @@ def _free_dropped() -> None:
         _dropped.pop().close()
 
 
-@cache
-def _machine() -> llvm.TargetMachine:
-    """The target machine of all compilations; an engine takes one of its own."""
-    return target_machine()
-
-
-def run_passes(module: Any, machine: Any, lines: int = 0) -> None:
-    """O3, for a text of many lines O2: what that leaves out, copies of loops for each side of a condition above all, gains
-    nothing in programs of that size and is a fifth of their compilation. A pass builder takes note of each run and would grow
-    slower, so each has its own."""
-    options = llvm.create_pipeline_tuning_options(speed_level=3 if lines <= sizes.llvm_hard else 2)
-    # LLVM 22's SLP vectoriser makes loads such as <10 x double>, which its x86 back end moves past stores that overlap them:
-    # `x[:] = x[::-1]` of 5 x 5 came out wrong. The loop vectoriser does not make them.
-    options.loop_vectorization, options.slp_vectorization, options.loop_unrolling = True, False, False
-    with options, llvm.create_pass_builder(machine, options) as builder:
-        manager = builder.getModulePassManager()
-        manager.run(module, builder)
-        NewPassManager._dispose(manager)          # its own close() does nothing: ObjectRef's empty _dispose comes first
-        manager.detach()
-
-
-def far_calls(module: Any) -> None:
-    """Have functions outside called through the table of addresses."""
-    for function in module.functions:
-        if function.is_declaration and not function.name.startswith("llvm."):
-            function.add_function_attribute("nonlazybind")
-
-
-@contextmanager
-def _optimized(source: str, ticks: list[float], optimize: bool = True) -> Iterator[Any]:
-    """(module, target machine) after the passes, for the duration of the block."""
-    with LOCK:
-        ticks.append(time.perf_counter())
-        machine = _machine()
-        context = llvm.create_context()
-        try:
-            module = llvm.parse_assembly(data_layout() + source, context)
-            with module:
-                module.verify()
-                ticks.append(time.perf_counter())
-                if optimize:
-                    run_passes(module, machine, source.count("\n"))
-                far_calls(module)
-                ticks.append(time.perf_counter())
-                yield module, machine
-        finally:
-            context.close()
-
-
-def optimized(source: str) -> str:
-    """The LLVM IR text after the passes."""
-    with _optimized(source, []) as (module, _):
-        return str(module)
-
-
-def assembly(source: str) -> str:
-    """The host's assembly text."""
-    with _optimized(source, []) as (module, machine):
-        machine.set_asm_verbosity(True)
-        return machine.emit_assembly(module)
-
-
 def compile_module(source: str, optimize: bool = True) -> Code:
     """Machine code of LLVM IR text; `optimize` False where it is as it should be already."""
     key = object_key(source, "optimized" if optimize else "as it is")
@@ -297,16 +190,9 @@ def compile_named(name: str, make: Callable[[], str]) -> Code:
 
 
 def _compiled(source: str, optimize: bool, key: str | None) -> Code:
-    ticks: list[float] = []
-    with LOCK:
-        with _optimized(source, ticks, optimize) as (module, machine):
-            binary = machine.emit_object(module)
-            if is_elf(binary) and needs_stubs(binary):
-                with target_machine("large") as large:
-                    binary = large.emit_object(module)
-            ticks.append(time.perf_counter())
-        code = load(binary, source)
-    ticks.append(time.perf_counter())
+    made = object_of(source, optimize)
+    code = load(made.binary, source)
+    ticks = [*made.ticks, time.perf_counter()]
     code.phases = {name: 1e3 * (b - a) for name, a, b in zip(_PHASES, ticks, ticks[1:], strict=False)}
     keep(code, source, key)
     return code
@@ -317,22 +203,35 @@ _PHASES = ("parse", "passes", "machine", "link")
 
 def load(binary: bytes, source: str) -> Code:
     """Machine code from an object file that has just been compiled."""
-    names = undefined(binary) if is_elf(binary) else _EXTERNAL.findall(source)
+    names = wanted_by(members(binary)) if is_elf(members(binary)[0]) else _EXTERNAL.findall(source)
     return _linked(binary, zlib.compress(source.encode(), 1), names)
 
 
+def wanted_by(objects: list[bytes]) -> list[str]:
+    """The names that object files which are linked together ask of the process."""
+    own = {f.name for x in objects for f in functions(x)} if len(objects) > 1 else set()
+    return [name for name in dict.fromkeys(name for x in objects for name in undefined(x)) if name not in own]
+
+
 def _linked(binary: bytes, source: bytes, names: list[str], key: str | None = None) -> Code:
+    first, *others = members(binary)
     with LOCK:
         _free_dropped()
-        with llvm.ObjectFileRef.from_data(binary) as file:               # MCJIT ends the process where it is none
-            size = sum(section.size() for section in file.sections() if section.is_text())
+        size = sum(map(_text_size, (first, *others)))                    # MCJIT ends the process where one is none
         bind_symbols(names)
         loader = host()[0].create_target_machine(opt=0, reloc="pic", codemodel="small")      # compiles nothing: any CPU will do
         engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), loader, use_lmm=True)
-        engine.set_object_cache(getbuffer_func=lambda module: binary)      # instead of compiling the empty module
+        engine.set_object_cache(getbuffer_func=lambda module: first)       # instead of compiling the empty module
+        for other in others:
+            engine.add_object_file(llvm.ObjectFileRef.from_data(other))
         engine.finalize_object()
         engine.set_object_cache()
     return Code(engine, source, binary, size, {}, key)
+
+
+def _text_size(binary: bytes) -> int:
+    with llvm.ObjectFileRef.from_data(binary) as file:
+        return sum(section.size() for section in file.sections() if section.is_text())
 
 
 # --- object code on disk ----------------------------------------------------------------------------------------------
@@ -353,7 +252,8 @@ def target_names() -> tuple[str, ...]:
 
 def keep(code: Code, source: str, key: str | None) -> None:
     """Keep an object for other processes, unless it asks for what none may give it."""
-    if key is not None and is_linkable(code.object) and all(map(is_allowed, undefined(code.object))):
+    parts = members(code.object)
+    if key is not None and all(map(is_linkable, parts)) and all(map(is_allowed, wanted_by(parts))):
         objects.keep(key, code.object, source, code.phases, host()[1])
         code.key = key
 
@@ -365,9 +265,10 @@ def from_disk(key: str | None) -> Code | None:
     if found is None:
         return None
     try:
-        if not is_linkable(found.binary):
+        parts = members(found.binary)
+        if not all(map(is_linkable, parts)):
             raise IRError("it is no object file for this machine")
-        names = undefined(found.binary)
+        names = wanted_by(parts)
         foreign = [name for name in names if not is_allowed(name)]
         if foreign:
             raise IRError(f"it asks for {foreign[0]}")

@@ -106,6 +106,38 @@ def register(rank: int, lock: AbstractContextManager) -> None:
     _locks.sort(key=lambda pair: pair[0])
 
 
+class Work:
+    """Threads in the middle of something that a fork must not cut off: it waits until they have ended, and none begins
+    meanwhile. Entered, nobody is at work."""
+
+    def __init__(self, rank: int):
+        self._changed = threading.Condition()
+        self._running = 0
+        register(rank, self)
+
+    def begin(self) -> None:
+        """Another thread starts, or the caller itself."""
+        with self._changed:
+            self._running += 1
+
+    def end(self) -> None:
+        with self._changed:
+            self._running -= 1
+            self._changed.notify_all()
+
+    def __enter__(self) -> Work:
+        self._changed.acquire()
+        try:
+            self._changed.wait_for(lambda: not self._running)
+        except BaseException:
+            self._changed.release()
+            raise
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._changed.release()
+
+
 _taken: list[AbstractContextManager] = []
 
 

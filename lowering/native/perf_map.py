@@ -13,10 +13,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from . import elf
+from .module_parts import members
 
 if TYPE_CHECKING:
     from .engine import Code
 
+_SECTION = re.compile(r"\.section\d+$")              # of a large kernel, that an object file of its own may have
 WANTED = os.environ.get("TRACEGRAD_PERF", "").strip() not in ("", "0")
 _lines: dict[int, list[str]] = {}                     # PID -> the lines that its map has; a fork's map starts with its parent's
 
@@ -40,13 +42,13 @@ def note_helpers(code: Code, symbol: str) -> None:
 
 
 def _note(code: Code, symbol: str, name_of: Callable[[str], str]) -> None:
-    if not elf.is_elf(code.object):
-        return
-    found = elf.functions(code.object)
-    first, = (f for f in found if f.name == symbol)
-    # Sections are copied whole: a local symbol lies as far from the named one as in the object.
-    away = code.address(symbol) - first.at
-    _write([f"{f.at + away:x} {f.size:x} tracegrad:{name_of(f.name)}\n" for f in found if f.section == first.section])
+    for part in members(code.object):
+        found = elf.functions(part) if elf.is_elf(part) else []
+        first = next((f for f in found if f.name == symbol or _SECTION.search(f.name)), None)
+        if first is not None:
+            # Sections are copied whole: a local symbol lies as far from the named one as in the object.
+            away = code.address(first.name) - first.at
+            _write([f"{f.at + away:x} {f.size:x} tracegrad:{name_of(f.name)}\n" for f in found if f.section == first.section])
 
 
 def _one_word(name: str) -> str:

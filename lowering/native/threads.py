@@ -29,7 +29,7 @@ import sys
 from functools import cache
 
 from ...ir.ops.checks import REPORTED_WORDS
-from . import engine, perf_map
+from . import engine, object_code, perf_map
 from .compile_fast import compile_glue
 
 _KEY = "i64" if sys.platform == "darwin" else "i32"                        # pthread_key_t
@@ -430,7 +430,7 @@ def _call(name: str, *values: int) -> int:
 
 
 def _module() -> engine.Code:
-    with engine.LOCK:
+    with object_code.LOCK:
         if not _code:
             _code.append(compile_glue(_TEXT))
             perf_map.note_helpers(_code[0], "start")

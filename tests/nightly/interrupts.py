@@ -26,6 +26,7 @@ def interrupt(number, frame):
 def process(seed: int, count: int) -> None:
     """Interrupted `count` times."""
     import numpy as np
+    from tracegrad.ir.thresholds import sizes
 
     import tracegrad as tg
 
@@ -48,6 +49,8 @@ def process(seed: int, count: int) -> None:
         with tg.config(cache_size=3):
             return tg.grad(lambda x: body(x, k))(np.ones(3))
 
+    if seed // EACH % 2:                     # every compilation on a thread of its own
+        sizes.llvm_thread = 0
     want, running = work(), tg.jit(long)
     running(np.ones(3))
     while found < count:

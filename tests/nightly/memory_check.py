@@ -31,11 +31,11 @@ def pin() -> None:
     import llvmlite.binding as llvm
     from tracegrad.ir.thresholds import sizes
     from tracegrad.lowering.llvm.storage import Storage
-    from tracegrad.lowering.native import engine
+    from tracegrad.lowering.native import object_code
 
-    engine.host()
-    engine.host = lambda: (llvm.Target.from_default_triple(), CPU, "")
-    engine.features.cache_clear()
+    object_code.host()
+    object_code.host = lambda: (llvm.Target.from_default_triple(), CPU, "")
+    object_code.features.cache_clear()
     sizes.slot = sizes.stack = 0
 
     def workspace(self):

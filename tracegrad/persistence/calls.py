@@ -34,7 +34,7 @@ from ..lowering.cache import environment, files, folder
 from ..lowering.call.calling_convention import HeldIn, Place, Signature, leaves
 from ..lowering.call.error_decoding import Reporter
 from ..lowering.call.specialisation import Specialisation
-from ..lowering.native import engine
+from ..lowering.native import engine, object_code
 from ..options import KNOBS, config
 from ..programs import compile
 from ..tracer.staging import signature
@@ -221,7 +221,7 @@ class Saved:
             "function": traced.function.name, "loc": loc_out(traced.function.loc),
             "types": about.types, "options": [[n, str(getattr(config, n))] for n in KNOBS if getattr(config, n) != KNOBS[n][0]
                                               and n not in _ELSEWHERE],
-            "code": made.code.key, "symbol": made.symbol, "phases": made.phases, "cpu": engine.host()[1],
+            "code": made.code.key, "symbol": made.symbol, "phases": made.phases, "cpu": object_code.host()[1],
             "captures": [repr_of(what) for what, layout in about.captures.given
                          if any(type(leaf) is HeldIn for leaf in leaves(layout))],
             "statics": list(traced.statics), "layout dependent": list(traced.layout_dependent),

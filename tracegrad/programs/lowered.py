@@ -19,8 +19,8 @@ from ..lowering.llvm.emit import emit
 from ..lowering.loopir.passes import pipeline as loop_passes
 from ..lowering.loopir.text import print_kernel
 from ..lowering.memory import layout
-from ..lowering.native.engine import assembly
-from ..lowering.native.engine import optimized as optimized_llvm
+from ..lowering.native.object_code import assembly
+from ..lowering.native.object_code import optimized as optimized_llvm
 from ..lowering.schedule.memory_plan import MemoryPlan
 from ..options import config, owned
 from ..tracer.staging.arguments import Call

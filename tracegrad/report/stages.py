@@ -11,7 +11,7 @@ from ..lowering.llvm import annotated
 from ..lowering.llvm.annotated import Place, place
 from ..lowering.loopir.grammar import Kernel
 from ..lowering.loopir.text import print_kernel
-from ..lowering.native.engine import assembly, optimized
+from ..lowering.native.object_code import assembly, optimized
 from ..programs.compile import uses_fastmath
 
 

@@ -8,7 +8,7 @@ import pytest
 from disk import folder, module, origin  # noqa: F401
 from tracegrad.ir.errors import IRError
 from tracegrad.lowering.cache import files, objects
-from tracegrad.lowering.native import elf, engine
+from tracegrad.lowering.native import elf, engine, object_code
 from tracegrad.lowering.native.compile_fast import compile_glue
 
 import tracegrad as tg
@@ -58,7 +58,7 @@ def test_code_that_this_process_cannot_link(folder, caplog):  # noqa: F811
     with pytest.raises(IRError):
         engine.compile_module(text)
     key = engine.object_key(ADD, "optimized")
-    with engine._optimized(text, []) as (made, machine):
+    with object_code.target_machine() as machine, object_code.optimized_module(text, machine, []) as made:
         objects.keep(key, machine.emit_object(made), ADD, {}, "cpu")
     assert call(engine.compile_module(ADD)) == 5 and "is not used" in caplog.text
 

@@ -5,7 +5,7 @@ from tracegrad.lowering.build import loop_builder
 from tracegrad.lowering.llvm import annotated
 from tracegrad.lowering.llvm.emit import emit
 from tracegrad.lowering.loopir.grammar import For, While
-from tracegrad.lowering.native.engine import assembly, optimized
+from tracegrad.lowering.native.object_code import assembly, optimized
 
 import tracegrad as tg
 from tracegrad.programs import compile

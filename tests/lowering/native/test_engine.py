@@ -10,7 +10,7 @@ import llvmlite.binding as llvm
 import pytest
 from tracegrad.ir.errors import IRError
 from tracegrad.lowering.memory import scratch_pool
-from tracegrad.lowering.native import engine, threads
+from tracegrad.lowering.native import engine, object_code, threads
 from tracegrad.lowering.native.elf import needs_stubs, undefined
 
 ONE_DOUBLE = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)
@@ -85,10 +85,10 @@ define double @f(double %x, ptr %a, ptr %b, i64 %n) {
 
 
 def test_objects_that_need_stubs_are_seen_and_the_large_code_model_has_none():
-    with llvm.parse_assembly(engine.data_layout() + scaled_tanh(3)) as module:
-        with engine.target_machine() as machine:
+    with llvm.parse_assembly(object_code.data_layout() + scaled_tanh(3)) as module:
+        with object_code.target_machine() as machine:
             assert needs_stubs(machine.emit_object(module))
-        with engine.target_machine("large") as machine:
+        with object_code.target_machine("large") as machine:
             binary = machine.emit_object(module)
     assert not needs_stubs(binary)
     assert ONE_DOUBLE(engine.load(binary, scaled_tanh(3)).address("f3"))(1.0) == math.tanh(3.0)

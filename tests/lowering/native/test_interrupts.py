@@ -101,7 +101,7 @@ def test_handlers_are_the_users_own_afterwards(outcome):
         before = [signal.getsignal(s) for s in signal.valid_signals()]
         tg.jit(lambda x: x + 1.0)(1.0)
         assert before == [signal.getsignal(s) for s in signal.valid_signals()]
-        from tracegrad.lowering.native.engine import LOCK
+        from tracegrad.lowering.native.object_code import LOCK
         with LOCK, LOCK:
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
@@ -215,3 +215,35 @@ def test_a_fork_waits_for_every_lock(outcome):
             print(os.waitpid(pid, 0)[1])
             thread.join()
     """) == "0\n0\n"
+
+
+def test_an_interrupt_in_the_middle_of_a_long_compilation(outcome):
+    """It comes out at once; the library goes on, and a fork waits for what still runs."""
+    lines = "\n".join(f"            a = np.sin(a * {k + 2}.0) + np.cumsum(a) / (2.0 + np.abs(a))" for k in range(12))
+    out = outcome(f"""
+        from tracegrad.lowering.native import object_code
+        signal.signal(signal.SIGALRM, interrupt)
+        def f(x):
+            a = x
+{lines}
+            return a.sum()
+        begun, start = [], object_code._Job.__init__
+        def noted(self, *rest):
+            start(self, *rest)
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
+            begun.append(time.perf_counter())
+        object_code._Job.__init__ = noted
+        gradient = tg.grad(f)
+        try:
+            gradient(np.ones(50))
+        except KeyboardInterrupt:
+            print("interrupted", time.perf_counter() - begun[0] < 1.0)
+        object_code._Job.__init__ = start
+        pid = os.fork()
+        if not pid:
+            os._exit(bool(object_code._jobs) or tg.grad(lambda x: x * x)(3.0) != 6.0)
+        print(os.waitpid(pid, 0)[1])
+        assert np.isfinite(gradient(np.ones(50))).all()
+        print(len(object_code._jobs))
+    """)
+    assert out == "interrupted True\n0\n0\n"
