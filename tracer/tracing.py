@@ -99,6 +99,8 @@ class Trace:
     outer    id(object) -> object, for what the function reaches through a global or free variable
     shared   id(object) -> object, for a container that stands for one of two, which only run time knows
     copied   the same, for one that is an entry of a list of run-time length, which holds what it was
+    spent    the same, for an iterator that has been left where only run time knows how far it has come
+    telling  what says before a failing check what the caller's objects hold (staging/failed_objects.py)
     packed   id(list) -> (list, place), for a list with a name that the packed list of lists of that place has copied
     laid     id(root) -> root of what was reshaped or made contiguous: a view or a copy, as NumPy's array lies in memory
     clock    what identities are told apart by (regions/identity.py); None: arrays have none
@@ -148,6 +150,8 @@ class Trace:
         self.outer: dict[int, object] = {}
         self.shared: dict[int, object] = {}
         self.copied: dict[int, object] = {}
+        self.spent: dict[int, object] = {}
+        self.telling: Any = None
         self.packed: dict[int, tuple[list, tuple]] = {}
         # the addresses of the objects and containers of the call, and whether it was asked if two of them are one and the same
         self.given: set[int] = set()

@@ -8,7 +8,8 @@
                                           where it raises, parameter k of the function, an array, holds the state afterwards:
                                           what the program has written to the caller's arrays before it fails stays there
     wrap i, n {axis}                      -> index: i modulo n for i in [-n, n), else BoundsError; i may be an array of index
-    print value… {format}                 prints `format` with the values filled in (and no newline of its own)
+    print value… {format}                 prints `format` with the values filled in (and no newline of its own); one of TOLD
+                                          and a number prints nothing: Python keeps the values, for who asks after it (`taken`)
 
 `message` and `format` are templates for str.format. A placeholder whose specification is of CHOICE and texts (`choice`) says
 the text with the number that the value is; one of LISTED and "python" or "numpy" says an array as a list of such numbers.
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import builtins
 import string
+import threading
 import types
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -185,8 +187,26 @@ def _infer_print(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequ
 
 
 def _evaluate_print(op: Op, *values: Any) -> Any:
-    print(filled(op.attrs["format"], values), end="")
+    say(op.attrs["format"], values)
     return ()
+
+
+TOLD = "\x1a"
+_KEPT = threading.local()
+
+
+def say(template: str, values: Sequence) -> None:
+    """What `print` does."""
+    if template.startswith(TOLD):
+        _KEPT.values = int(template[1:]), [np.array(v) for v in values]
+    else:
+        print(filled(template, values), end="")
+
+
+def taken() -> tuple[int, list] | None:
+    """The number and the values that a program has kept in this thread since this was asked last, if it has."""
+    found, _KEPT.values = getattr(_KEPT, "values", None), None
+    return found
 
 
 OpDef("check", _infer_check, _evaluate_check, effect=True, doc="Raise unless a condition holds.")

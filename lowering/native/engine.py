@@ -32,7 +32,7 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from ...ir.errors import IRError
-from ...ir.ops.checks import filled
+from ...ir.ops.checks import say
 from ...ir.types import Array, DType, known_dtype
 from ..cache import folder, objects
 from ..cache.folder import LOG
@@ -301,7 +301,7 @@ def _printed(form: int, form_size: int, kinds: int, kinds_size: int, words: int)
         else:
             values.append(from_words(ctypes.string_at(at, 16 if d.complex else 8), d))
             at += 16 if d.complex else 8
-    print(filled(ctypes.string_at(form, form_size).decode(), values), end="")
+    say(ctypes.string_at(form, form_size).decode(), values)
 
 
 def from_words(raw: bytes, d: DType) -> Array:

@@ -30,7 +30,7 @@ from ..programs.nan_check import note_error_state
 from ..stack_room import deep
 from ..tracer import tracing
 from ..tracer.calling import calls
-from ..tracer.staging import argument_objects, arguments, shape_struct, trace_function
+from ..tracer.staging import argument_objects, arguments, failed_objects, shape_struct, trace_function
 from ..tracer.staging.shape_struct import with_structs
 from ..tracer.syntax.source import open_package
 from ..tracer.values import captured_arrays
@@ -207,9 +207,8 @@ class Jitted(Dispatcher, Generic[P, R]):
             found, captured, reading = (*self.ready(call, form), call) if exactly else self.chosen(call, form)
             with suppress(ClosedError):                     # evicted by another thread since
                 traced, sizes = found.about.traced, compile.lengths_of(reading)
-                returned = found.invoke([*compile.leaf_values(traced, reading), *captured, *sizes.values()])
-                return (argument_objects.delivered(returned, traced.out_tree, traced.assigned, call.objects)
-                        if traced.refers_to_objects else returned)
+                values = [*compile.leaf_values(traced, reading), *captured, *sizes.values()]
+                return failed_objects.invoked(found.invoke, values, traced, call)
 
     def chosen(self, call: arguments.Call, form: compile.Form) -> Any:
         """(the specialisation of a call, what it captures now, the call as that one sees it)."""

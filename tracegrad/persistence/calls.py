@@ -39,6 +39,7 @@ from ..options import KNOBS, config
 from ..programs import compile
 from ..tracer.staging import signature
 from ..tracer.staging.arguments import Call
+from ..tracer.staging.failed_objects import Told
 from ..tracer.staging.trace_function import Out, Traced
 from ..tracer.syntax import source
 from .encoding import Decoder, Encoder, NotStorable, loc_in, loc_out, message_in
@@ -158,10 +159,15 @@ class Saved:
         statics = tuple(x["statics"])
         leaves = tuple(signature.static(call.values[k], call.paths[k]) if k in statics else leaf
                        for k, leaf in enumerate(call.leaves))
-        outs = tuple(Out(kind, result, read.value(value)) for kind, result, value in x["outs"])
+
+        def read_outs(held: list) -> tuple[Out, ...]:
+            return tuple(Out(kind, result, read.value(value)) for kind, result, value in held)
+
+        outs = read_outs(x["outs"])
+        told = tuple(Told(_tuples(places), read.tree(tree), read_outs(held)) for places, tree, held in x["told"])
         traced = Traced(function(x["function"], [], [], loc_in(x["loc"])), call.tree, leaves, call.paths,
                         read.tree(x["out tree"]), outs, {}, statics, layout_dependent=tuple(x["layout dependent"]),
-                        assigned=_tuples(x["assigned"]), by_identity=x["by identity"])
+                        assigned=_tuples(x["assigned"]), by_identity=x["by identity"], told=told)
         lengths = {compile.name_of(d): d for d in compile.lengths_of(call)}
         results = [Type(DTYPES[name], tuple(Value(INDEX_SCALAR) if d is None else lengths.get(d, d) for d in dims))
                    for name, dims in x["results"]]
@@ -222,6 +228,8 @@ class Saved:
             "assigned": traced.assigned, "by identity": traced.by_identity,
             "out tree": write.tree(traced.out_tree),
             "outs": [[out.kind, out.result, write.value(out.value)] for out in traced.outs],
+            "told": [[told.places, write.tree(told.tree), [[out.kind, out.result, write.value(out.value)] for out in told.outs]]
+                     for told in traced.told],
             "results": [[t.dtype.name, [d if isinstance(d, int) else d.name if d.__class__ is Length else None for d in t.dims]]
                         for t in about.results],
             "lengths": given.arguments.lengths, "guards": given.arguments.guards,

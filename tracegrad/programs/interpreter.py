@@ -11,6 +11,7 @@ from ..ir.core import Value
 from ..ir.interp import Machine
 from ..ir.ops.random import handle_of, kind_of
 from ..lowering.build import loop_builder
+from ..tracer.staging import failed_objects
 from ..tracer.staging.argument_objects import delivered
 from ..tracer.staging.arguments import Call
 from ..tracer.staging.trace_function import Out, Traced
@@ -49,6 +50,8 @@ class Evaluator:
         except Exception as error:
             for param, state in vars(error).pop("states", {}).items():
                 given[param][...] = state
+            if self.traced.told:
+                failed_objects.deliver(self.traced, call)
             raise
         for param, result in self.program.writes.items():
             given[param][...] = results[result]

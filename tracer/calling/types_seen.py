@@ -18,14 +18,15 @@ from ..values.python.chosen_texts import ChosenText
 from ..values.random_generators import GeneratorBox
 
 _WEAK = {"int": int, "float": float, "complex": complex, "bool": bool}
-_STANDS_FOR: dict[type, type] = {ArrayBox: np.ndarray, ChosenText: str, iteration.Range: range}
+# what Python would see; sequences/flat_iterators.py adds its own
+STANDS_FOR: dict[type, type] = {ArrayBox: np.ndarray, ChosenText: str, iteration.Range: range}
 
 
 def type_of(x: Any) -> type:
     """The type that Python would see."""
     captured_arrays.seen(x)                            # an array from outside is to be one at each call
-    if type(x) in _STANDS_FOR:
-        return _STANDS_FOR[type(x)]
+    if type(x) in STANDS_FOR:
+        return STANDS_FOR[type(x)]
     if isinstance(x, ArrayBox):
         return np.ndarray
     if isinstance(x, packed_lists.Settling):
@@ -53,7 +54,7 @@ def _in_traced_code(kinds: Any) -> Any:
 
 def isinstance_(x: Array | Box, kinds: tuple[type, ...] | type) -> bool:
     kinds = _in_traced_code(kinds)
-    if isinstance(x, (Box, packed_lists.Settling, GeneratorBox, *_STANDS_FOR)):
+    if isinstance(x, (Box, packed_lists.Settling, GeneratorBox, *STANDS_FOR)):
         return issubclass(type_of(x), kinds)
     captured_arrays.seen(x)
     _related(type(x), kinds)

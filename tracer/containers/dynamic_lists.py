@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 import numpy as np
 
-from ...ir.core import Block, Op, Value, as_dim
+from ...ir.core import Op, Value
 from ...ir.errors import UnsupportedError
-from ...ir.types import I64, INDEX, INDEX_SCALAR, Type
+from ...ir.types import I64, INDEX
 from .. import pytrees, tracing
 from ..calling import calls
 from ..control import iteration, loops, packed_lists
@@ -247,14 +247,15 @@ class DynamicList(packed_lists.ListValue):
         if self.seen is None or self.seen[0] is not self.stacks[0]._value:
             if tracing.current().scopes[-1].kind != "function":
                 tracing.current().note("copy", "a list of run-time length is read while it may grow: all of it, each time")
-            rows = [_poured(cell._value, self.total._value, kind) for cell, kind in zip(self.stacks, self.entry.kinds)]
+            rows = [packed_lists.poured(cell._value, self.total._value, kind)
+                    for cell, kind in zip(self.stacks, self.entry.kinds)]
             self.refill(rows)
             self.seen = self.stacks[0]._value, rows
         return [_read_only(boxes.array(v)) for v in self.seen[1]]
 
     def refill(self, rows: list[Value]) -> None:
         for cell, value, kind in zip(self.stacks, rows, self.entry.kinds):
-            cell.set(_refilled(value, self.total._value, kind))
+            cell.set(packed_lists.refilled(value, self.total._value, kind))
         self.top = self.seen = None
 
     def array(self) -> ArrayBox:
@@ -340,16 +341,10 @@ class DynamicList(packed_lists.ListValue):
         return iter(DynamicListItems(self))
 
     def __add__(self, other: Any) -> Any:
-        return self._joined(self, other)
+        return _concatenated(self, self, other)
 
     def __radd__(self, other: Any) -> Any:
-        return self._joined(other, self)
-
-    def _joined(self, *parts: Any) -> Any:
-        made = DynamicList(self.entry, self.site)
-        for part in parts:
-            made.extend(part)
-        return made
+        return _concatenated(self, other, self)
 
     def __getattr__(self, name: str) -> Any:
         if name in METHODS:
@@ -392,6 +387,12 @@ class Entries(packed_lists.ListValue):
     def __deepcopy__(self, memo: dict[Op, bool]) -> Any:
         return self
 
+    def __add__(self, other: Any) -> Any:
+        return _concatenated(self, self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return _concatenated(self, other, self)
+
     def __iter__(self) -> Any:
         return iter(DynamicListItems(self))
 
@@ -404,6 +405,17 @@ def listed(entry: Entry, columns: list[ArrayBox]) -> Any:
     if entry.structure is pytrees.LEAF and not entry.kinds[0].dims:
         return packed_lists.PackedList(boxes.array(columns[0].read()), entry.kinds[0])
     return Entries(entry, columns)
+
+
+def _concatenated(like: Any, *parts: Any) -> Any:
+    """A list of the entries of several. like: the first of them that is of such."""
+    site = (type(like) is DynamicList and like.site) or packed_lists.place()
+    known = tracing.current().lists.get(site)
+    entry = Entry(pytrees.LEAF, (like.kind,)) if type(like) is packed_lists.PackedList else like.entry
+    made = DynamicList(known if type(known) is Entry else entry, site)
+    for part in parts:
+        made.extend(part)
+    return made
 
 
 def _other(name: str) -> NoReturn:
@@ -441,34 +453,6 @@ def _read_only(x: _AnyBox) -> _AnyBox:
     return x
 
 
-# --- stacks and arrays ------------------------------------------------------------------------------------------------
-
-def _poured(stack: Value, count: Value, kind: Kind) -> Value:
-    """The entries of a stack as the rows of an array: for i in 0 … n: rows[n - 1 - i] = pop."""
-    builder = tracing.current().builder
-    dims = tuple(map(builder.index, kind.dims))
-    whole = Type(kind.dtype, (as_dim(count), *kind.dims))
-    block = Block((INDEX_SCALAR, stack.type, whole), ["i", "stack", "rows"])
-    i, below, rows = block.params
-    with builder.at(block):
-        below, found = builder.emit("pop", below, *dims)
-        at = builder.iop("sub", builder.iop("sub", count, 1), i)
-        block.yields = below, builder("update", rows, found, builder.index(at), spec="i" + ":" * len(kind.dims))
-    start = builder.full(0, whole.dims, kind.dtype)
-    return builder.emit("for", count, stack, start, regions=(block,))[1]
-
-
-def _refilled(rows: Value, count: Value, kind: Kind) -> Value:
-    """A stack of the rows of an array."""
-    builder = tracing.current().builder
-    start = builder("stack_new", dtype=kind.dtype)
-    block = Block((INDEX_SCALAR, start.type), ["i", "stack"])
-    with builder.at(block):
-        found = builder("slice", rows, block.params[0], spec="i" + ":" * len(kind.dims))
-        block.yields = builder("push", block.params[1], found),
-    return builder.emit("for", count, start, regions=(block,))[0]
-
-
 def _join(meta: Any, children: Any) -> Any:
     """The list that the caller has, of what its columns hold."""
     (entry,) = meta
@@ -494,6 +478,7 @@ class DynamicListItems(iteration.Source):
 
 calls.OUTGROWN.append(grow)
 packed_lists.OUTGROWN.append(grow)
+packed_lists.CONCATENATED.append(_concatenated)
 packed_lists.MAKERS[Entry] = piled
 iteration.SOURCES.update({DynamicList: DynamicListItems, Entries: DynamicListItems})
 pytrees.learn(Entries, pytrees.Kind("list", lambda x: (tuple(x.boxes), (x.entry,)), _join, lambda meta, n: [""] * n))

@@ -98,10 +98,13 @@ def over(iterable: Any, body: Any, get: Callable | None, put: Callable | None, n
 def _each(items: Any, body: Callable, get: Callable | None, put: Callable | None, names: tuple[str, ...],
           stop: Callable | None) -> None:
     """Iterate as Python does; once an exit's flag is known only at run time, the rest of the iterations is guarded by it."""
+    trace = tracing.active()
     for count, item in enumerate(items):
         flag = stopped(stop)
         if flag is True:
             return
+        if flag is not False and trace is not None and hasattr(items, "__next__"):
+            trace.spent[id(items)] = items
         if count >= LIMIT and tracing.active() is not None:
             iteration.too_long(count + 1, "a loop over a Python object")
         if flag is False:

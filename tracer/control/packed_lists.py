@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import numpy as np
 
+from ...ir.core import Block, Value, as_dim
 from ...ir.errors import UnsupportedError
-from ...ir.types import I64, INDEX, Array
+from ...ir.types import I64, INDEX, INDEX_SCALAR, Array, Type
 from .. import pytrees, tracing
 from ..numpy.arrays import creation
 from ..regions import leaf_types
@@ -44,6 +45,7 @@ ARGUMENT = "argument"            # of the place of a list that is an argument (s
 KEPT = True
 GROWING: set[type] = {list}      # classes of which some are made in another form; containers/dynamic_dicts.py has more
 MAKERS: dict = {}                # class of what is known of a place -> maker(trace, list, that, site)
+CONCATENATED: list = []          # what makes a list of the entries of several (containers/dynamic_lists.py)
 COLLECTED: dict = {}             # the same of comprehensions -> maker(trace, element, source, site, that)
 
 
@@ -176,7 +178,19 @@ class PackedList(ListValue):
     def _as_python(self, *others: Any) -> None:
         never(self, "this operation")
 
-    __add__ = __radd__ = __mul__ = __rmul__ = __iadd__ = __imul__ = __eq__ = __ne__ = _as_python
+    def __add__(self, other: Any) -> Any:
+        return self._joined(other, self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return self._joined(other, other, self)
+
+    def _joined(self, other: Any, *parts: Any) -> Any:
+        """A list of both; of run-time length, if that of one is."""
+        if self.unbounded or self.site is None or getattr(other, "unbounded", False):
+            return CONCATENATED[0](self, *parts)
+        return never(self, "this operation")
+
+    __mul__ = __rmul__ = __iadd__ = __imul__ = __eq__ = __ne__ = _as_python
     __lt__ = __le__ = __gt__ = __ge__ = __delitem__ = __contains__ = _as_python
 
 
@@ -385,3 +399,31 @@ def _join(meta: tuple[Kind, ...], children: Sequence[np.ndarray]) -> list[Array]
 iteration.SOURCES[PackedList] = PackedListItems
 MAKERS[leaf_types.Kind] = _packed
 pytrees.learn(PackedList, pytrees.Kind("list", _split, _join, lambda meta, n: [""]))
+
+
+# --- stacks and arrays ------------------------------------------------------------------------------------------------
+
+def poured(stack: Value, count: Value, kind: Kind) -> Value:
+    """The entries of a stack as the rows of an array: for i in 0 … n: rows[n - 1 - i] = pop."""
+    builder = tracing.current().builder
+    dims = tuple(map(builder.index, kind.dims))
+    whole = Type(kind.dtype, (as_dim(count), *kind.dims))
+    block = Block((INDEX_SCALAR, stack.type, whole), ["i", "stack", "rows"])
+    i, below, rows = block.params
+    with builder.at(block):
+        below, found = builder.emit("pop", below, *dims)
+        at = builder.iop("sub", builder.iop("sub", count, 1), i)
+        block.yields = below, builder("update", rows, found, builder.index(at), spec="i" + ":" * len(kind.dims))
+    start = builder.full(0, whole.dims, kind.dtype)
+    return builder.emit("for", count, stack, start, regions=(block,))[1]
+
+
+def refilled(rows: Value, count: Value, kind: Kind) -> Value:
+    """A stack of the rows of an array."""
+    builder = tracing.current().builder
+    start = builder("stack_new", dtype=kind.dtype)
+    block = Block((INDEX_SCALAR, start.type), ["i", "stack"])
+    with builder.at(block):
+        found = builder("slice", rows, block.params[0], spec="i" + ":" * len(kind.dims))
+        block.yields = builder("push", block.params[1], found),
+    return builder.emit("for", count, start, regions=(block,))[0]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...ir.errors import ConcretizationError
+from ...ir.errors import ConcretizationError, UnsupportedError
 from .. import tracing
 from ..calling import calls
 from ..containers import dynamic_lists
@@ -226,6 +226,16 @@ def fold(function: Callable, visit: Callable, lazy: bool, *start: Any) -> Any:
         made = AnyTrue(False, lazy) if function is builtins.any else AllTrue(True, lazy)
     visit(made)
     return made.value
+
+
+def decisive(term: Any) -> bool:
+    """A term of any() or all() in which a name is bound: what it holds afterwards depends on where they end."""
+    flag = branches.truth(term)
+    if isinstance(flag, bool):
+        return flag
+    tracing.make_static(flag, "the end of any() or all()")
+    raise UnsupportedError("a name is bound in the terms of an any() or all() that run time ends, in a larger expression",
+                           "write the any() or all() as a statement of its own, `found = any(...)`", tracing.locate())
 
 
 def _summed(plain: Callable) -> Callable:

@@ -45,6 +45,10 @@ def getitem(held: Any, key: Any) -> Any:
             if any(isinstance(x, (list, packed_lists.ListValue)) for x in held.values()):
                 branches.tell(held, "__getitem__", key)
             return key.each(lambda text: held[text])
+        if type(key) is slice and type(held) is list and any(_is_of_run_time(x) for x in (key.start, key.stop, key.step)):
+            packed_lists.outgrow(trace, held, "pop", ())
+            if (kind := packed_lists.element_kind(held)) is not None:        # a list of no place, as a loop carries it
+                return packed_lists.PackedList(boxes.HOOKS["array"](list(held)), kind)[key]
         if isinstance(key, ScalarBox):
             captured_values.whole(held)
             found = list_sort.item_at(trace, held, key)
@@ -56,6 +60,10 @@ def getitem(held: Any, key: Any) -> Any:
         found = dunder_dispatch.item(held, key)
         return packed_lists.made(found) if type(held) is list and type(key) is slice else found
     return held[key]
+
+
+def _is_of_run_time(x: Any) -> bool:
+    return isinstance(x, ScalarBox) and tracing.constant(x.read()) is None
 
 
 def _expect_no_new_item(trace: Trace, held: Any, key: Any) -> None:

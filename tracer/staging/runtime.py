@@ -137,6 +137,7 @@ RUNTIME = types.SimpleNamespace(
     delete=assignment.delete, augment=assignment.augment, aug_item=assignment.aug_item, aug_setitem=assignment.aug_setitem,
     aug_attr=assignment.aug_attr,
     aug_setattr=assignment.aug_setattr, slice=slice, fold=generator_reductions.fold, gather=generator_reductions.gather,
+    decisive=generator_reductions.decisive,
     operate=dunder_dispatch.operate,
     unary=dunder_dispatch.unary, attribute=dunder_dispatch.attribute, method=dunder_dispatch.method,
     identical=dunder_dispatch.identical,

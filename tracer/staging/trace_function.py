@@ -41,7 +41,7 @@ from ..values import captured_values, optional_values, promotion, random_generat
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.captured_arrays import Captured, reached
 from ..values.python import format_strings
-from . import argument_objects, list_arguments, opaque_results, runtime, signature
+from . import argument_objects, failed_objects, list_arguments, opaque_results, runtime, signature
 from .argument_objects import Assigned, Reference
 from .arguments import Call, flatten_call, where
 from .restarts import Learned
@@ -92,6 +92,7 @@ class Traced:
     assigned  (number of an object of the call, attribute) of the values that come after what the function returns, in a pair
               with it: the caller's objects get them
     by_identity  whether another program is needed where other ones of the objects and containers are one and the same
+    told      what is to be done with the values that the program tells before it fails
     """
 
     function: Function
@@ -109,11 +110,12 @@ class Traced:
     held: Captured = field(default_factory=Captured)
     assigned: tuple[tuple[int, str], ...] = ()
     by_identity: bool = False
+    told: tuple[failed_objects.Told, ...] = ()
 
     @property
     def refers_to_objects(self) -> bool:
         """Whether the call's objects have a part in what is returned: then Python puts them there."""
-        return (self.by_identity or bool(self.assigned)
+        return (self.by_identity or bool(self.assigned) or bool(self.told)
                 or any(type(out.value) is Reference for out in self.outs if out.kind == "static"))
 
 
@@ -198,6 +200,7 @@ class _Run:
         self.lists: list[list_arguments.StandIn] = []
         # the objects themselves, where the caller is to see what is assigned to them
         self.originals = call.objects if writes and not private and outer is None else ()
+        self.telling: failed_objects.Telling | None = None
         self.follows, self.followed = follows, call.objects if follows else self.originals
         self.statics = frozenset(statics)
         self.leaves = tuple(signature.static(call.values[k], call.paths[k]) if k in statics else leaf for k,
@@ -326,6 +329,8 @@ class _Run:
             trace.written = [(position, held[k], param) for position, (k, param) in enumerate(
                 zip(self.dynamic, self.function.params)) if isinstance(held[k], ArrayBox) and k not in self.call.aliases]
             trace.builder.peephole = failed_writes.observing(trace)
+            if self.originals:
+                trace.telling = self.telling = failed_objects.Telling(self)
         return held
 
     def integer(self, trace: Trace, k: int, param: Value) -> None:
@@ -361,14 +366,7 @@ class _Run:
             argument_objects.restore(self.objects_seen, self.before)
         self.expect_unchanged(seen, held)
         results: list[Value] = []
-        outs: list[Out] = []
-        mine = {id(x): k for k, x in reversed(list(enumerate(held))) if isinstance(x,
-                                                                                   (ArrayBox, random_generators.GeneratorBox))}
-        made: dict[int, Out] = {}                    # an array that is returned again is the same object
-        for x in leaves:
-            if id(x) not in made or not isinstance(x, ArrayBox):
-                made[id(x)] = self.out(x, mine, results)
-            outs.append(made[id(x)])
+        outs = self.outs_of(leaves, held, results)
         writes = self.overwritten(held or self.held, results) if self.writes else {}
         if self.outer is None and self.trace.scopes[-1].generators:
             random_generators.DROP[0](self.trace, self.trace.scopes[-1])
@@ -378,10 +376,23 @@ class _Run:
             if value.op is not None and k < len(outs) == 1:
                 value.name = "out"
         mutated = tuple(k for position, k in enumerate(self.dynamic if held else ()) if self.changed(held[k], position))
-        return Traced(self.function, self.call.tree, self.leaves, self.call.paths, out_tree, tuple(outs), writes,
+        return Traced(self.function, self.call.tree, self.leaves, self.call.paths, out_tree, outs, writes,
                       tuple(sorted(k for k in self.statics if self.call.leaves[k].kind != "static")), (),
                       tuple(self.trace.notes), mutated, self.laid(held if held else self.held, mutated),
-                      self.outside(bool(writes)), changes.places, bool(self.call.shared) or self.trace.told_apart)
+                      self.outside(bool(writes)), changes.places, bool(self.call.shared) or self.trace.told_apart,
+                      tuple(self.telling.told) if self.telling is not None else ())
+
+    def outs_of(self, leaves: list, held: list, results: list[Value]) -> tuple[Out, ...]:
+        """How the caller gets these leaves; what is computed of them goes to the results."""
+        mine = {id(x): k for k, x in reversed(list(enumerate(held)))
+                if isinstance(x, (ArrayBox, random_generators.GeneratorBox))}
+        outs: list[Out] = []
+        made: dict[int, Out] = {}                    # an array that is returned again is the same object
+        for x in leaves:
+            if id(x) not in made or not isinstance(x, ArrayBox):
+                made[id(x)] = self.out(x, mine, results)
+            outs.append(made[id(x)])
+        return tuple(outs)
 
     def laid(self, held: list, mutated: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(k for k in self.dynamic if id(held[k]) in self.trace.layout_read

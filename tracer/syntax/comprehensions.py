@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 from . import early_exit
-from .nodes import parameter, placed, walk
+from .nodes import marked, parameter, placed, walk
 from .rewriter_parts import Part
 
 THUNK, ITEM, _FOLD, _FIRST = "<tg thunk>", "<item>", "<fold>", "<first>"
@@ -23,6 +23,9 @@ def folds(node: ast.Call) -> bool:
         return (1 <= len(node.args) <= 2 and not node.keywords and isinstance(node.args[0], ast.GeneratorExp)
                 and not isinstance(node.args[-1], ast.Starred)
                 and not any(isinstance(n, ast.NamedExpr) for n in walk(node.args[0])))
+    if isinstance(node.func, ast.Name) and node.func.id in ("any", "all") and len(node.args) == 1 and isinstance(
+            node.args[0], ast.GeneratorExp):
+        marked(node.args[0], deciding=True)            # if there are bindings in it, which are of the term that decides
     return (isinstance(node.func, ast.Name) and node.func.id in ("sum", "any", "all")
             and all(k.arg == "start" and node.func.id == "sum" for k in node.keywords)
             and 1 <= len(node.args) <= 2 - len(node.keywords)
@@ -74,6 +77,101 @@ def _is_own(name: str, held: ast.AST, function: ast.FunctionDef) -> bool:
     return not any(name in ([n.id] if isinstance(n, ast.Name) else [n.arg] if isinstance(n, ast.arg) else
                             n.names if isinstance(n, (ast.Global, ast.Nonlocal)) else [])
                    for n in walk(function) if id(n) not in inside)
+
+
+_FIRSTS = {ast.If: "test", ast.Assert: "test", ast.Return: "value", ast.Expr: "value", ast.Assign: "value",
+           ast.AnnAssign: "value", ast.AugAssign: "value"}
+
+
+def lower_deciding_bindings(function: ast.FunctionDef) -> None:
+    """if any((w := v) > c for v in x): …  ->  <decided 1> = False
+                                               for <v 1> in x:
+                                                   if (w := <v 1>) > c:
+                                                       <decided 1> = True
+                                                       break
+                                               if <decided 1>: …
+
+    and `all` alike, where this is what a statement does first: w is that of the term that decided.
+    """
+    made = 0
+    for holder in walk(function):
+        for name in ("body", "orelse", "finalbody"):
+            body = getattr(holder, name, None)
+            if not isinstance(body, list):
+                continue
+            for k in reversed(range(len(body))):
+                field = _FIRSTS.get(type(body[k]))
+                found = field and _deciding_first(getattr(body[k], field))
+                if found:
+                    made += 1
+                    _replace(body[k], found, early_exit.load(f"<decided {made}>", found))
+                    body[k:k] = _decision(found, made)
+
+
+def _deciding_first(node: Any) -> Any:
+    """any() or all() of a generator that binds a name, where the evaluation of an expression begins with it."""
+    while node is not None:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("any", "all"):
+            terms: Any = node.args[0] if len(node.args) == 1 and not node.keywords else None
+            binds = isinstance(terms, ast.GeneratorExp) and any(isinstance(n, ast.NamedExpr) for n in walk(terms))
+            return node if binds and not any(each.is_async for each in terms.generators) else None
+        if isinstance(node, (ast.BoolOp, ast.Tuple, ast.List)):
+            parts = node.values if isinstance(node, ast.BoolOp) else node.elts
+            node = parts[0] if parts else None
+        elif isinstance(node, ast.IfExp):
+            node = node.test
+        else:
+            node = getattr(node, _LEFTMOST[type(node)]) if type(node) in _LEFTMOST else None
+    return None
+
+
+def _decision(call: Any, number: int) -> list[ast.stmt]:
+    """The loops that find what any() or all() gives."""
+    terms, decided = call.args[0], f"<decided {number}>"
+    first, terms.generators[0].iter = terms.generators[0].iter, early_exit.literal(None, call)
+    each_true = call.func.id == "all"
+    own = {n.id for each in terms.generators for n in walk(each.target) if isinstance(n, ast.Name)}
+    test = terms.elt if not each_true else placed(ast.UnaryOp(ast.Not(), terms.elt), call)
+    stop: list[ast.stmt] = [early_exit.store(decided, early_exit.literal(not each_true, call), call),
+                            placed(ast.Break(), call)]
+    body: list[ast.stmt] = [placed(ast.If(test, stop, []), call)]
+    for depth, each in enumerate(reversed(terms.generators)):
+        if depth:
+            body.append(placed(ast.If(_other_than(each_true, decided, call), [placed(ast.Break(), call)], []), call))
+        for condition in reversed(each.ifs):
+            body = [placed(ast.If(condition, body, []), condition)]
+        body = [placed(ast.For(each.target, each.iter, body, [], None), each.iter)]
+    loop: Any = _Renamed(own, number).visit(body[0])
+    loop.iter = first                                   # which knows none of the comprehension's names
+    return [early_exit.store(decided, early_exit.literal(each_true, call), call), loop]
+
+
+def _other_than(value: bool, name: str, like: ast.AST) -> ast.expr:
+    read = early_exit.load(name, like)
+    return placed(ast.UnaryOp(ast.Not(), read), like) if value else read
+
+
+class _Renamed(ast.NodeTransformer):
+    """The names that a comprehension has for itself, so that they hide none of the function's."""
+
+    def __init__(self, names: set[str], number: int):
+        self.names, self.number = names, number
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        if node.id in self.names:
+            node.id = f"<{node.id} {self.number}>"
+        return node
+
+
+def _replace(root: ast.AST, old: ast.AST, new: ast.AST) -> None:
+    for node in walk(root):
+        for name, value in ast.iter_fields(node):
+            if value is old:
+                setattr(node, name, new)
+                return
+            if isinstance(value, list) and any(x is old for x in value):
+                value[:] = [new if x is old else x for x in value]
+                return
 
 
 class _Unbound(ast.NodeTransformer):
@@ -148,6 +246,10 @@ class Comprehensions(Part):
             if k:
                 g.iter = self.tg("iterate", [self.expr(g.iter)], g.iter)
             g.ifs = [self.tg("keep", [self.expr(c)], c) for c in g.ifs]
+        if getattr(node, "deciding", False):
+            node.elt = self.tg("decisive", [self.expr(node.elt)], node.elt)
+            self.locals.pop()
+            return node
         for field in ("elt", "key", "value"):
             if hasattr(node, field):
                 setattr(node, field, self.expr(getattr(node, field)))

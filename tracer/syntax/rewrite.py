@@ -31,7 +31,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from . import early_exit, generators, liveness, match_lowering, nonlocals, outside_names, try_except, with_statement
-from .comprehensions import THUNK, Comprehensions, arguments, folds, lower_bindings
+from .comprehensions import THUNK, Comprehensions, arguments, folds, lower_bindings, lower_deciding_bindings
 from .early_exit import TG
 from .nodes import marked, placed, walk
 
@@ -117,6 +117,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         stepwise = node.name == generators.STEPS
         match_lowering.lower(node)
         lower_bindings(node)
+        lower_deciding_bindings(node)
         shared, declared = nonlocals.lower(node)
         if stepwise:
             node.body = generators.lowered(node.body)

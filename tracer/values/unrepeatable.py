@@ -75,6 +75,7 @@ def expect_not_consumed(held: Any) -> None:
     trace = tracing.active()
     if trace is None or trace.freezing or not isinstance(held, _ITERATORS):
         return
+    expect_not_spent(held)
     if trace.maker(held) >= 0:
         ownership.expect_not_consumed(trace, held, "going through an iterator")
         return
@@ -83,6 +84,14 @@ def expect_not_consumed(held: Any) -> None:
             f"a {type(held).__name__} that exists outside of the traced function is consumed: each call of the function would "
             "find it further on, but compiled code reads it once, while it is traced",
             "make a list of its items outside and pass that in, or take the item outside and pass it in", tracing.locate())
+
+
+def expect_not_spent(held: Any) -> None:
+    """Nothing is asked of an iterator of which only run time knows what it has given already."""
+    if id(held) in tracing.current().spent:
+        raise UnsupportedError("an iterator goes on here from where an earlier loop or call has left it, which only run time "
+                               "knows",
+                               "iterate over an array, or count the items: `for k in range(done, len(x))`", tracing.locate())
 
 
 _ITERATORS = (collections.abc.Iterator, io.IOBase)

@@ -1,4 +1,5 @@
 """What the caller's arrays hold after a call that raised: what Python leaves in them, compiled and evaluated."""
+import contextlib
 import math
 
 import numpy as np
@@ -189,3 +190,92 @@ def test_derivatives_do_not_write():
     with pytest.raises(ValueError, match="large"):
         tg.grad(fn, argnums=1)(x, 4.0)
     np.testing.assert_equal(x, [1, 2])
+
+
+# --- objects, lists and dicts -------------------------------------------------------------------------------------------
+
+class Account:
+    def __init__(self, balance):
+        self.balance, self.tries, self.log, self.seen = balance, 0, [], np.zeros(2)
+
+    def withdraw(self, v):
+        self.tries += 1
+        self.seen = self.seen + v
+        self.log.append(v)
+        if v > self.balance:
+            raise KeyError("too much", v)
+        self.balance -= v
+        return self.balance
+
+
+def one(account, x):
+    return account.withdraw(x[0])
+
+
+def several(account, x):
+    for v in x:
+        account.withdraw(v)
+    return account.tries
+
+
+def divided(account, x):
+    account.tries, account.log = 7, [x[0], 2]
+    return account.balance / (x[0] - 1.0)
+
+
+def outside(account, x):
+    account.seen = x * 2
+    account.balance = x[int(x[0])]
+    return account.balance
+
+
+def asserted(account, x):
+    account.tries = 5
+    assert x[0] < 2, f"{x[0]} of {account.balance}"
+    account.tries = 6
+    return x[0]
+
+
+@pytest.mark.parametrize("program", [one, several, divided, outside, asserted], ids=lambda f: f.__name__)
+def test_objects(program):
+    f = tg.jit(program)
+    for balance, x in ((5.0, [1.0, 2.0]), (5.0, [7.0, 1.0]), (2.5, [1.0, 2.0, 3.0]), (9.0, [1.0]), (9.0, [0.5, 3.0])):
+        mine, theirs, said = Account(balance), Account(balance), []
+        for g, account in ((f, mine), (program, theirs)):
+            try:
+                said.append(g(account, np.array(x)))
+            except Exception as error:
+                said.append((error.args[:1] if isinstance(error, KeyError) else (), isinstance(error, LookupError)))
+        assert said[0] == said[1]
+        assert (mine.balance, mine.tries, mine.log) == (theirs.balance, theirs.tries, theirs.log)
+        assert (mine.seen == theirs.seen).all()
+
+
+def growing(items, counts, x):
+    for v in x:
+        items.append(v)
+        counts["n"] += 1
+        counts["last"] = v
+        if v < 0:
+            raise ValueError(f"{v} at {counts['n']}")
+    return len(items)
+
+
+def at_a_position(items, counts, x):
+    items[0] = 9.0
+    items[int(x[0])] = 0.5
+    counts["n"] = 4
+    if x[0] > 1:
+        raise ValueError
+    return items[1]
+
+
+@pytest.mark.parametrize("program", [growing, at_a_position], ids=lambda f: f.__name__)
+def test_lists_and_dicts(program):
+    f = tg.jit(program)
+    for x in ([1.0, 2.0], [2.0, -1.0, 3.0], [0.0], [2.0]):
+        mine, theirs = ([1.0, 2.0, 3.0], {"n": 0, "last": 0.5}), ([1.0, 2.0, 3.0], {"n": 0, "last": 0.5})
+        for g, (items, counts) in ((f, mine), (program, theirs)):
+            with contextlib.suppress(ValueError):
+                g(items, counts, np.array(x))
+        assert mine == theirs

@@ -22,10 +22,42 @@ from .manipulation import expand_dims, moveaxis, ravel, reshape
 def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
     box = ravel(arr) if axis is None else as_array(arr)
     axis = 0 if axis is None else axis_of(axis, len(box.dims))
-    if type(box.dims[axis]) is not int:
-        fail(UnsupportedError, "np.delete of a length known only at run time", "use a mask: x[mask]")
+    if type(box.dims[axis]) is not int or _is_of_run_time(obj):
+        return _delete_where(box, obj, axis)
     kept = np.delete(np.arange(box.dims[axis]), _static_selection(obj, "np.delete"))
     return box[(*(slice(None),) * axis, boxes.array(const(kept, I64)))]
+
+
+def _is_of_run_time(obj: Any) -> bool:
+    """Whether a selection holds positions that only run time knows."""
+    if isinstance(obj, (list, tuple)):
+        return any(map(_is_of_run_time, obj))
+    if isinstance(obj, ScalarBox):
+        return tracing.constant(obj.read()) is None
+    return isinstance(obj, Box) and boxes.frozen_data(obj) is None
+
+
+def _delete_where(box: ArrayBox, obj: Any, axis: int) -> Any:
+    """x without one line: those before it and those after it; without several: x[mask]."""
+    builder, n, lead = tracing.current().builder, boxes.count(box.dims[axis]), (slice(None),) * axis
+    if isinstance(obj, (int, ScalarBox)) and not isinstance(obj, bool):
+        at = boxes.count(builder("wrap", builder.index(shapes.to_index(obj)), builder.index(box.dims[axis]), axis=axis))
+        k = FUNCTIONS[np.arange](n - 1)
+        return box[(*lead, FUNCTIONS[np.where](k >= at, k + 1, k))]
+    if isinstance(obj, slice):
+        chosen: Any = obj
+    else:
+        chosen = as_array(obj)
+        if chosen.dtype_ir.kind == "b":
+            if len(chosen.dims) != 1:
+                raise ValueError("boolean array argument obj to delete must be one dimensional and match the axis length of "
+                                 f"{box.dims[axis]}")
+            shapes.require_equal(chosen.dims[0], box.dims[axis], "boolean array argument obj to delete must be one dimensional "
+                                 "and match the axis length")
+            return box[(*lead, ~chosen)]
+    kept = FUNCTIONS[np.ones](n, np.bool_)
+    kept[chosen] = False
+    return box[(*lead, kept)]
 
 
 def _static_selection(obj: Sequence[int], what: str) -> Sequence[int]:

@@ -426,9 +426,8 @@ def _rank(x: Any) -> int:
 def _pairs(width: Any, rank: int) -> list[tuple]:
     """pad_width for each axis, as np.broadcast_to(pad_width, (rank, 2)) does."""
     if isinstance(width, dict):
-        return [tuple(width.get(k, width.get(k - rank, (0, 0)))) if not isinstance(width.get(k, 0), int)
-                else (width.get(k, 0),) * 2
-                for k in range(rank)]
+        by_axis = {shapes.axis_of(axis, rank): w for axis, w in width.items()}
+        width = [_pairs(by_axis.get(k, 0), 1)[0] for k in range(rank)]
     if isinstance(width, (tuple, list)) or _rank(width):
         rows: list[Any] = list(width)
         if rows and (isinstance(rows[0], (tuple, list)) or _rank(rows[0])):

@@ -411,21 +411,29 @@ def _imag(x: Any) -> Any:
 
 
 class Flat:
-    """ndarray.flat: reads and writes in C order."""
+    """ndarray.flat: reads and writes in C order. `state`: where its iteration stands (sequences/flat_iterators.py)."""
 
-    __slots__ = ("box",)
+    __slots__ = ("box", "state")
 
     def __init__(self, box: ArrayBox):
         self.box = box
+        self.state: Any = None
 
     def elements(self) -> ArrayBox:
         """What a loop over it runs over."""
         return reshape(self.box, (-1,))
 
+    def rewind(self) -> None:
+        """As NumPy does when it is asked for items by position."""
+        if self.state is not None:
+            self.state.move(0)
+
     def __getitem__(self, key: Any) -> Any:
+        self.rewind()
         return self.elements()[key]
 
     def __setitem__(self, key: Any, value: Any) -> None:
+        self.rewind()
         line = boxes.array(tracing.current().builder.reshape(self.box.read(), (shapes.product(self.box.dims),)))
         line[key] = value
         self.box.write(tracing.current().builder.reshape(line.read(), self.box.dims))

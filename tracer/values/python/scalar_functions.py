@@ -307,7 +307,7 @@ def _pick(name: str, op: str) -> Callable:
     def run(*args: Any, **default: Any) -> ScalarBox:
         if builtins.len(args) == 1:
             if isinstance(args[0], ArrayBox):
-                return _pick_element(_or_default(args[0], **default), op, name)
+                return _pick_element(args[0], op, name, *default.values())
             args = builtins.list(args[0])
             if not args:
                 if default:
@@ -329,10 +329,8 @@ def _pick(name: str, op: str) -> Callable:
     return run
 
 
-def _or_default(x: ArrayBox, default: Any = None) -> Any:
-    """An array, with the default for its only element where it has none."""
-    if default is None or builtins.len(x.dims) != 1 or (type(x.dims[0]) is int and x.dims[0]):
-        return x
+def _or_default(x: ArrayBox, default: Any) -> Any:
+    """An array of run-time length, with the default for its only element where it has none."""
     b, filler = tracing.current().builder, lift(default)
     if filler.dims:
         fail(UnsupportedError, "the default of min and max of an array is an array; it can be a number")
@@ -340,12 +338,16 @@ def _or_default(x: ArrayBox, default: Any = None) -> Any:
     return boxes.FUNCTIONS[np.concatenate]([ArrayBox(b.full(filler.read(), [missing], filler.dtype_ir)), x])
 
 
-def _pick_element(x: Any, op: str, name: str) -> Any:
+def _pick_element(x: Any, op: str, name: str, *default: Any) -> Any:
     """min(array): NaN loses, except that a NaN in the first place is never replaced."""
     if builtins.len(x.dims) != 1:
         raise ValueError("The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()")
+    if default and type(x.dims[0]) is not int:
+        if tracing.current().general:
+            raise tracing.NeedLengths("whether an array is empty")
+        x = _or_default(x, *default)
     if type(x.dims[0]) is int and x.dims[0] == 0:
-        fail(ShapeError, f"{name}() iterable argument is empty")
+        return default[0] if default else fail(ShapeError, f"{name}() iterable argument is empty")
     reduced = boxes.FUNCTIONS[np.nanmin if name == "min" else np.nanmax](x)
     if not x.dtype_ir.inexact:
         return reduced
