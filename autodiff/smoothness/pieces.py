@@ -101,9 +101,9 @@ def _line(v: Value, root: Value) -> float | None:
     while v is not root and not _is_constant(v):
         if (found := multiple(v)) is not None:
             v, slope = shown(found[0]), slope * found[1]
-        elif v.op is not None and v.op.defn.name in ("add", "sub") and any(map(_is_constant, v.op.operands)):
-            k = int(_is_constant(v.op.operands[0]))
-            v, slope = shown(v.op.operands[k]), -slope if k and v.op.defn.name == "sub" else slope
+        elif (op := v.op) is not None and op.defn.name in ("add", "sub") and any(map(_is_constant, op.operands)):
+            k = int(_is_constant(op.operands[0]))
+            v, slope = shown(op.operands[k]), -slope if k and op.defn.name == "sub" else slope
         else:
             return None
     return slope if v is root else 0.0

@@ -11,13 +11,13 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import numpy as np
 
 from ...ir.errors import ShapeError, UnsupportedError
 from ...ir.types import Array
-from .. import pytrees
+from .. import pytrees, tracing
 from ..calling import calls
 from ..syntax import source
 from ..values import boxes, shapes
@@ -262,7 +262,12 @@ def _built(f: Callable, values: Any, *args: Any, **kwargs: Any) -> Sparse:
     """A matrix whose first argument are its values, and whose other arguments are known: SciPy says where each value goes."""
     leaves, tree = pytrees.flatten(values)
     arrays = [boxes.as_array(leaf) for leaf in leaves]
-    name, where = sparse_patterns.of(f, tree, [tuple(map(boxes.count, a.dims)) for a in arrays], args, kwargs)
+    if any(type(d) is not int for a in arrays for d in a.dims):
+        if tracing.current().general:
+            raise tracing.NeedLengths("where the values of a sparse matrix go")
+        fail(UnsupportedError, f"scipy.sparse.{f.__name__} of values whose number only run time knows cannot be compiled",
+             "write csr_array((data, indices, indptr), shape=(rows, columns)) with the pattern of the result")
+    name, where = sparse_patterns.of(f, tree, [cast("tuple[int, ...]", a.dims) for a in arrays], args, kwargs)
     data = FUNCTIONS[np.concatenate]([a.reshape(-1) for a in arrays])[where.positions]
     kind = np.result_type(*[a.dtype for a in arrays])
     if kwargs.get("dtype") is not None:

@@ -47,7 +47,8 @@ class Telling:
     """What a trace emits before a check that fails. `told`: what is to be done with the values, by number."""
 
     def __init__(self, run: _Run):
-        self.run, self.told, self.busy = run, [], False
+        self.run, self.busy = run, False
+        self.told: list[Told] = []
 
     def changed(self) -> bool:
         """Whether the program has assigned to an object of the caller's; not where that cannot be said to it."""
