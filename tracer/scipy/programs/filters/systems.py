@@ -94,7 +94,7 @@ def _base(x: Any, axis: int, padtype: str, cval: Any) -> Any:
     if padtype not in ("mean", "median", "minimum", "maximum"):
         raise NotImplementedError(f"scipy.signal.resample_poly with padtype='{padtype}' cannot be compiled: use 'constant', "
                                   "'mean', 'median', 'minimum' or 'maximum'")
-    of: dict[str, Any] = {"mean": np.mean, "median": np.median, "minimum": np.min, "maximum": np.max}[padtype]
+    of: Any = {"mean": np.mean, "median": np.median, "minimum": np.min, "maximum": np.max}[padtype]
     return of(x, axis=axis, keepdims=True)
 
 
