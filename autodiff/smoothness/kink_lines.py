@@ -1,15 +1,23 @@
 """Kinks along one line: |x| and |c x|, |x - y| and |y - x|, whose products are smooth.
 
     |x - y| |y - x| = -(x - y) (y - x)              |x| |c x| = ±x (c x)
+
+And whether a value touches another where a root is some number: of lines through the root and pieces of such.
 """
 from __future__ import annotations
 
 import itertools
 import math
+import operator
+from collections.abc import Callable
 
 from ...ir.analysis.patterns import number
 from ...ir.build import Builder, Expr, key_of
-from ...ir.core import Value
+from ...ir.core import Const, Value
+
+_PIECES_OF_LINES: dict[str, Callable] = {"neg": operator.neg, "add": operator.add, "sub": operator.sub, "mul": operator.mul,
+                                         "abs": abs, "max": max, "min": min}
+_LONG = 48                                     # ops of a value that is followed
 
 
 def alike(b: Builder, kinks: dict[Value, int]) -> list[Expr]:
@@ -81,3 +89,65 @@ def multiple(v: Value) -> tuple[Value, float] | None:
         if isinstance(c, float) and c and math.isfinite(c):
             return x, c
     return None
+
+
+# --- values by a root
+
+def shown(v: Value) -> Value:
+    """What a value is for derivatives."""
+    while v.op is not None and v.op.defn.name == "surrogate":
+        v = v.op.operands[1]
+    return v
+
+
+def is_constant(v: Value) -> bool:
+    while v.op is not None and v.op.defn.name == "broadcast":
+        v = v.op.operands[0]
+    return v.__class__ is Const
+
+
+def along(v: Value, root: Value) -> float | None:
+    """The slope of a multiple of the root and a number; None of anything else."""
+    slope, v = 1.0, shown(v)
+    while v is not root and not is_constant(v):
+        if (found := multiple(v)) is not None:
+            v, slope = shown(found[0]), slope * found[1]
+        elif (op := v.op) is not None and op.defn.name in ("add", "sub") and any(map(is_constant, op.operands)):
+            k = int(is_constant(op.operands[0]))
+            v, slope = shown(op.operands[k]), -slope if k and op.defn.name == "sub" else slope
+        else:
+            return None
+    return slope if v is root else 0.0
+
+
+def where(x: Value, y: Value | None, root: Value) -> float | None:
+    """The number that the root is where two lines through it cross."""
+    slope, other = along(x, root), 0.0 if y is None else along(y, root)
+    if slope is None or other is None or slope == other:
+        return None
+    one, two = _straight(x, root, 0.0), 0.0 if y is None else _straight(y, root, 0.0)
+    return None if one is None or two is None else (two - one) / (slope - other)
+
+
+def _straight(v: Value, root: Value, x: float, known: dict[Value, float | None] | None = None) -> float | None:
+    """A value made of pieces of lines through the root, where that is x; None of what bends between kinks."""
+    v, known = shown(v), {} if known is None else known
+    if v is root or is_constant(v):
+        return x if v is root else number(v)
+    if v not in known:
+        known[v] = None                                        # of what has too many ops
+        op = v.op
+        if op is not None and op.defn.name in _PIECES_OF_LINES and len(known) <= _LONG and (
+                op.defn.name != "mul" or any(map(is_constant, op.operands))):
+            parts = [_straight(w, root, x, known) for w in op.operands]
+            known[v] = None if None in parts else float(_PIECES_OF_LINES[op.defn.name](*parts))
+    return known[v]
+
+
+def touches(x: Value, y: Value | None, root: Value, place: float) -> bool:
+    """Whether x - y may be 0 where the root has a value at which it has a corner: true of what is not known."""
+    one, other = _straight(x, root, place), 0.0 if y is None else _straight(y, root, place)
+    if one is None or other is None:
+        return True
+    exact = 0.0 in (one, other) and min(abs(one), abs(other)) != max(abs(one), abs(other)) > 1e-15     # max(|x|, 1e-12)
+    return not exact and abs(one - other) <= 1e-9 * (1 + abs(other))

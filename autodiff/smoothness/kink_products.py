@@ -29,9 +29,9 @@ from .bounded_choices import beside, chosen, larger, smaller, stated
 from .even_functions import EVEN, ODD, even, odd_share
 from .joined_kinks import is_joined, square
 from .joined_kinks import parts as parts_of
-from .kink_lines import alike
+from .kink_lines import alike, shown
 from .lost_slopes import with_lost
-from .moduli import largest, line, or_modulus, shown
+from .moduli import largest, line, or_modulus
 
 _DEPTH = 5                     # levels of products that are looked at: at most 2**5 factors
 _THROUGH = {"mul": 2, "neg": 1, "div": 1}      # products, and how many of their operands are factors

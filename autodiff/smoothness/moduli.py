@@ -21,7 +21,7 @@ from ...ir.clone import copy_op, mapped
 from ...ir.core import Op, Value
 from ...ir.types import Dim
 from .bounded_choices import beside, stated
-from .kink_lines import multiple
+from .kink_lines import multiple, shown
 
 # powers of the first operand, to their exponents; None: the second operand
 _POWERS = {"sqrt": 0.5, "root": 0.5, "cbrt": 1 / 3, "pow": None, "norm_root": None}
@@ -36,13 +36,6 @@ class Size(NamedTuple):
     x: Value
     p: float
     c: float
-
-
-def shown(v: Value) -> Value:
-    """What a value is for derivatives."""
-    while v.op is not None and v.op.defn.name == "surrogate":
-        v = v.op.operands[1]
-    return v
 
 
 def modulus(b: Builder, x: Value) -> Expr:

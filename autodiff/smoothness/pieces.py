@@ -20,28 +20,24 @@ the side that it takes. If the slopes differ there is a kink, to which the conve
 """
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 
 from ...ir.analysis.patterns import number
 from ...ir.build import Builder, key_of
-from ...ir.core import Block, Const, Op, Value
+from ...ir.core import Block, Op, Value
 from ...ir.errors import SlopeFrame, of_derivative
 from ...ir.opdef import Elementwise
 from ...ir.transforms.simplify import peephole
 from ...ir.types import BOOL, F64, StackType
 from ..rules.partials import partial
 from .even_functions import NEAR
-from .kink_lines import multiple
-from .moduli import shown
+from .kink_lines import along, is_constant, shown, touches, where
 from .vector_mixing import of_each, slope_of
 
 _COMPARED = {"lt": -1, "le": -1, "gt": 1, "ge": 1}          # the sign of x - y for which x and y compare so
 _KINKS = frozenset({"abs", "max", "min", "sign", "copysign", *_COMPARED})
 _JUMPS = frozenset({"sign", "copysign", *_COMPARED})
 _MOST, _LONG, _DEEP = 8, 48, 64                # kinks, ops and depth of a function that is followed
-_PIECES_OF_LINES: dict[str, Callable] = {"neg": operator.neg, "add": operator.add, "sub": operator.sub, "mul": operator.mul,
-                                         "abs": abs, "max": max, "min": min}
 _STEEP = frozenset({"neg", "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "sinh", "tanh", "asinh", "atanh", "atan",
                     "asin", "expit", "log_expit", "erf", "erfc", "ndtr", "cast"})
 _LINEAR = frozenset({"add", "sub", "neg", "cast", "broadcast", "surrogate"})
@@ -90,53 +86,19 @@ def _size_of(op: Op) -> tuple[Value, ...]:
     return op.operands[:1] if op.defn.name == "copysign" else ()
 
 
-def _is_constant(v: Value) -> bool:
-    while v.op is not None and v.op.defn.name == "broadcast":
-        v = v.op.operands[0]
-    return v.__class__ is Const
-
-
-def _line(v: Value, root: Value) -> float | None:
-    """The slope of a multiple of the root and a number; None of anything else."""
-    slope, v = 1.0, shown(v)
-    while v is not root and not _is_constant(v):
-        if (found := multiple(v)) is not None:
-            v, slope = shown(found[0]), slope * found[1]
-        elif (op := v.op) is not None and op.defn.name in ("add", "sub") and any(map(_is_constant, op.operands)):
-            k = int(_is_constant(op.operands[0]))
-            v, slope = shown(op.operands[k]), -slope if k and op.defn.name == "sub" else slope
-        else:
-            return None
-    return slope if v is root else 0.0
-
-
-def _where(v: Value, c: float | None, root: Value) -> float | None:
-    """The number that the root is where a line through it is c."""
-    slope = _line(v, root)
-    if not slope or c is None or (offset := _straight(v, root, 0.0)) is None:
-        return None
-    return (c - offset) / slope
-
-
-def _straight(v: Value, root: Value, x: float) -> float | None:
-    """A value made of pieces of lines through the root, where that is x; None of what bends between kinks."""
-    v = shown(v)
-    if v is root or _is_constant(v):
-        return x if v is root else number(v)
-    if v.op is None or v.op.defn.name not in _PIECES_OF_LINES:
-        return None
-    parts = [_straight(w, root, x) for w in v.op.operands]
-    if None in parts or (v.op.defn.name == "mul" and not any(map(_is_constant, v.op.operands))):
-        return None
-    return float(_PIECES_OF_LINES[v.op.defn.name](*parts))
-
-
 def _is_steep(op: Op) -> bool:
     """Whether an op of one value has no slope of 0."""
     name, (x, *others) = op.defn.name, op.operands
     if name in ("mul", "div", "add", "sub"):
-        return _is_constant(x) != _is_constant(others[0]) and 0 not in map(number, op.operands)
+        return is_constant(x) != is_constant(others[0]) and 0 not in map(number, op.operands)
     return name in _STEEP
+
+
+def _rises(v: Value, root: Value) -> bool:
+    """Whether a value only rises or only falls with the root, and so touches no number."""
+    while v is not root and v.op is not None and (_is_steep(v.op) or v.op.defn.name in ("sqrt", "root")):
+        v = shown(next(x for x in v.op.operands if not is_constant(x)))
+    return v is root
 
 
 class _Functions:
@@ -148,6 +110,7 @@ class _Functions:
         self.kinks: dict[Value, frozenset[Op] | None] = {}
         self.mixed: set[Value] = set()                     # not linear in the kinks that they are made of
         self.roots: dict[frozenset[Op], Value | None] = {}
+        self.pure: dict[tuple[Value, Value], bool] = {}
         for op in block.ops:
             if len(op.results) == 1 and (found := self._of(op)) != frozenset():
                 self.kinks[op.results[0]] = found
@@ -190,11 +153,25 @@ class _Functions:
             return None
         if kinks not in self.roots:
             self.roots[kinks] = self._root(kinks)
-        return self.roots[kinks]
+        root = self.roots[kinks]
+        jumps = root is not None and any(op.defn.name in _JUMPS for op in kinks)
+        return root if root is None or not jumps or self._is_pure(v, root, _LONG) else None
+
+    def _is_pure(self, v: Value, root: Value, depth: int) -> bool:
+        """Whether a value is made of the root and constants. Of what jumps and another w the pieces say no slope by w where
+        they meet: y sign(x) is 0 there for every y."""
+        v = shown(v)
+        if v is root or is_constant(v) or (not v.type.dtype.inexact and v not in self.kinks):
+            return True
+        if (v, root) not in self.pure:
+            self.pure[v, root] = False                         # of what has too many ops
+            operands = self.local(v)
+            self.pure[v, root] = operands is not None and depth > 0 and all(self._is_pure(x, root, depth - 1) for x in operands)
+        return self.pure[v, root]
 
     def _root(self, kinks: frozenset[Op]) -> Value | None:
         ends = {x for op in kinks for x in (*_ends_of(op), *op.operands) if x is not None}
-        frontier = {shown(x) for x in ends if not _is_constant(x)}
+        frontier = {shown(x) for x in ends if not is_constant(x)}
         found, further, first, steep = None, _FURTHER, None, True
         while further:
             if len(frontier) == 1:
@@ -209,7 +186,7 @@ class _Functions:
                 break
             steep = steep and (first is None or _is_steep(last.maker))
             frontier.remove(last)
-            frontier |= {shown(x) for x in self.local(last) or () if not _is_constant(x)}
+            frontier |= {shown(x) for x in self.local(last) or () if not is_constant(x)}
         return first if steep else found               # through what is nowhere flat nothing touches
 
     def _ends(self, replaced: set[Value]) -> set[Value]:
@@ -228,17 +205,15 @@ class _Functions:
         if root is None or not v.type.dtype.inexact or v is root or not _is_written(v.maker):
             return False
         kinks = self.kinks[v] or frozenset()
-        if any(_ends_of(op)[1] is not None and not any(map(_is_constant, op.operands))
-               and None in (_line(op.operands[0], root), _line(op.operands[1], root)) for op in kinks):
-            return True
         if len(kinks) > 1 and v not in self.mixed and not any(op.defn.name in _JUMPS for op in kinks):
             return False
         ends = [(x, y) for op in kinks for x, y in (_ends_of(op), *[(x, None) for x in _size_of(op)])]
-        ends = [(y, x) if y is not None and _is_constant(x) else (x, y) for x, y in ends]
-        bent = [(x, 0.0 if y is None else number(y)) for x, y in ends if _line(x, root) is None]
-        places = [place for x, y in ends if (place := _where(x, 0.0 if y is None else number(y), root)) is not None]
-        return any(c is None or (at := _straight(x, root, place)) is None or abs(at - c) <= 1e-9 * (1 + abs(c))
-                   for x, c in bent for place in (places or [0.0]))
+        bent = [(x, y) for x, y in ends if None in [along(v, root) for v in (x, y) if v is not None]]
+        alone = [v for v in ends[0] if v is not None and not is_constant(v)]
+        if len({*ends}) == 1 and len(alone) == 1 and _rises(alone[0], root):
+            return False
+        places = [place for x, y in ends if (place := where(x, y, root)) is not None]
+        return any(touches(x, y, root, place) for x, y in bent for place in (places or [0.0]))
 
     def _leaves(self, op: Op, v: Value) -> bool:
         """Whether a use of a function makes something else of it."""
@@ -434,7 +409,7 @@ class _Piece:
         """Whether x - y is positive on this side, and whether it is negative."""
         b = self.b
         zero = b.const(0, x.type.dtype)
-        slope = _line(x, self.root) if y is None or _is_constant(y) else None
+        slope = along(x, self.root) if y is None or is_constant(y) else None
         if slope:                                              # what it is at the kink follows
             y, up = zero if y is None else y, slope * self.side > 0
             return b("ge" if up else "gt", x, y), b("lt" if up else "le", x, y)

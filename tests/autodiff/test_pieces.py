@@ -121,3 +121,41 @@ def test_float32():
 def test_true_kinks_keep_their_conventions(f, slope):
     ones, _, sums = derivatives(f, np.zeros(1))
     assert ones["R"][0] == slope == sums[0]
+
+
+@pytest.mark.parametrize("f, slopes", [
+    (lambda x, y: np.where(x > 0, y, 2 * y) + np.abs(x) * np.abs(np.sin(x)), (0, 2)),
+    (lambda x, y: y * np.sign(x) + np.sign(x) * np.abs(x) * np.abs(np.sin(x)), (0, 0)),
+    (lambda x, y: y * np.abs(np.sign(x)) + np.abs(x) * np.abs(np.sin(x)), (0, 0)),
+    (lambda x, y: y * np.sign(x) * np.abs(np.sin(x)), (0, 0)),
+    (lambda x, y: (y + 3) * (np.sign(x) * np.abs(np.sin(x))), (3, 0)),
+    (lambda x, y: (y + 3) * np.abs(x) * np.abs(np.sin(x)), (0, 0))])
+def test_a_second_variable_keeps_its_slope_where_the_first_jumps(f, slopes):
+    f = trace_function.trace(f, (0.0, 0.0)).function
+    assert run(vjp(f, (0, 1)), 0.0, 0.0, 1.0)[1:3] == slopes
+    assert (run(jvp(f, (0, 1)), 0.0, 0.0, 1.0, 0.0)[1], run(jvp(f, (0, 1)), 0.0, 0.0, 0.0, 1.0)[1]) == slopes
+
+
+def length(f):
+    f = trace_function.trace(lambda x: np.sum(f(x)), (np.ones(3),)).function
+    return sum(1 for _ in vjp(f, (0,)).body.walk())
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: np.clip(x, -0.5, 0.5) ** 2, lambda x: np.maximum(0.3 * (x - 1), -0.7 * (x - 1)),
+    lambda x: x / np.maximum(np.abs(x), 1e-12), lambda x: x * min(1.0, 1 / np.sqrt(np.sum(x * x)))])
+def test_kinks_that_stand_alone_cost_nothing(f, monkeypatch):
+    found = length(f)
+    for module in ("canonicalize", "forward"):
+        monkeypatch.setattr(f"tracegrad.autodiff.{module}.pieced", lambda body: None)
+    assert found == length(f)
+
+
+def test_a_long_recurrence_is_followed_once():
+    def f(x):
+        a, b = np.abs(x - 1), np.abs(x)
+        for _ in tuple(range(60)):
+            a, b = b, 0.5 * b - 0.25 * a
+        return np.abs(b) * b
+
+    assert length(f) < 2000
