@@ -133,7 +133,7 @@ def test_another_function_under_a_librarys_name_is_not_that_of_the_disk(folder, 
     ("x * np.given.eps", "[np.finfo(np.float64), np.finfo(np.float32)]"),
     ("x * np.given(0)", "[[2.0, 7.0].__getitem__, [3.0, 7.0].__getitem__]"),
     ("x * np.given([1.0, 2.0, 3.0])", "[operator.itemgetter(1), operator.itemgetter(2)]")])
-def test_another_value_under_a_librarys_name_is_not_that_of_the_disk(folder, tmp_path, libraries, returned, values):  # noqa: F811
+def test_another_value_under_a_librarys_name_is_not_the_disks(folder, tmp_path, libraries, returned, values):  # noqa: F811
     source = f"import fractions\n{HEAD}\n@tg.jit\ndef f(x):\n    return {returned}\n"
     x = np.array([0.25, 0.5])
     made = module(tmp_path, source)
