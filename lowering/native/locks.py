@@ -148,8 +148,10 @@ def _before() -> None:
 
 
 def _after() -> None:
-    while _taken:
-        _taken.pop().__exit__(None, None, None)
+    taken = _taken[::-1]
+    _taken.clear()                                # before the first is free: another thread may be about to fork, too
+    for lock in taken:
+        lock.__exit__(None, None, None)
 
 
 if hasattr(os, "register_at_fork"):

@@ -19,7 +19,7 @@ from ...ir.thresholds import sizes
 
 _FUNCTION = re.compile(r"^define .*?^\}$\n?", re.M | re.S)
 _NAME = re.compile(r"@([\w.]+)")
-_SECTION = re.compile(r"\.section\d+")
+_SECTION = re.compile(r"(.+)\.section\d+")
 _MOST = 4                                     # parts of a module
 _MAGIC = b"tracegrad objects\0"
 
@@ -29,10 +29,11 @@ def parts(text: str) -> list[str]:
     lines = text.count("\n")
     number = min(lines // max(sizes.llvm_part, 1), _MOST)
     functions = {_name(found[0]): found[0] for found in _FUNCTION.finditer(text)} if number > 1 else {}
-    units = [name for name in functions if _SECTION.search(name)]
+    owners = {name: found[1] for name in functions if (found := _SECTION.fullmatch(name)) and found[1] in functions}
+    units = list(owners)
     if not units:
         return [text]
-    root = next(name for name in functions if name == units[0].partition(".section")[0])
+    root = owners[units[0]]
     belongs = {unit: _reached(unit, functions, {*units, root}) for unit in [root, *units]}
     bins: list[list[str]] = [[] for _ in range(number)]
     weights = [0] * number

@@ -27,8 +27,8 @@ from .locks import Lock, Work, register
 from .module_parts import bundle, parts
 
 LOCK = Lock(5)
-_WORK = Work(4)                         # long compilations
-register(6, llvm.ffi.lib._lock)          # llvmlite's own, which other libraries use too
+_WORK = Work(6)                         # long compilations: they begin under the lock above, and take only the one below
+register(7, llvm.ffi.lib._lock)          # llvmlite's own, which other libraries use too
 
 
 @cache
@@ -180,7 +180,7 @@ class _Job:
         _WORK.begin()
         _jobs[self.key] = self
         try:
-            threading.Thread(target=self._run, name="tracegrad.compile").start()
+            _start(threading.Thread(target=self._run, name="tracegrad.compile"))
         except RuntimeError:                       # there are no more threads, or none at all
             self._run()
 
@@ -202,6 +202,18 @@ class _Job:
             assert self.error is not None
             raise self.error
         return self.made
+
+
+_STACK = 16 << 20                     # bytes: LLVM's recursion is as deep as blocks are long
+
+
+def _start(thread: threading.Thread) -> None:
+    """Start a thread for LLVM, however little room the program wants its own threads to have."""
+    before = threading.stack_size(_STACK)
+    try:
+        thread.start()
+    finally:
+        threading.stack_size(before)
 
 
 _jobs: dict[tuple[str, bool], _Job] = {}

@@ -14,7 +14,7 @@
            |  ["parts", in, [kind, value, in]…]
     class ::= "name" (of Python's or NumPy's own) | value
     given ::= [["item" | "cell" | "attr", value, value], in]  |  [["itself", value], in]
-           |  [["item", names of a library's module, value], ["named", module and name of a class]]
+           |  [["item", names of a library's module, value], ["named", module and name of a class, what the object holds]]
 
 Nothing is executed to read this: classes are found in modules that have been imported already.
 """
@@ -130,7 +130,8 @@ class Encoder:
             return [place, self.layout(layout)]
         except NotStorable:
             if type(what) is Place and what.kind == "item" and is_pure(_module_of(what.holder)):
-                return [place, ["named", *_class_name(what.find())]]
+                found = what.find()
+                return [place, ["named", *_class_name(found), [[key, self.value(x)] for key, x in _state(found).items()]]]
             raise
 
     def layout(self, x: In) -> list:
@@ -246,7 +247,9 @@ class Decoder:
             return what, self.layout(layout)
         place = Place(kind, what, self.value(key[0]))
         if layout[0] == "named":
-            if _class_name(found := place.find()) != tuple(layout[1:]):
+            *named, state = layout[1:]
+            found = place.find()
+            if _class_name(found) != tuple(named) or repr(_state(found)) != repr({k: self.value(x) for k, x in state}):
                 raise ValueError(f"{place.key} of a module is not as it was")
             return place, StaticIn(found)
         return place, self.layout(layout)
@@ -321,6 +324,22 @@ def _module_of(x: Any) -> str | None:
 
 def _class_name(x: Any) -> tuple[str, str]:
     return type(x).__module__, type(x).__qualname__
+
+
+def _state(x: Any) -> dict[str, Any]:
+    """What an object holds. NotStorable where Python does not see all of that."""
+    cls = type(x)
+    members = {key: m for base in cls.__mro__ for key, m in vars(base).items() if type(m) is types.MemberDescriptorType}
+    words = len(members) + (cls.__dictoffset__ > 0) + (cls.__weakrefoffset__ > 0)
+    if cls.__itemsize__ or cls.__basicsize__ != object.__basicsize__ + words * tuple.__itemsize__:
+        raise NotStorable(f"it refers to a '{cls.__qualname__}'")
+    state = dict(getattr(x, "__dict__", {}))
+    for key, member in members.items():
+        try:
+            state[key] = member.__get__(x)
+        except AttributeError:                       # a slot without a value
+            continue
+    return dict(sorted(state.items()))
 
 
 def loc_out(loc: Loc) -> list:

@@ -1,7 +1,9 @@
 """Modules in parts: the functions of sections in others than the kernel, linked together, kept on disk as one."""
 import ctypes
+import os
 import struct
 import threading
+import time
 
 import pytest
 from disk import folder  # noqa: F401
@@ -54,6 +56,14 @@ def test_each_part_has_what_it_needs():
     assert one.count("declare i32 @kernel.f.section") == 2
     assert sum("define internal i32 @helper" in p for p in found) == 2 and sum("@only.one(i32 %x)" in p for p in found) == 1
     assert parts(TEXT) == [TEXT]                          # short
+
+
+def test_a_kernel_may_be_named_like_a_section():
+    named = TEXT.replace("kernel.f", "kernel.section7")
+    with sizes.at(llvm_part=8):
+        assert sorted(p.count("define ") for p in parts(named)) == [1, 2, 3]
+        alone = "define i32 @kernel.section7(i32 %x) nounwind {\n  ret i32 %x\n}\n" + ";\n" * 20
+        assert parts(alone) == [alone]
 
 
 def test_they_are_linked():
@@ -126,3 +136,36 @@ def test_several_threads_want_the_same():
         for t in threads:
             t.join()
     assert len(found) == 6 and len(set(found)) == 1 and not object_code._jobs
+
+
+def test_a_fork_while_a_compilation_begins(monkeypatch):
+    """The thread that compiles and the one that forks take the same locks in the same order."""
+    begun, cut = threading.Event(), object_code.parts
+
+    def slow(text):
+        begun.set()
+        time.sleep(0.1)                         # the lock is held, and no job runs yet
+        return cut(text)
+
+    monkeypatch.setattr(object_code, "parts", slow)
+    object_code.data_layout()
+    code = []
+    with sizes.at(llvm_part=8, llvm_thread=0):
+        thread = threading.Thread(target=lambda: code.append(object_code.object_of(TEXT).binary), daemon=True)
+        thread.start()
+        begun.wait()
+        child = os.fork()
+        if not child:
+            os._exit(0)
+        thread.join(30)
+    assert os.waitpid(child, 0)[1] == 0 and not thread.is_alive() and len(members(code[0])) == 3
+
+
+def test_threads_of_a_program_may_have_little_room():
+    before = threading.stack_size(32 << 10)
+    try:
+        with sizes.at(llvm_thread=0):
+            assert object_code.object_of(TEXT).binary
+        assert threading.stack_size() == 32 << 10
+    finally:
+        threading.stack_size(before)

@@ -109,6 +109,7 @@ def test_no_answer_is_stale(folder, tmp_path, libraries, name):  # noqa: F811
 @pytest.mark.parametrize("head, returned", [
     (DATA, "x * C().k * np.pi + math.sqrt(x[0])"), ("P = collections.namedtuple('P', 'a b', defaults=[2.0])", "x * P(1.0).b"),
     (DATA + "a, b = C(), C(2.0)", "x if a == b else -x"), ("", "x[np.newaxis] * len(np.c_[[1.0, 2.0]]) + abs(x)"),
+    ("", "x * np.r_[x][0] if NotImplemented is not None else x"),
     ("", "np.linalg.norm(x) + np.random.normal.__name__.count('n') + functools.reduce(operator.add, [x, x])")])
 def test_what_libraries_and_dataclasses_give_is_kept_on_disk(folder, tmp_path, head, returned):  # noqa: F811
     source = f"{HEAD}\n{head}\n@tg.jit\ndef f(x):\n    return {returned}\n"
@@ -136,6 +137,22 @@ def test_a_slice_of_what_is_captured_is_no_object_to_come_back_to(order):
     for _ in range(4):
         assert f(x) == pytest.approx(want)
         np.testing.assert_allclose(tg.grad(f)(x), 2.0 * (np.cos(x) - np.sin(x) * x))
+
+
+@pytest.mark.parametrize("returned, values", [
+    ("x * len(np.given)", "[range(2), range(3)]"), ("x[np.given].sum()", "[slice(0, 1), slice(0, 2)]"),
+    ("x * float(np.given)", "[fractions.Fraction(2, 7), fractions.Fraction(3, 7)]"),
+    ("x * np.given.eps", "[np.finfo(np.float64), np.finfo(np.float32)]"),
+    ("x * np.given(0)", "[[2.0, 7.0].__getitem__, [3.0, 7.0].__getitem__]"),
+    ("x * np.given([1.0, 2.0, 3.0])", "[operator.itemgetter(1), operator.itemgetter(2)]")])
+def test_another_value_under_a_librarys_name_is_not_the_disks(folder, tmp_path, libraries, returned, values):  # noqa: F811
+    source = f"import fractions\n{HEAD}\n@tg.jit\ndef f(x):\n    return {returned}\n"
+    x = np.array([0.25, 0.5])
+    made = module(tmp_path, source)
+    for np.given in eval(values, vars(made)):
+        made = module(tmp_path, source)
+        np.testing.assert_allclose(made.f(x), np.asarray(made.f.__wrapped__(x), float), rtol=1e-15)
+    del np.given
 
 
 CONSUMERS = {
