@@ -118,6 +118,8 @@ def opened_call(f: Callable, args: tuple, kwargs: dict[str, Any]) -> Callable[[]
 
 
 def _run(found: Opened, f: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
-    returned = f(*args, **kwargs)
-    found.write()
+    try:
+        returned = f(*args, **kwargs)
+    finally:
+        found.write()                                    # where it raises: what was assigned before
     return found.close(returned)
