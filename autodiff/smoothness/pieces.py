@@ -44,6 +44,7 @@ _PIECES_OF_LINES: dict[str, Callable] = {"neg": operator.neg, "add": operator.ad
                                          "abs": abs, "max": max, "min": min}
 _STEEP = frozenset({"neg", "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "sinh", "tanh", "asinh", "atanh", "atan",
                     "asin", "expit", "log_expit", "erf", "erfc", "ndtr", "cast"})
+_LINEAR = frozenset({"add", "sub", "neg", "cast", "broadcast", "surrogate"})
 _FURTHER = 12                                  # how many ops behind a first root another is looked for
 
 
@@ -145,7 +146,7 @@ class _Functions:
         self.block, self.b = block, Builder(peephole=peephole)
         self.place = {op.results[0]: k for k, op in enumerate(block.ops) if len(op.results) == 1}
         self.kinks: dict[Value, frozenset[Op] | None] = {}
-        self.several: set[Value] = set()                   # made of a max or min in more than one way
+        self.mixed: set[Value] = set()                     # not linear in the kinks that they are made of
         self.roots: dict[frozenset[Op], Value | None] = {}
         for op in block.ops:
             if len(op.results) == 1 and (found := self._of(op)) != frozenset():
@@ -168,12 +169,18 @@ class _Functions:
         if None in parts:
             return None
         found = frozenset().union(*[p for p in parts if p], [op] if _is_kink(op) else [])
-        of_choices = [p for p in parts if any(kink.defn.name in ("max", "min") for kink in p or ())]
-        if op.defn.name == "sloped":                           # its first operand is a value alone
-            of_choices, operands = [], operands[1:]
-        if len(of_choices) > 1 or any(x in self.several for x in operands):
-            self.several.add(v)
+        if self._mixes(op, [x for x in operands if self.kinks.get(x)]):
+            self.mixed.add(v)
         return found if len(found) <= _MOST else None
+
+    def _mixes(self, op: Op, kinked: list[Value]) -> bool:
+        """Whether a value is not linear in kinks. A sum of kinks has the mean of the derivatives on both sides, as each has."""
+        name = op.defn.name
+        if not kinked or any(x in self.mixed for x in kinked):
+            return bool(kinked)
+        if name == "mul":
+            return len(kinked) > 1
+        return op.operands[1] in kinked if name == "div" else name not in _LINEAR
 
     # --- roots: the value that all kinks of a function are made of
 
@@ -216,13 +223,16 @@ class _Functions:
         return {v for v in used if v in self.place and v not in replaced and self._is_worth(v)}
 
     def _is_worth(self, v: Value) -> bool:
-        """Whether kinks of several places may meet, or one may touch: not those of lines through the root alone."""
+        """Whether kinks of several places may meet, or one may touch: not those of lines through the root alone, nor sums."""
         root = self.root(v)
         if root is None or not v.type.dtype.inexact or v is root or not _is_written(v.maker):
             return False
         kinks = self.kinks[v] or frozenset()
-        if v in self.several or any(_ends_of(op)[1] is not None and not any(map(_is_constant, op.operands)) for op in kinks):
+        if any(_ends_of(op)[1] is not None and not any(map(_is_constant, op.operands))
+               and None in (_line(op.operands[0], root), _line(op.operands[1], root)) for op in kinks):
             return True
+        if len(kinks) > 1 and v not in self.mixed and not any(op.defn.name in _JUMPS for op in kinks):
+            return False
         ends = [(x, y) for op in kinks for x, y in (_ends_of(op), *[(x, None) for x in _size_of(op)])]
         ends = [(y, x) if y is not None and _is_constant(x) else (x, y) for x, y in ends]
         bent = [(x, 0.0 if y is None else number(y)) for x, y in ends if _line(x, root) is None]

@@ -71,6 +71,18 @@ def _is_numbas(x: Any) -> bool:
     return type(x).__module__ == "numba.experimental.jitclass.boxing" and hasattr(x, "_numba_type_")
 
 
+def _holds(args: tuple, kwargs: dict[str, Any]) -> bool:
+    """Whether arguments, or items of their tuples at any depth, are such objects."""
+    waiting, seen = [*args, *kwargs.values()], set[int]()
+    for x in waiting:                                      # which grows meanwhile
+        if type(x) is tuple and id(x) not in seen:
+            seen.add(id(x))
+            waiting += x
+        elif _is_numbas(x):
+            return True
+    return False
+
+
 class Opened:
     """The arguments of a call with objects of Python in the place of Numba's."""
 
@@ -110,7 +122,7 @@ class Opened:
 
 def opened_call(f: Callable, args: tuple, kwargs: dict[str, Any]) -> Callable[[], Any] | None:
     """f(*args, **kwargs) with objects of Python in the place of those that Numba has made; None where there is none."""
-    if "numba.experimental.jitclass.boxing" not in sys.modules:
+    if "numba.experimental.jitclass.boxing" not in sys.modules or not _holds(args, kwargs):
         return None
     found = Opened()
     opened, named = tuple(map(found.open, args)), {name: found.open(x) for name, x in kwargs.items()}
@@ -121,5 +133,5 @@ def _run(found: Opened, f: Callable, args: tuple, kwargs: dict[str, Any]) -> Any
     try:
         returned = f(*args, **kwargs)
     finally:
-        found.write()                                    # where it raises: what was assigned before
+        found.write()
     return found.close(returned)

@@ -195,8 +195,6 @@ def item(held: Any, key: Any, value: Any) -> Any:
     if (_is_dict(cls) and type(key) in KEYS) or (cls in (list, tuple) and type(key) is int):
         return _given(trace, _part(trace, reading, "item", key, value))
     whole(held)
-    if not isinstance(value, (*ATOMS, np.ndarray)) and not _inside(trace, value):
-        root(trace, value)                                           # a section of a ConfigParser
     return value
 
 

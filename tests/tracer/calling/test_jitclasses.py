@@ -121,3 +121,18 @@ def test_with_jit_in_the_place_of_numbas(monkeypatch):
     b.add(1.0).add(5.0)
     assert b.n == 2 and b.last == 10.0 and b.total() == 24.0 and b[0] == 2.0
     assert tg.jit(lambda b, y: b.add(y).total())(b, 1.0) == 28.0 and b.n == 3
+
+
+def test_deep_tuples_beside_jitclasses():
+    import numba.experimental.jitclass.boxing  # noqa: F401
+
+    held = 2.0
+    for _ in range(1000):
+        held = (held,)
+
+    def inner(x):
+        while isinstance(x, tuple):
+            x = x[0]
+        return x * 3.0
+
+    assert tg.jit(inner)(held) == 6.0
