@@ -297,6 +297,24 @@ class Crossed(Source):
         return tuple(reversed(found))
 
 
+ONCE = (Enumerated, Zipped, Backwards, Crossed)         # what Python goes through once
+
+
+def expect_first(x: Any) -> None:
+    """Before items are taken: an iterator that has a name may have been gone through, or left early."""
+    if type(x) in ONCE and tracing.active() is not None:
+        unrepeatable.expect_not_spent(x)
+
+
+def spend(x: Any) -> Any:
+    """x, of which items have been taken."""
+    trace = tracing.active()
+    if type(x) in ONCE and trace is not None:
+        unrepeatable.expect_not_spent(x)
+        trace.spent[id(x)] = x
+    return x
+
+
 def source_of(x: Any) -> Source | None:
     """The source that x is, or None."""
     if isinstance(x, Source):
@@ -394,7 +412,7 @@ def iterate(x: Any) -> Any:
         return x
     if isinstance(source.trip, int) and source.trip > LIMIT:
         too_long(source.trip)
-    return iter(source)
+    return iter(spend(source))
 
 
 def too_long(trip: Dim, why: str = "it is iterated outside a for statement") -> NoReturn:

@@ -39,10 +39,12 @@ def for_(iterable: Any, body: Any, get: Callable | None, put: Callable | None, n
     trace, hint = tracing.active(), None
     if trace is not None and isinstance(iterable, loop_pragmas.Hint):
         hint, iterable = type(iterable), iterable.iterable
+    iteration.expect_first(iterable)
     if trace is not None and type(iterable) in iteration.DRIVEN:
         iteration.DRIVEN[type(iterable)](iterable, body, get, put, names, stop)
-        return
-    over(iterable, body, get, put, names, stop, mutated, site, hint)
+    else:
+        over(iterable, body, get, put, names, stop, mutated, site, hint)
+    iteration.spend(iterable)
 
 
 def over(iterable: Any, body: Any, get: Callable | None, put: Callable | None, names: tuple[str, ...], stop: Any,

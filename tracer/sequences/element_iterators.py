@@ -123,7 +123,7 @@ def _iter(x: Any, *stop: Any) -> Any:
     trace = tracing.active()
     if stop or trace is None or not isinstance(x, (ArrayBox, Source, range)):
         return _ITER(x, *stop)
-    source = iteration.source_of(x)
+    source = iteration.source_of(iteration.spend(x))
     assert source is not None
     return ElementIterator(trace, lambda: source)
 

@@ -26,7 +26,7 @@ from ..control import branches, iteration, loops, packed_lists
 from ..regions import escapes, exceptions, region_tracing
 from ..syntax import source
 from ..tracing import Trace
-from ..values import ownership, shapes
+from ..values import ownership, shapes, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import generator_reductions
 
@@ -37,15 +37,17 @@ if TYPE_CHECKING:
 
 
 class Generator:
-    """What a call of a generator function gives. push(sink) runs its body; steps() gives its values one by one."""
+    """What a call of a generator function gives. push(sink) runs its body; steps() gives its values one by one. `inner`: the
+    generator whose values it hands on."""
 
-    def __init__(self, push: Callable, steps: Callable):
+    def __init__(self, push: Callable, steps: Callable, inner: Generator | None = None):
         self.push: Callable | None = push
-        self.steps, self.iterator = steps, None
+        self.steps, self.iterator, self.inner = steps, None, inner
 
     def run(self, sink: Callable) -> Any:
         """The whole body, with sink(value) at each `yield`; gives what it returns."""
         trace = tracing.current()
+        unrepeatable.expect_not_spent(self)
         if self.push is None:
             return None                                   # it has ended
         if self.iterator is not None:
@@ -62,11 +64,18 @@ class Generator:
     def __next__(self) -> Any:
         return next(self.stepwise("next()"))
 
+    def leave(self, trace: Trace) -> None:
+        """A loop over it ended early: it may have more, and nobody knows where it stands."""
+        trace.spent[id(self)] = self
+        if self.inner is not None:
+            self.inner.leave(trace)
+
     def stepwise(self, what: str) -> Any:
         """Python's own generator, which pauses where the trace is: it is asked, or talked to, value by value."""
         trace = tracing.active()
         if trace is not None:
             ownership.expect_own(trace, self, what)
+            unrepeatable.expect_not_spent(self)
         if self.push is None and self.iterator is None:
             nothing: tuple = ()
             return (x for x in nothing)
@@ -84,9 +93,9 @@ class Generator:
         self.stepwise("close()").close()
 
 
-def generator(push: Callable, steps: Callable) -> Generator:
+def generator(push: Callable, steps: Callable, inner: Generator | None = None) -> Generator:
     trace = tracing.active()
-    return steps() if trace is None else trace.note_fresh(Generator(push, steps))
+    return steps() if trace is None else trace.note_fresh(Generator(push, steps, inner))
 
 
 class Handed:
@@ -186,6 +195,8 @@ def drive(made: Generator, body: Callable, get: Callable | None, put: Callable |
             escapes.exit_unless(trace, escapes.negated(trace, flag), lambda: loop.mark(trace))
 
     escapes.body(trace, loop, lambda: made.run(sink), get, put, names)
+    if any(target.left is not False for target in (loop, *trace.targets)):
+        made.leave(trace)
     flags = [flag for flag in (stop() if stop is not None else ()) if flag is not False]
     if escapes.left(loop) is True and len(flags) == 1:                  # the flag that has ended it is set
         assert get is not None and put is not None              # a flag is a name of the loop
@@ -262,7 +273,7 @@ def enumerate_(items: Any, start: Any = 0) -> Any:
         counter = Counter(trace, start)
         return items.run(lambda value: sink((counter.next(trace), value)))
 
-    return generator(push, lambda: enumerate(items, start))
+    return generator(push, lambda: enumerate(items, start), items)
 
 
 def zip_(*iterables: Any, strict: Any = False) -> Any:
@@ -292,7 +303,7 @@ def zip_(*iterables: Any, strict: Any = False) -> Any:
 
         escapes.body(trace, short, lambda: drivers[0].run(take), None, None, ())
 
-    return generator(push, lambda: zip(*map(iteration.iterate, iterables)))
+    return generator(push, lambda: zip(*map(iteration.iterate, iterables)), drivers[0])
 
 
 def _of_list(kind: type) -> Callable:

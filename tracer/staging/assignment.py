@@ -47,6 +47,8 @@ def getitem(held: Any, key: Any) -> Any:
             return key.each(lambda text: held[text])
         if type(key) is slice and type(held) is list and any(_is_of_run_time(x) for x in (key.start, key.stop, key.step)):
             packed_lists.outgrow(trace, held, "pop", ())
+            if not held:
+                return held[:]
             if (kind := packed_lists.element_kind(held)) is not None:        # a list of no place, as a loop carries it
                 return packed_lists.PackedList(boxes.HOOKS["array"](list(held)), kind)[key]
         if isinstance(key, ScalarBox):

@@ -90,6 +90,20 @@ def test_arguments_that_numba_has_made(bag):
     assert b.n == 2 and b.x == 3.0 and b.v.tolist() == [2.0, 6.0, 0.0, 0.0, 1.0]
 
 
+def test_what_was_assigned_before_an_error_stays(bag):
+    @tg.jit
+    def f(b, y):
+        b.x = y
+        if y > 1:
+            raise ValueError("much")
+        b.x = 0.0
+
+    b = bag(1, 0.5)
+    with pytest.raises(ValueError, match="much"):
+        f(b, 3.0)
+    assert b.x == 3.0
+
+
 def test_a_field_that_is_not_named(bag):
     def f(b):
         b.other = 1.0

@@ -398,3 +398,12 @@ def test_items_are_deleted():
         tg.jit(without)(X, 7)
     with pytest.raises(tg.UnsupportedError, match="a slice of a list"):
         tg.jit(lambda x: [v for v in x if v > 0].__delitem__(slice(0, 2)))(X)
+
+
+def test_slices_of_an_empty_list():
+    def f(items, k):
+        rest = items[k:]
+        rest.append(1.5)
+        return rest, items[:k]
+
+    assert tg.jit(f)([], 2) == ([1.5], [])

@@ -109,6 +109,37 @@ def test_iterators_that_run_time_has_left_are_not_asked_again():
         tg.jit(program)(np.array([0.5, 1.5, 2.5]))
 
 
+def _doubles(x):
+    for v in x:
+        yield 2 * v
+
+
+@pytest.mark.parametrize("made", [reversed, enumerate, lambda x: zip(x, x), _doubles, lambda x: enumerate(_doubles(x)),
+                                  lambda x: (v for v in x), np.ndenumerate])
+def test_others_are_not_asked_again(made):
+    """They would start again, or be at their end."""
+    def f(x, c):
+        it, n, m = made(x), 0, 0
+        for _ in it:
+            n += 1
+            if x[n - 1] > c:
+                break
+        for _ in it:
+            m += 1
+        return n, m
+
+    with pytest.raises(tg.UnsupportedError, match="an earlier loop or call has left it"):
+        tg.jit(f)(np.array([1.0, 2.0, 3.0]), 1.5)
+
+
+def test_a_generator_at_its_end_has_nothing_more():
+    def f(x):
+        it = _doubles(x)
+        return sum(it), sum(it)
+
+    assert tg.jit(f)(np.array([1.0, 2.0])) == (6.0, 0)
+
+
 def test_the_smallest_of_an_empty_array():
     f = tg.jit(lambda x: (max(x, default=0.0), min(x, default=-1)))
     assert f(np.zeros(0)) == (0.0, -1) and f(np.array([2.0])) == (2.0, 2.0)
