@@ -91,14 +91,15 @@ class _Cutter:
 
     def blocks(self, body: list[Stmt], again: bool) -> Iterator[tuple[int, list]]:
         """again: the block stands in a loop, so what one run of it has left, the next one may find."""
-        parts, run, found = list[Stmt | Section](), list[Stmt](), False
+        parts, run, weight, found = list[Stmt | Section](), list[Stmt](), 0, False
 
         def end() -> None:
-            nonlocal found
-            whole = sum(map(_looped, run)) >= sizes.section
+            nonlocal found, weight
+            whole = weight >= sizes.section
             parts.extend([self._section(run, again)] if whole else run)
             found |= whole
             run.clear()
+            weight = 0
 
         for s in body:
             inside = list(self._inside(s, again))
@@ -108,7 +109,8 @@ class _Cutter:
                 yield from inside
                 continue
             run.append(s)
-            if sum(map(_looped, run)) >= sizes.section:
+            weight += _looped(s)
+            if weight >= sizes.section:
                 end()
         end()
         if found:

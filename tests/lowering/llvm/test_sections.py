@@ -2,9 +2,10 @@
 import numpy as np
 import pytest
 from tracegrad.ir.thresholds import sizes
+from tracegrad.ir.types import F64, INDEX
 from tracegrad.lowering.llvm import sections
 from tracegrad.lowering.llvm.sections import Section
-from tracegrad.lowering.loopir.grammar import Swap, walk
+from tracegrad.lowering.loopir.grammar import For, Imm, Kernel, Scalar, Set, Swap, Var, walk
 
 import tracegrad as tg
 
@@ -162,3 +163,15 @@ def test_what_is_cut(monkeypatch):
     with tg.config(cache=False):
         fresh(tg.grad, sums)(X, Y)
     assert [lists for _, lists in seen] == [{}]
+
+
+def test_long_straight_code_is_looked_at_once(monkeypatch):
+    """Thousands of statements without loops, as small matrices that are written out have."""
+    asked, looped = [], sections._looped
+    monkeypatch.setattr(sections, "_looped", lambda s: asked.append(s) or looped(s))
+    v = [Var(F64, "v"), Var(F64, "w")]
+    body = [Set(v[k % 2], Imm(float(k), F64)) for k in range(3000)]
+    loop = For(Scalar(INDEX), 100, [Set(v[0], Imm(1.0, F64)) for _ in range(500)])
+    lists = sections.cut(Kernel("k", [], [*body, loop, *body]))
+    assert sum(isinstance(s, Section) for parts in lists.values() for s in parts) == 1
+    assert len(asked) < 40_000
