@@ -18,7 +18,7 @@ from types import FunctionType, MethodType
 from typing import Any, NoReturn
 
 from ...ir.errors import UnsupportedError
-from .. import tracing
+from .. import numba_types, tracing
 from ..control import iteration
 from ..syntax import source
 from ..values.boxes import ArrayBox, Box, ScalarBox
@@ -82,6 +82,16 @@ def every_index(f: Any) -> Callable | None:
     return iteration.ndindex if getattr(f, "__name__", "") == "pndindex" and f.__module__.startswith("numba.") else None
 
 
+def conversion(f: Any) -> Callable | None:
+    """`numba.float32(x)` is np.float32(x); of types, as in `numba.float64(numba.int64)`, it makes a signature."""
+    kind = numba_types.scalar_type(f)
+    return None if kind is None else lambda *args: f(*args) if any(map(_is_type, args)) else calls.call(kind, *args)
+
+
+def _is_type(x: Any) -> bool:
+    return isinstance(x, sys.modules["numba.core.types"].Type)
+
+
 def _refuse(f: Any, *_: Any, **__: Any) -> NoReturn:
     raise UnsupportedError(f"{f.__name__} is an intrinsic of Numba, which writes LLVM's instructions: no Python to trace",
                            "write what it computes as a function of Python", tracing.locate())
@@ -119,4 +129,4 @@ def _expect_held_as_it_is(f: MethodType, found: Any) -> None:
                                    "convert them where they are put in, and write `{}` or `[]`", tracing.locate())
 
 
-calls.REDIRECTS += [redirect, intrinsic, every_index, typed_empty]
+calls.REDIRECTS += [redirect, intrinsic, every_index, conversion, typed_empty]

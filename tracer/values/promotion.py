@@ -12,7 +12,7 @@ import numpy as np
 
 from ...ir.errors import DTypeError, TracegradError
 from ...ir.types import _FROM_NUMPY, F64, I64, DType
-from .. import tracing
+from .. import numba_types, tracing
 
 WEAK = {"int": int, "float": float, "complex": complex, "bool": np.dtype(bool)}
 DEFAULT = {int: np.dtype(np.int64), float: np.dtype(np.float64), complex: np.dtype(np.complex128)}
@@ -42,7 +42,7 @@ def to_dtype(what: Any) -> DType:
         return what
     dtype_of = getattr(what, "_dtype", None)
     try:
-        asked = dtype_of.np if isinstance(dtype_of, DType) else np.dtype(what)
+        asked = dtype_of.np if isinstance(dtype_of, DType) else np.dtype(numba_types.scalar_type(what) or what)
     except TypeError as error:
         fail(DTypeError, str(error))
     found = _FROM_NUMPY.get(asked) or _FROM_NUMPY.get(asked.newbyteorder("="))

@@ -79,3 +79,23 @@ def test_a_loop_over_pndindex_stays_a_loop():
     x = np.arange(400.0).reshape(20, 20) % 7
     assert tg.jit(weighed)(x) == weighed(x)
     assert len(tg.jit(weighed).lower(x).text().splitlines()) < 60
+
+
+def conversions(x):
+    return numba.float32(x) * 2, numba.int64(x), numba.types.uint8(7), numba.boolean(x), numba.complex64(x)
+
+
+def dtypes(x):
+    made = np.empty(3, dtype=numba.uint32)
+    made[:] = 4
+    return (made, x.astype(numba.float32), np.zeros(3, numba.types.int16), np.array([1, 0], dtype=numba.boolean),
+            np.full(2, 1, dtype=numba.complex64), np.arange(3, dtype=numba.uint8))
+
+
+@pytest.mark.parametrize(("f", "x"), [(conversions, 2.7), (conversions, 3), (dtypes, np.ones(3))])
+def test_number_types_are_dtypes_and_conversions(f, x):
+    for found, want in zip(tg.jit(f)(x), numba.njit(f)(x), strict=True):
+        np.testing.assert_array_equal(found, want)
+        assert np.asarray(found).dtype == np.asarray(want).dtype or not isinstance(want, np.ndarray)     # Numba's scalars are Python's
+    assert tg.jit(lambda x: numba.float64(x) ** 2)(np.float32(3)).dtype == np.float64
+    assert tg.grad(lambda x: numba.float64(x) ** 2)(3.0) == 6.0
