@@ -161,11 +161,24 @@ _SINGLE_METHOD = functools.singledispatchmethod(lambda x: x).__get__(object())._
 def _function(trace: Trace, f: Callable, args: Sequence[Value], kwargs: Any) -> Any:
     if trace is not None and args and f.__code__ in (_SINGLE, _SINGLE_METHOD):
         return _by_class(f, args, kwargs)
-    if not source.is_user(f):
-        return f(*args, **kwargs) if trace is None else _as_it_stands(trace, f, args, kwargs)
     if trace is None:
         return f(*args, **kwargs)
+    if not is_rewritten(f, args, kwargs):
+        return _as_it_stands(trace, f, args, kwargs)
     return _enter(trace, source.rewritten(f), args, kwargs)
+
+
+def is_rewritten(f: Callable, args: Sequence[Any], kwargs: dict) -> bool:
+    """Whether a function is the user's, or one of an installed package that is given values of run time."""
+    return source.is_user(f) or (any(map(_is_traced, (*args, *kwargs.values()))) and source.opens(f))
+
+
+def _is_traced(x: Any) -> bool:
+    """Whether an argument is a value of run time, a container of such or an object that holds one."""
+    if isinstance(x, (Box, packed_lists.ListValue)):
+        return True
+    parts = x if type(x) in (tuple, list) else x.values() if type(x) is dict else getattr(x, "__dict__", {}).values()
+    return any(isinstance(part, Box) for part in parts)
 
 
 def _by_class(f: Any, args: Sequence[Value], kwargs: Any) -> Any:

@@ -28,7 +28,7 @@ def made(trace: Trace, f: Any, args: Any, kwargs: dict) -> Any:
     raised = issubclass(f, BaseException) and isinstance(f.__new__, types.BuiltinFunctionType)
     plain = ((raised or f.__new__ is object.__new__) and type(f).__call__ is type.__call__
              and isinstance(init, types.FunctionType))
-    if not plain or not source.is_user(init) or not (source.has_source(init) or _makes_defaults(f)):
+    if not plain or not calls.is_rewritten(init, args, kwargs) or not (source.has_source(init) or _makes_defaults(f)):
         if isinstance(f.__new__, types.FunctionType) and source.is_user(f.__new__):
             captured_values.UNTRACED[0](f)
         _note(trace, f)

@@ -9,6 +9,8 @@ may be known only at run time.
 """
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -113,7 +115,15 @@ def _innermost(error: Exception) -> FrameType | None:
 
 def _is_users(error: Exception) -> bool:
     """Whether Python would have raised it, too: not a refusal of the tracer, and not about its boxes."""
-    return not isinstance(error, (UnsupportedError, ConcretizationError)) and "Box'" not in str(error)
+    return not isinstance(error, (UnsupportedError, ConcretizationError)) and not _names_own_class(str(error))
+
+
+def _names_own_class(message: str) -> bool:
+    """Whether a message of Python is about an object of the tracer, as in "unsupported operand …: 'MaybeUndefined' and 'int'"."""
+    quoted = set(re.findall(r"'(\w+)'", message))
+    own = __package__.rpartition(".")[0] + "."
+    return any(isinstance(found := vars(module).get(name), type) and found.__module__.startswith(own)
+               for name in quoted for key, module in list(sys.modules.items()) if key.startswith(own))
 
 
 def catching(trace: Trace | None, cls: type) -> Catch | None:

@@ -324,7 +324,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
             other = early_exit.load("<tg other>", s)
         definitions, state = self.state(s)
         call = self.tg("if_", [test, early_exit.load("<tg then>", s), other, *state], s.test)
-        return [*made, *definitions, placed(ast.Expr(call), s)]
+        return try_except.between(self, s, [*made, *definitions, placed(ast.Expr(call), s)])
 
     def stop(self, s: ast.stmt) -> tuple[list[ast.stmt], ast.expr]:
         """The function that says whether an exit's flag ends the loop."""

@@ -80,6 +80,9 @@ def is_user_file(file: str) -> bool:
 OPEN: set = set()
 OPENED: set = set()               # code objects of single functions
 _CLOSED = {__package__.split(".")[0], "numpy", "scipy", "numba", ""}
+# Installed packages that compute with objects of their own: a traced value that they are handed would not get through their code.
+_OBJECTS_OF_THEIR_OWN = {"IPython", "_pytest", "dask", "distributed", "jax", "jaxlib", "matplotlib", "mpmath", "pandas", "polars",
+                         "pytest", "sklearn", "statsmodels", "sympy", "tensorflow", "torch", "tqdm", "xarray"}
 
 
 def is_open(function: Callable) -> bool:
@@ -108,6 +111,19 @@ def open_package(function: Any) -> None:
     trace, package = tracing.active(), (getattr(function, "__module__", None) or "").split(".")[0]
     if trace is not None and package not in _CLOSED:
         trace.packages.add(package)
+
+
+def opens(function: Callable) -> bool:
+    """Told of a function that traced values are given to: whether it is of an installed package and is rewritten, like the user's.
+
+    The package's other functions are, too, from here on: what the first one calls may branch on what it was given.
+    """
+    code = getattr(function, "__code__", None)
+    package = (getattr(function, "__module__", None) or "").split(".")[0]
+    if code is None or package in _OBJECTS_OF_THEIR_OWN or "-packages" + os.sep not in code.co_filename:
+        return False
+    open_package(function)
+    return is_user(function)
 
 
 def is_generated(function: Any) -> bool:

@@ -12,6 +12,7 @@ it set on a condition, which holds wherever the statement is left by its end. So
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from . import early_exit
@@ -46,19 +47,31 @@ def _watched(statements: Any) -> bool:
                for s in statements for n in walk(s))
 
 
+def _settled(rewriter: _Rewriter, names: Iterable[str], node: ast.AST) -> list[ast.stmt]:
+    return [early_exit.store(n, rewriter.tg("settled", [early_exit.load(n, node)], node), node)
+            for n in map(rewriter.mangle, sorted(names))]
+
+
+def between(rewriter: _Rewriter, node: Any, made: list[ast.stmt]) -> list[ast.stmt]:
+    """`made` does what a statement does, of which a `try` around it may leave the middle:
+
+        p = tg.unset("p")     for names whose value from before nobody needs: it may be of an iteration traced before
+        made
+        p = tg.settled(p)     for names that are assigned wherever the statement comes to its end, whatever is so elsewhere
+    """
+    unset = [rewriter.unset(n, node) for n in sorted(getattr(node, "anew", ()))]
+    return [*unset, *made, *_settled(rewriter, getattr(node, "settled", ()), node)]
+
+
 def rewrite(rewriter: _Rewriter, node: Any) -> list[ast.stmt]:
     """The statements that take the place of a `try`; `rewriter` rewrites its parts."""
     made: list[ast.stmt] = []
-
-    def settled(names: set[str] | tuple) -> list[ast.stmt]:
-        return [early_exit.store(n, rewriter.tg("settled", [early_exit.load(n, node)], node), node)
-                for n in map(rewriter.mangle, sorted(names))]
 
     def part(name: str, statements: list[ast.stmt], *parameters: str, known: set[str] | tuple = ()) -> ast.expr:
         if not statements:
             return early_exit.literal(None, node)
         named = rewriter.temporary(f"<tg {name}")
-        body = [*settled(known), *rewriter.statements(statements)]
+        body = [*_settled(rewriter, known, node), *rewriter.statements(statements)]
         made.append(rewriter.definition(named, arguments(*parameters), rewriter.bound(node), body, node))
         return early_exit.load(named, node)
 
@@ -73,5 +86,4 @@ def rewrite(rewriter: _Rewriter, node: Any) -> list[ast.stmt]:
     definitions, state = rewriter.state(node)
     listed = placed(ast.Tuple(handlers, ast.Load()), node)
     call = rewriter.tg("try_", [body, listed, orelse, final, early_exit.literal(watched, node), *state], node)
-    unset = [rewriter.unset(n, node) for n in sorted(node.anew)]          # what they hold may be of an iteration traced before
-    return [*unset, *made, *definitions, placed(ast.Expr(call), node), *settled(node.settled)]
+    return between(rewriter, node, [*made, *definitions, placed(ast.Expr(call), node)])

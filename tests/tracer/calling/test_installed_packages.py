@@ -3,6 +3,7 @@ import sys
 
 import numpy as np
 import pytest
+from trace_check import ops
 
 import tracegrad as tg
 
@@ -20,6 +21,15 @@ def summed(x, y):
         if x[i] > y[i]:
             s += halved(x[i] * x[i])
     return s
+
+class Halves:
+    def __init__(self, x, y=0.0):
+        self.x, self.y = x, halved(y)
+
+    def all(self):
+        if self.x > 2:
+            return halved(halved(self.x) * 4)
+        return self.x
 
 compiled, by_numba = tg.jit(summed), numba.njit(cache=False)(summed)
 """
@@ -48,7 +58,21 @@ def test_calls_from_a_program(package, name):
     np.testing.assert_allclose(tg.grad(f)(X, Y), [1.0, 0.0, 3.0])
 
 
-def test_a_function_that_nobody_has_compiled_stays_a_librarys(package):
+def test_a_function_that_nobody_has_compiled_is_traced_where_it_is_given_traced_values(package):
+    assert tg.jit(lambda x, y: package.summed(x, y) + 1)(X, Y) == package.summed(X, Y) + 1
+    np.testing.assert_allclose(tg.grad(lambda x, y: package.summed(x, y))(X, Y), [1.0, 0.0, 3.0])
+    assert tg.jit(lambda x: package.Halves(x).all() + package.Halves(x, y=3.0).y)(X[2]) == 4.5
+    assert tg.grad(lambda x: package.Halves([x, 2 * x]).x[1] * 3)(2.0) == 6.0
+
+
+def test_it_runs_once_by_python_where_it_is_not(package):
+    """What it computes of numbers that are known is known: no loop of it stands in the program."""
+    assert set(ops(lambda x: x * package.summed(X, Y), 2.0)) <= {"mul"}
+
+
+def test_packages_with_objects_of_their_own_are_not_looked_into(monkeypatch, package):
+    from tracegrad.tracer.syntax import source
+    monkeypatch.setattr(source, "_OBJECTS_OF_THEIR_OWN", {"installed_for_this_test"})
     with pytest.raises(tg.ConcretizationError):
         tg.jit(lambda x, y: package.summed(x, y) + 1)(X, Y)
 
