@@ -115,7 +115,12 @@ def _innermost(error: Exception) -> FrameType | None:
 
 def _is_users(error: Exception) -> bool:
     """Whether Python would have raised it, too: not a refusal of the tracer, and not about its boxes."""
-    return not isinstance(error, (UnsupportedError, ConcretizationError)) and not _names_own_class(str(error))
+    return not isinstance(error, (UnsupportedError, ConcretizationError)) and not _names_own_class(_about_none(str(error)))
+
+
+def _about_none(message: str) -> str:
+    """What Python says of None and a number, it says of a traced number, too."""
+    return region_tracing.in_users_words(message) if "'NoneType'" in message else message
 
 
 def _names_own_class(message: str) -> bool:

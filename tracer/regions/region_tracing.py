@@ -231,7 +231,8 @@ def fail(trace: Trace, error: BaseException) -> BaseException:
     raise Raised
 
 
-CERTAIN = (IndexError, ValueError, ZeroDivisionError, OverflowError, UnboundLocalError)
+CERTAIN = (IndexError, ValueError, ZeroDivisionError, OverflowError, UnboundLocalError, TypeError, AttributeError)
+_ABOUT_NONE = (TypeError, AttributeError)                # other ones are about what the tracer can do
 
 
 def certain(trace: Trace, error: Exception) -> bool:
@@ -242,12 +243,15 @@ def certain(trace: Trace, error: Exception) -> bool:
     False for an error of another kind.
     """
     cls = type(error)
+    if isinstance(error, _ABOUT_NONE) and (cls not in _ABOUT_NONE or "'NoneType'" not in str(error)):
+        return False
     if trace.general:
         raise tracing.NeedLengths(str(error)) from error
     if isinstance(error, ArgumentError) or error_class(cls.__name__) is not cls:
         return False
     loc = getattr(error, "loc", ()) or (*tracing.locate()[:-1], *tracing.user_loc(error.__traceback__))
-    message = (error.what if isinstance(error, TracegradError) else str(error)).replace("{", "{{").replace("}", "}}")
+    message = error.what if isinstance(error, TracegradError) else in_users_words(str(error))
+    message = message.replace("{", "{{").replace("}", "}}")
     builder = trace.builder
     locate, builder.locate = builder.locate, lambda: loc
     try:
@@ -255,6 +259,11 @@ def certain(trace: Trace, error: Exception) -> bool:
     finally:
         builder.locate = locate
     return True
+
+
+def in_users_words(message: str) -> str:
+    """A message of Python in which boxes go by the names of what they stand for."""
+    return message.replace("'ArrayBox'", "'numpy.ndarray'").replace("'ScalarBox'", "'number'")
 
 
 # --- aliases ----------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from ...ir.errors import ArgumentError, ArgumentTypeError, BoundsError, DTypeError, Loc, TracegradError, UnsupportedError
 from .. import tracing
+from ..regions.region_tracing import in_users_words
 from ..syntax import source
 from .arguments import where
 
@@ -29,7 +30,7 @@ def cleanly(run: Callable[[], Result], function: Callable) -> Result:
         _expect_no_box_in(error, loc, shown)
         if type(error) in _LOCATED and (_is_own(error.__traceback__) or "Box'" in str(error)):
             kind = _LOCATED[type(error)] if loc else ArgumentTypeError if type(error) is TypeError else ArgumentError
-            raise kind(_named(str(error)), "", loc or where(function)).with_traceback(shown) from None
+            raise kind(in_users_words(str(error)), "", loc or where(function)).with_traceback(shown) from None
         raise error.with_traceback(shown) from error.__cause__
 
 
@@ -54,11 +55,6 @@ def _is_own(traceback: Any) -> bool:
     while traceback.tb_next is not None:
         traceback = traceback.tb_next
     return traceback.tb_frame.f_globals.get("__name__", "").startswith(__name__.partition(".")[0] + ".")
-
-
-def _named(message: str) -> str:
-    """A message of Python in which boxes go by the names of what they stand for."""
-    return message.replace("'ArrayBox'", "'numpy.ndarray'").replace("'ScalarBox'", "'number'")
 
 
 def _user_traceback(traceback: TracebackType | None) -> TracebackType | None:
