@@ -1,4 +1,4 @@
-"""Numba's number types (`numba.float32`, `numba.types.int64`, `numba.boolean`), which its users write as dtypes and as conversions."""
+"""Numba's number types (`numba.float32`, `numba.types.int64`), which its users write as dtypes and as conversions."""
 from __future__ import annotations
 
 import sys

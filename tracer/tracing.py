@@ -265,6 +265,16 @@ def traced(trace: Trace, run: Callable[[], _Result]) -> _Result:
         _STATE.stack = before
 
 
+def untraced(run: Callable[[], _Result]) -> _Result:
+    """Run what is no part of the traced program, as Python does."""
+    before = getattr(_STATE, "stack", ())
+    try:
+        _STATE.stack = ()
+        return run()
+    finally:
+        _STATE.stack = before
+
+
 @contextmanager
 def changing(arrays: list, paths: Iterable = ()) -> Iterator[None]:
     """Traces inside read these arrays, and the numbers at these paths, from outside at run time where they can."""

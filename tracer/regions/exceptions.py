@@ -124,7 +124,7 @@ def _about_none(message: str) -> str:
 
 
 def _names_own_class(message: str) -> bool:
-    """Whether a message of Python is about an object of the tracer, as in "unsupported operand …: 'MaybeUndefined' and 'int'"."""
+    """Whether a message of Python is about an object of the tracer: "unsupported operand …: 'MaybeUndefined' and 'int'"."""
     quoted = set(re.findall(r"'(\w+)'", message))
     own = __package__.rpartition(".")[0] + "."
     return any(isinstance(found := vars(module).get(name), type) and found.__module__.startswith(own)

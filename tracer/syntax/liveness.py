@@ -11,7 +11,7 @@
                                      read before they are bound: what others hold before the loop is nobody's any more
   statement.forgotten                names that its operands may bind by `:=`, of which nobody needs the value from before
   Try.dead                           names in `state` that handlers need, and nobody after them
-  If.anew, Try.anew                  names in `state` whose value from before the statement nobody needs; of an `if`, in loops only
+  If.anew, Try.anew                  names in `state` whose value from before the statement nobody needs (of an `if`: in loops)
   Try.done                           names that its body assigns wherever it comes to its end
   If.settled, Try.settled            names that the whole statement assigns wherever it comes to its end
   Name.unsure                        a read that may come before any assignment

@@ -37,8 +37,8 @@ def lower(function: ast.FunctionDef) -> tuple[frozenset, frozenset]:
 
     (the names of its own that functions within it rebind, those of functions around it that it declares itself)
     """
-    declared = frozenset(n for s in _own(function) if isinstance(s, ast.Nonlocal) for n in s.names)
-    inner = {n for s in _own(function) if isinstance(s, ast.FunctionDef) for d in walk(s)
+    declared = frozenset(n for s in own_nodes(function) if isinstance(s, ast.Nonlocal) for n in s.names)
+    inner = {n for s in own_nodes(function) if isinstance(s, ast.FunctionDef) for d in walk(s)
              if isinstance(d, ast.Nonlocal) for n in d.names}
     shared = frozenset((liveness.assigned(function.body) | set(liveness.parameters(function))) & inner) - declared
     names = declared | shared
@@ -51,7 +51,7 @@ def lower(function: ast.FunctionDef) -> tuple[frozenset, frozenset]:
     return shared, declared
 
 
-def _own(node: ast.FunctionDef) -> Iterator[Any]:
+def own_nodes(node: ast.FunctionDef) -> Iterator[Any]:
     """The nodes of a function without the insides of the functions in it."""
     todo: list[ast.AST] = [*node.body]
     while todo:

@@ -19,7 +19,7 @@ from types import CodeType
 from typing import Any
 
 from .. import tracing
-from . import conditions, fence, nonlocals, rewrite, source_check
+from . import conditions, fence, lazy_globals, nonlocals, rewrite, source_check
 from .early_exit import TG
 from .nodes import detached, parameter, placed, walk, with_places
 
@@ -80,9 +80,9 @@ def is_user_file(file: str) -> bool:
 OPEN: set = set()
 OPENED: set = set()               # code objects of single functions
 _CLOSED = {__package__.split(".")[0], "numpy", "scipy", "numba", ""}
-# Installed packages that compute with objects of their own: a traced value that they are handed would not get through their code.
-_OBJECTS_OF_THEIR_OWN = {"IPython", "_pytest", "dask", "distributed", "jax", "jaxlib", "matplotlib", "mpmath", "pandas", "polars",
-                         "pytest", "sklearn", "statsmodels", "sympy", "tensorflow", "torch", "tqdm", "xarray"}
+# Installed packages that compute with objects of their own: a traced value would not get through their code.
+_OBJECTS_OF_THEIR_OWN = {"IPython", "_pytest", "dask", "distributed", "jax", "jaxlib", "matplotlib", "mpmath", "pandas",
+                         "polars", "pytest", "sklearn", "statsmodels", "sympy", "tensorflow", "torch", "tqdm", "xarray"}
 
 
 def is_open(function: Callable) -> bool:
@@ -114,7 +114,7 @@ def open_package(function: Any) -> None:
 
 
 def opens(function: Callable) -> bool:
-    """Told of a function that traced values are given to: whether it is of an installed package and is rewritten, like the user's.
+    """Told of a function that traced values are given to: whether it is an installed package's and is rewritten from now on.
 
     The package's other functions are, too, from here on: what the first one calls may branch on what it was given.
     """
@@ -239,6 +239,7 @@ def _template(function: Callable) -> Template | None:
             return None
         if is_open(function):
             tracing.LIBRARIES.add(code.co_filename)
+        lazy_globals.lower(node)
         fence.check(ast.Module([node], []) if isinstance(node, ast.AsyncFunctionDef) else node, code.co_filename)
         if kinds and isinstance(node, ast.FunctionDef):
             nonlocals.convert(node, dict(kinds))

@@ -9,9 +9,11 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from types import CellType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from ...ir.errors import UnsupportedError
 from .. import tracing
+from .boxes import Box
 from .captured_values import ABSENT, as_python, attribute, fixed, rooted
 
 if TYPE_CHECKING:
@@ -31,6 +33,43 @@ def name(value: Any, key: str) -> Any:
     rooted(trace, "item", space, key, ABSENT, value)
     known = vars(builtins)
     return rooted(trace, "item", known, key, value, value) if known.get(key) is value else value
+
+
+_FIRST = (None, False, ABSENT)
+
+
+def bind_global(key: str, make: Callable) -> None:
+    """`KEY = make()` of a global name that has no value yet: done by Python, now."""
+    trace, space = tracing.active(), sys._getframe(1).f_globals
+    if trace is None:
+        space[key] = make()
+        return
+    if not any(space.get(key, ABSENT) is x for x in _FIRST):
+        _refuse_binding(key, "the name has a value, and a compiled function may only give it the first one, in place of None")
+    if any(scope.cond is not None for scope in trace.scopes):
+        _refuse_binding(key, "it would be bound under a condition that only run time knows")
+    if any(_is_traced(cell.cell_contents) for cell in make.__closure__ or () if _is_set(cell)):
+        _refuse_binding(key, "it would be bound to what only run time knows")
+    space[key] = value = tracing.untraced(make)
+    trace.reads.pop((("item", id(space), key),), None)
+    rooted(trace, "item", space, key, value, value)
+
+
+def _refuse_binding(key: str, why: str) -> NoReturn:
+    raise UnsupportedError(f"`global {key}` cannot be compiled: {why}",
+                           "return the value, or keep it in an array that is passed in and overwritten", tracing.locate())
+
+
+def _is_set(cell: CellType) -> bool:
+    try:
+        return cell.cell_contents is not cell
+    except ValueError:
+        return False
+
+
+def _is_traced(x: Any) -> bool:
+    parts = x if type(x) in (tuple, list) else x.values() if type(x) is dict else ()
+    return isinstance(x, Box) or any(isinstance(part, Box) for part in parts)
 
 
 def variable(value: Any, thunk: Callable) -> Any:

@@ -45,8 +45,8 @@ def defines_class(x):
 
 
 def writes_global(x):
-    global COUNT  # here
-    COUNT = 1
+    global COUNT
+    COUNT = 1  # here
     return x
 
 

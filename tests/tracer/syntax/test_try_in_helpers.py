@@ -31,7 +31,7 @@ def root_or_fallback(a):
 
 def branch(a, n):
     try:
-        for i in range(n):
+        for _ in range(n):
             if a != 3.0:
                 p = 1.0 / a
             else:
@@ -44,7 +44,7 @@ def branch(a, n):
 
 def with_statement(a, n):
     try:
-        for i in range(n):
+        for _ in range(n):
             with np.errstate(all="ignore"):
                 p = 1.0 / a
             a = p + 1.0
@@ -71,9 +71,9 @@ def match_statement(a, n):
 
 def nested_branches(a, n):
     out = 0.0
-    for j in range(3):
+    for _ in range(3):
         try:
-            for i in range(n):
+            for _ in range(n):
                 if a > 0.3:
                     if a > 0.6:
                         p = 1.0 / (a - 1.0)
@@ -111,7 +111,7 @@ def no_name_of_the_other_arm(a, n):
     """Where the body was left early, `p` is what it was before."""
     p = 7.0
     try:
-        for i in range(n):
+        for _ in range(n):
             if a > 0:
                 p = 1.0 / (a - 1.0)
             a -= 0.5

@@ -1,0 +1,102 @@
+"""Global names that a function gives their first value: tables and modules that are made when they are needed."""
+import sys
+
+import numpy as np
+import pytest
+
+import tracegrad as tg
+
+TABLE = HYPOT = LAST = None
+READY, COUNT, LOADS = False, 0, []
+
+
+@pytest.fixture(autouse=True)
+def anew():
+    space = globals()
+    space.update(TABLE=None, HYPOT=None, LAST=None, READY=False, COUNT=0)
+    LOADS.clear()
+
+
+def loaded():
+    LOADS.append(1)
+    return np.linspace(0, 1, 5) ** 2
+
+
+def from_table(x, k):
+    global TABLE
+    if TABLE is None:
+        TABLE = loaded()
+    return x * TABLE[k]
+
+
+def from_module(x):
+    global HYPOT
+    if HYPOT is None:
+        from math import hypot as HYPOT
+    return HYPOT(x, 2.0)
+
+
+def by_flag(x):
+    global READY
+    if not READY:
+        READY = True
+    return x * 2 if READY else x
+
+
+def test_the_first_call_binds_the_name():
+    f = tg.jit(from_table)
+    assert f(2.0, 3) == 1.125 and type(TABLE) is np.ndarray
+    assert tg.grad(from_table)(2.0, 2) == 0.25
+    assert f(2.0, 3) == 1.125 and LOADS == [1]
+    assert tg.jit(from_module)(1.5) == 2.5 and tg.grad(from_module)(1.5) == pytest.approx(0.6)
+    assert tg.jit(by_flag)(1.0) == 2.0 and READY is True
+
+
+def test_another_value_is_seen():
+    f = tg.jit(from_table)
+    f(2.0, 3)
+    sys.modules[__name__].TABLE = np.full(5, 7.0)
+    assert f(2.0, 3) == 14.0
+    sys.modules[__name__].TABLE = None
+    assert f(2.0, 3) == 1.125 and len(LOADS) == 2
+
+
+def counted(x):
+    global COUNT
+    COUNT = COUNT + 1
+    return x
+
+
+def counted_in_place(x):
+    global COUNT
+    COUNT += 1
+    return x
+
+
+def kept(x):
+    global LAST
+    LAST = [x]
+    return x
+
+
+def kept_number(x):
+    global LAST
+    LAST = x
+    return x
+
+
+def on_a_condition(x):
+    global LAST
+    if x > 0:
+        LAST = 3.0
+    return x
+
+
+@pytest.mark.parametrize(("f", "why"), [
+    (counted, "COUNT` cannot be compiled: the name has a value"), (counted_in_place, "may read global names, not bind them"),
+    (kept, "to what only run time knows"), (kept_number, "to what only run time knows"),
+    (on_a_condition, "under a condition that only run time knows")])
+def test_other_stores_are_refused(f, why):
+    with pytest.raises(tg.UnsupportedError, match=why):
+        tg.jit(f)(1.0)
+    assert LAST is None and COUNT == 0
