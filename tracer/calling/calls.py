@@ -29,7 +29,7 @@ from .. import tracing
 from ..control import branches, iteration, packed_lists
 from ..regions import if_join, list_scan_outputs
 from ..syntax import source
-from ..values import captured_arrays, captured_values, ownership, unrepeatable
+from ..values import captured_arrays, captured_values, optional_values, ownership, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.python import chosen_texts, division, format_strings
 from . import dispatch, recursion
@@ -118,12 +118,20 @@ _LOOKING = frozenset({isinstance, issubclass, type, hasattr, getattr, callable, 
 REDIRECTS = [dispatch.redirect, _typed_container]
 
 
+def _of_optional(f: Any, args: tuple, kwargs: dict) -> Any:
+    """NumPy's functions and builtins take no None; others may ask."""
+    if f in _LOOKING or not (isinstance(f, _WITHOUT_SOURCE) or (getattr(f, "__module__", None) or "").startswith("numpy")):
+        return NotImplemented
+    return call(f, *map(optional_values.needed, args), **{name: optional_values.needed(x) for name, x in kwargs.items()})
+
+
 def _of_range(f: Any, args: tuple, kwargs: dict) -> Any:
     return args[0].length() if f is len else NotImplemented
 
 
 # class of an argument -> handler(f, args, kwargs) of such calls (containers/array_choice.py)
-SPREAD: dict = {iteration.Range: _of_range, iteration.AnyOrder: _of_range, chosen_texts.ChosenText: chosen_texts.called}
+SPREAD: dict = {iteration.Range: _of_range, iteration.AnyOrder: _of_range, chosen_texts.ChosenText: chosen_texts.called,
+                optional_values.Optional: _of_optional}
 INSIDE: set = set()               # those of them that are looked for in tuples and lists too, once there has been one
 
 

@@ -2,7 +2,7 @@
 
   Fixed      holds at the head what it held before the loop
   Carried    its numbers are parameters of the body; their types widen until an iteration fits
-  with flag  unset before the loop, or set only on a condition: a parameter more says whether it is set
+  with flag  unset before the loop, or set only on a condition: a parameter more says whether it is set; None likewise
   lengths    of an array that has another shape after an iteration: parameters before the array's, of whose type they are part
   identity   of an array, where the trace has them: a parameter after the array's
 
@@ -19,6 +19,7 @@ from ...ir.core import Block, Value
 from ...ir.types import BOOL, BOOL_SCALAR, I64, INDEX_SCALAR, Array, Type
 from .. import tracing
 from ..syntax.early_exit import RETURNED, VALUE
+from ..values import optional_values
 from ..values.boxes import ArrayBox, Box
 from . import identity, leaf_types, region_tracing
 from .leaf_types import Kind, MaybeUndefined, Undefined
@@ -44,7 +45,9 @@ def ends_loop(name: str) -> bool:
 
 
 class Carry:
-    """One name or item. `initial`: what it holds before the loop, `kinds`: the leaf types (None: a leaf that stays)."""
+    """One name or item. `initial`: what it holds before the loop, `kinds`: the leaf types (None: a leaf that stays).
+
+    `flag`: whether it is set is carried, too; `optional`: what is not set is None."""
 
     __slots__ = (
         "boxes",
@@ -60,6 +63,7 @@ class Carry:
         "moves",
         "never",
         "opaque",
+        "optional",
         "stop",
         "structure",
     )
@@ -68,7 +72,7 @@ class Carry:
         self.flexible = flexible
         self.label, self.initial, self.stop, self.epoch = label, initial, ends_loop(label), epoch
         self.flag = type(initial) in (Undefined, MaybeUndefined)
-        self.never = self.moves = self.opaque = False
+        self.never = self.moves = self.opaque = self.optional = False
         self.entry: Any = None
         self.boxes: list[ArrayBox] = []
         self.may_alias: list[ArrayBox] = []
@@ -112,12 +116,22 @@ class Carry:
         """What the parameters start from, emitted before the loop."""
         if not self.moves:
             return []
-        if type(self.initial) is Undefined:
-            found = [builder.full(0, [0 if d is VARYING else d for d in k.dims], k.dtype) for k in self.kinds if k is not None]
-            return [*self.described(builder, found, [None] * len(self.kinds)), const(False, BOOL)]
+        if type(self.initial) is Undefined or (self.optional and self.initial is None):
+            return self.unset(builder)
         values = [leaf_types.emit(x, k) for x, k in zip(self.leaves, self.kinds) if k is not None]
         found = self.described(builder, values, self.leaves)
-        return [*found, self.initial.flag] if self.flag else found
+        return [*found, self.parted(self.initial)[1]] if self.flag else found
+
+    def unset(self, builder: Builder) -> list[Value]:
+        """Zeros, which nobody reads."""
+        found = [builder.full(0, [0 if d is VARYING else d for d in k.dims], k.dtype) for k in self.kinds if k is not None]
+        return [*self.described(builder, found, [None] * len(self.kinds)), const(False, BOOL)]
+
+    def parted(self, x: Any) -> tuple[Any, Value]:
+        """(what a name holds where it is set, whether it is)"""
+        if type(x) is MaybeUndefined or (self.optional and type(x) in optional_values.KINDS):
+            return x.held, x.flag
+        return x, const(True, BOOL)
 
     def described(self, builder: Builder, values: list[Value], leaves: list[float | Box]) -> list[Value]:
         """Before each value its lengths that are carried, and after it its identity."""
@@ -163,6 +177,8 @@ class Carry:
         held = self.structure.unflatten(leaves)
         for part in leaf_types.containers(held):
             trace.shared[id(part)] = part
+        if self.optional:
+            return optional_values.optional(held, next(params))
         return MaybeUndefined(self.label, held, next(params)) if self.flag else held
 
     # --- after an iteration -------------------------------------------------------------------------------------------
@@ -175,17 +191,21 @@ class Carry:
                 self.kinds = [None] * len(self.kinds)
                 return True
             return False
-        held = final
-        if type(final) is MaybeUndefined:
-            held = final.held
         if type(final) is Undefined:
             if final.reason:
                 raise Mismatch(region_tracing.quoted(self.label), leaf_types.describe(self.initial),
                                leaf_types.describe(final), final.reason)
             return False
+        if self.flexible and not self.flag and self.is_none_at_times(final):
+            self.carry_none()
+            self.absorb(final)
+            return True
+        if self.optional and final is None:
+            return False
+        held = self.parted(final)[0]
         leaves, structure = leaf_types.flatten(held)
         if self.structure is None:
-            return self.first(leaves, structure, type(final) is MaybeUndefined)
+            return self.first(leaves, structure, self.optional or type(final) is MaybeUndefined)
         if structure != self.structure:
             raise Mismatch(region_tracing.quoted(self.label), leaf_types.describe(self.initial), leaf_types.describe(held),
                            "the structure changes")
@@ -199,6 +219,20 @@ class Carry:
             self.opaque |= identity.opaque(x)
         self.moves = self.moves or changed
         return changed
+
+    def is_none_at_times(self, final: Any) -> bool:
+        """Whether this and another value of it are told apart by being None."""
+        cases = {1 if x is None else 2 if type(x) in optional_values.KINDS else 3 for x in (self.initial, final)}
+        return len(cases) > 1
+
+    def carry_none(self) -> None:
+        """Plan that the name is None or holds something, of one type, which it is being a number that is carried."""
+        self.optional = self.flag = True
+        self.leaves, self.structure, self.kinds = [], None, []
+        if self.initial is not None:
+            self.leaves, self.structure = leaf_types.flatten(self.parted(self.initial)[0])
+            self.guess()
+        self.moves = True
 
     def first(self, leaves: Any, structure: TreeDef, maybe: bool) -> bool:
         """The first value of a name that was unset before the loop: its types are what is carried. maybe: some iterations leave
@@ -249,9 +283,9 @@ class Carry:
         """What the parameters become, emitted at the end of the body."""
         if not self.moves:
             return []
-        held, flag = final, const(True, BOOL)
-        if type(final) is MaybeUndefined:
-            held, flag = final.held, final.flag
+        if self.optional and final is None:
+            return self.unset(tracing.current().builder)
+        held, flag = self.parted(final)
         leaves = leaf_types.flatten(held)[0]
         values = [leaf_types.emit(x, k) for x, k in zip(leaves, self.kinds) if k is not None]
         found = self.described(tracing.current().builder, values, leaves)
@@ -266,10 +300,11 @@ class Carry:
             return self.initial
         made = self._from(trace, iter(results))
         if ran and all(id(part) in own for part in leaf_types.containers(final)):
-            for part in leaf_types.containers(made.held if type(made) is MaybeUndefined else made):
+            for part in leaf_types.containers(self.parted(made)[0]):
                 trace.shared.pop(id(part))
                 trace.note_fresh(part)
-        return made.held if type(made) is MaybeUndefined and ran and type(final) is not MaybeUndefined else made
+        set_for_sure = ran and final is not None and type(final) not in (MaybeUndefined, *optional_values.KINDS)
+        return self.parted(made)[0] if self.flag and set_for_sure else made
 
 
 def named(results: tuple[Value, ...], params: tuple[Value, ...]) -> tuple[Value, ...]:

@@ -23,7 +23,7 @@ from ..control import branches, iteration, packed_lists
 from ..regions import region_tracing
 from ..sequences import sparse
 from ..syntax import source
-from ..values import captured_arrays, captured_names, captured_values, ownership, unrepeatable
+from ..values import captured_arrays, captured_names, captured_values, optional_values, ownership, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.python import chosen_texts, percent_texts
 from .argument_objects import Hidden, show_all
@@ -73,6 +73,11 @@ def operate(name: str, a: float | Box, b: Array | Box) -> Any:
         captured_values.whole(a, b, deep=captured_values.ALL)
     if (first in _NATIVE and second in _NATIVE) or tracing.active() is None:
         return packed_lists.made(function(a, b)) if first in packed_lists.GROWING else function(a, b)
+    if name in ("eq", "ne") and (first in optional_values.KINDS or second in optional_values.KINDS):
+        same = _equal_or_none(a, b)
+        return same if name == "eq" else branches.boxed(branches.truth(branches.not_(same)))
+    if optional_values.Optional in (first, second):
+        return operate(name, optional_values.needed(a), optional_values.needed(b))
     for x in (a, b) if name in _ORDER else ():
         if type(x) is iteration.Range:
             x.refused()
@@ -95,6 +100,13 @@ def operate(name: str, a: float | Box, b: Array | Box) -> Any:
         if found is not NotImplemented:
             return found
     return function(a, b)                                   # raises Python's TypeError, or compares identities
+
+
+def _equal_or_none(a: Any, b: Any) -> Any:
+    """`a == b` where one of them may be None, which equals None only."""
+    if type(a) not in optional_values.KINDS:
+        a, b = b, a
+    return branches.either(ScalarBox(a.flag, "bool"), lambda: operate("eq", b, a.held), lambda: optional_values.is_none(b, True))
 
 
 def _order_of(cls: type) -> type | None:

@@ -232,8 +232,9 @@ class _Live:
         inside = self.block(s.body, out) | self.block(s.orelse, out)
         self.mark(s, self.assigned(s, "body", "orelse"), out | inside)
         s.dead = set(s.state) - out - self.deferred
-        s.anew = set(s.state) - inside - self.deferred if self.looping else ()
-        return before(s.test, inside)
+        head = before(s.test, inside)
+        s.anew = set(s.state) - head - self.deferred if self.looping else ()
+        return head
 
     def while_(self, s: ast.While, out: set[str]) -> set[str]:
         stops, asked = set(getattr(s, "stops", ())), out | self.heads.get(s, set())

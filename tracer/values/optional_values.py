@@ -81,6 +81,14 @@ def optional(held: Any, flag: Value) -> Optional | OptionalNumber:
     return OptionalNumber(held._value, held.weak, flag) if type(held) is ScalarBox else Optional(held, flag)
 
 
+def needed(x: Any) -> Any:
+    """An operand: TypeError where it is None."""
+    if type(x) is not Optional:
+        return x
+    _check(x.flag, "unsupported operand type(s): 'NoneType' is no array")
+    return x.held
+
+
 def is_none(x: Any, wanted: bool) -> bool | ScalarBox:
     """`x is None`, or with wanted=False `x is not None`."""
     if type(x) not in KINDS:

@@ -107,6 +107,21 @@ def endless(a, n):
     return a
 
 
+def condition_reads_what_both_arms_assign(a, n):
+    step = 1.0
+    try:
+        for _ in range(n):
+            t = 1.0 / a
+            if abs(step) < t * t:
+                step = t
+            else:
+                step = -t / 2
+            a += step
+    except ZeroDivisionError:
+        return step
+    return a * step
+
+
 def no_name_of_the_other_arm(a, n):
     """Where the body was left early, `p` is what it was before."""
     p = 7.0
@@ -122,7 +137,8 @@ def no_name_of_the_other_arm(a, n):
 
 CASES = [(branch, 0.5, 20), (branch, -1.0, 20), (with_statement, 0.5, 9), (with_statement, -1.0, 9), (match_statement, 0.5, 9),
          (match_statement, 0.0, 9), (nested_branches, 0.5, 4), (nested_branches, 1.0, 4), (nested_branches, -0.1, 4),
-         (endless, 1.3, 5), (endless, 2.5, 5), (no_name_of_the_other_arm, 0.7, 3), (no_name_of_the_other_arm, 1.5, 3)]
+         (endless, 1.3, 5), (endless, 2.5, 5), (no_name_of_the_other_arm, 0.7, 3), (no_name_of_the_other_arm, 1.5, 3),
+         (condition_reads_what_both_arms_assign, 0.7, 5), (condition_reads_what_both_arms_assign, 0.0, 5)]
 
 
 @pytest.mark.parametrize(("f", "a", "n"), CASES)
