@@ -106,7 +106,8 @@ def _equal_or_none(a: Any, b: Any) -> Any:
     """`a == b` where one of them may be None, which equals None only."""
     if type(a) not in optional_values.KINDS:
         a, b = b, a
-    return branches.either(ScalarBox(a.flag, "bool"), lambda: operate("eq", b, a.held), lambda: optional_values.is_none(b, True))
+    return branches.either(ScalarBox(a.flag, "bool"), lambda: operate("eq", b, a.held),
+                           lambda: optional_values.is_none(b, True))
 
 
 def _order_of(cls: type) -> type | None:
