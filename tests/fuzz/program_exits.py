@@ -2,7 +2,8 @@
 
 `Exits(seed).program()` is the text of `program(y, w)`: a function of four numbers, which writes to the second array. Everything
 is a Python float, so that what may fail in Python fails as Python's does. A handler may assign, raise, return; a `finally` may
-raise; generators yield in loops and branches and end by `return`; their consumers may stop early.
+raise; generators yield in loops and branches and end by `return`; their consumers may stop early. Names may get their first value
+in both arms of an `if`, helpers may leave early, and a name may be None until an iteration of a `while` loop gives it a value.
 """
 from __future__ import annotations
 
@@ -64,7 +65,8 @@ class Exits:
     def statement(self, depth: int) -> list[str]:
         k = self.r.random() * (.5 if depth >= self.deep else 1)
         for limit, make in ((.3, self.assign), (.38, self.augment), (.42, self.write), (.45, self.leave), (.5, self.jump),
-                            (.63, self.branch), (.7, self.loop), (.76, self.consumer)):
+                            (.57, self.branch), (.62, self.both_arms), (.66, self.helper), (.69, self.until), (.73, self.loop),
+                            (.77, self.consumer)):
             if k < limit:
                 return make(depth)
         return self.attempt(depth)
@@ -97,6 +99,38 @@ class Exits:
     def branch(self, depth: int) -> list[str]:
         other = ["else:", *self.block(depth + 1)] if self.r.random() < .5 else []
         return [f"if {self.cond()}:", *self.block(depth + 1), *other]
+
+    def both_arms(self, depth: int) -> list[str]:
+        """A name that has its first value after an `if`, in whatever arm, perhaps after what may fail."""
+        self.made += 1
+        name = f"u{self.made}"
+        arms = [[*self.block(depth + 1), f"    {name} = {self.expr(1)}"] for _ in range(2)]
+        return [f"if {self.cond()}:", *arms[0], "else:", *arms[1], f"{self.name()} = {name} {self.r.choice('+-*')} {self.name()}"]
+
+    def helper(self, depth: int) -> list[str]:
+        """A call of a function that may return early, raise and loop."""
+        if self.generators:
+            return self.both_arms(depth)
+        self.made += 1
+        name, state = f"h{self.made}", (self.loops, self.handlers, self.finals)
+        self.loops = self.handlers = self.finals = 0
+        body = [*self.block(depth + 1), *(f"    {line}" for line in self.both_arms(depth + 1)), f"    return {self.expr(1)}"]
+        self.loops, self.handlers, self.finals = state
+        call = f"{name}({', '.join(self.expr(1) for _ in range(4))})"
+        return [f"def {name}(a, b, c, t):", *body, f"{self.name()} = {call}"]
+
+    def until(self, depth: int) -> list[str]:
+        """A `while` loop that run time ends, with a name that is None at first."""
+        self.made += 1
+        count, last = f"n{self.made}", f"last{self.made}"
+        finals, self.finals, handlers, self.handlers = self.finals, 0, self.handlers, 0
+        loops, self.loops = self.loops, 0                                 # a `continue` would not count
+        body = self.block(depth + 1)
+        self.finals, self.handlers, self.loops = finals, handlers, loops
+        use = self.r.choice([f"if {last} is not None:", f"if {last} is not None and {self.cond()}:", f"if {last} != {self.name()}:"])
+        then = f"{self.name()} += {last}" if "not None" in use else f"{self.name()} *= 0.5"
+        return [f"{last} = None", f"{count} = 0", f"while {count} < 4 and {self.cond()}:", f"    {count} += 1", *body,
+                f"    {use}", f"        {then}", f"    {last} = {self.expr(1)}"]
 
     def loop(self, depth: int, over: str = "") -> list[str]:
         finals, self.finals, handlers, self.handlers = self.finals, 0, self.handlers, 0

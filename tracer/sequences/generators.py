@@ -180,6 +180,10 @@ def drive(made: Generator, body: Callable, get: Callable | None, put: Callable |
         block, first = trace.builder.block, len(trace.builder.block.ops)
         try:
             escapes.Frame(get, put, names).run(trace, lambda: body(value))
+        except (region_tracing.Raised, *region_tracing.CERTAIN):
+            if put is not None:
+                put(before)                                     # what it bound is of a branch that ends here
+            raise
         finally:
             trace.targets = targets
         for catch in targets[len(loop.around):]:
