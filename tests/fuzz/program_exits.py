@@ -2,8 +2,8 @@
 
 `Exits(seed).program()` is the text of `program(y, w)`: a function of four numbers, which writes to the second array. Everything
 is a Python float, so that what may fail in Python fails as Python's does. A handler may assign, raise, return; a `finally` may
-raise; generators yield in loops and branches and end by `return`; their consumers may stop early. Names may get their first value
-in both arms of an `if`, helpers may leave early, and a name may be None until an iteration of a `while` loop gives it a value.
+raise; generators yield in loops and branches and end by `return`; their consumers may stop early. Names may get their first
+value in both arms of an `if`, helpers may leave early, and a name may be None until an iteration of a `while` loop sets it.
 """
 from __future__ import annotations
 
@@ -105,7 +105,8 @@ class Exits:
         self.made += 1
         name = f"u{self.made}"
         arms = [[*self.block(depth + 1), f"    {name} = {self.expr(1)}"] for _ in range(2)]
-        return [f"if {self.cond()}:", *arms[0], "else:", *arms[1], f"{self.name()} = {name} {self.r.choice('+-*')} {self.name()}"]
+        use = f"{self.name()} = {name} {self.r.choice('+-*')} {self.name()}"
+        return [f"if {self.cond()}:", *arms[0], "else:", *arms[1], use]
 
     def helper(self, depth: int) -> list[str]:
         """A call of a function that may return early, raise and loop."""
@@ -127,7 +128,8 @@ class Exits:
         loops, self.loops = self.loops, 0                                 # a `continue` would not count
         body = self.block(depth + 1)
         self.finals, self.handlers, self.loops = finals, handlers, loops
-        use = self.r.choice([f"if {last} is not None:", f"if {last} is not None and {self.cond()}:", f"if {last} != {self.name()}:"])
+        use = self.r.choice([f"if {last} is not None:", f"if {last} is not None and {self.cond()}:",
+                             f"if {last} != {self.name()}:"])
         then = f"{self.name()} += {last}" if "not None" in use else f"{self.name()} *= 0.5"
         return [f"{last} = None", f"{count} = 0", f"while {count} < 4 and {self.cond()}:", f"    {count} += 1", *body,
                 f"    {use}", f"        {then}", f"    {last} = {self.expr(1)}"]

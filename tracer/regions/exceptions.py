@@ -100,9 +100,15 @@ class Catch(escapes.Target):
     def record(self, code: int) -> Record:
         """An exception that left the body, with its values as they are after the body."""
         found = self.records[code - 1]
-        held = [getattr(self, f"said {code} {k}") for k in range(len(found.values))]
-        values = tuple((h.held if type(h) is leaf_types.MaybeUndefined else h).read() for h in held)
+        values = tuple(self.said(code, k, v) for k, v in enumerate(found.values))
         return Record(found.cls, found.message, values, found.loc, found.error, found.target)
+
+    def said(self, code: int, k: int, noted: Value) -> Value:
+        """A number in its message. One that only a pass over a loop met that was given up has none: no path leads here."""
+        held = getattr(self, f"said {code} {k}")
+        if type(held) is leaf_types.Undefined:
+            return tracing.current().builder.full(0, noted.type.dims, noted.type.dtype)
+        return (held.held if type(held) is leaf_types.MaybeUndefined else held).read()
 
 
 def _innermost(error: Exception) -> FrameType | None:
