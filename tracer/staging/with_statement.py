@@ -24,10 +24,10 @@ from .. import tracing
 from ..calling import calls
 from ..control import branches, try_statement
 from ..regions import escapes, exceptions, region_tracing
+from ..sequences import generators
 from ..syntax import source
 from ..tracing import Trace
 from ..values import captured_values
-from . import generators
 
 if TYPE_CHECKING:
     from ..values.boxes import ArrayBox
