@@ -16,7 +16,7 @@ its results depend on all that any operand does.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from ...ir.build import Builder, key_of
@@ -25,7 +25,7 @@ from ...ir.opdef import Elementwise
 from ...ir.ops.index import region_axes, spec_operands
 from ...ir.ops.linalg import dot_axes
 from ...ir.ops.shape import concat_parts
-from ...ir.types import INDEX_SCALAR, U64, Array, Dim
+from ...ir.types import INDEX_SCALAR, U64, Dim
 
 if TYPE_CHECKING:
     from .interpreter import Walk
@@ -94,7 +94,7 @@ def _writes(x: Value) -> tuple[Value, list[Op]]:
     return x, found[::-1]
 
 
-def _place(op: Op) -> Any:
+def _place(op: Op) -> tuple[str, tuple]:
     return op.attrs["spec"], tuple(map(key_of, op.operands[2:]))
 
 
@@ -103,7 +103,7 @@ def where(b: Builder, holds: Value, x: Value | None) -> Value | None:
     return None if x is None else b("select", holds, x, empty(b))
 
 
-def loop(b: Builder, trip: Dim, init: Value, step: Callable) -> Value:
+def loop(b: Builder, trip: Dim, init: Value, step: Callable[[Value, Value], Value]) -> Value:
     """`for k in trip: x = step(k, x)`."""
     body = Block([INDEX_SCALAR, init.type], ["k", "words"])
     with b.at(body):
@@ -115,8 +115,8 @@ def at(b: Builder, x: Value, k: Value, axis: int = 0) -> Value:
     return b("slice", x, k, spec="".join("i" if n == axis else ":" for n in range(x.rank)))
 
 
-def count(b: Builder, dims: Sequence[Dim]) -> Any:
-    total = 1
+def count(b: Builder, dims: Sequence[Dim]) -> Dim:
+    total: Dim = 1
     for d in dims:
         total = b.iop("mul", total, d)
     return total
@@ -136,10 +136,10 @@ def union(b: Builder, x: Value | None) -> Value | None:
 
 
 @overload
-def union_over(b: Builder, x: Value, axes: Any) -> Value: ...
+def union_over(b: Builder, x: Value, axes: Collection[int]) -> Value: ...
 @overload
-def union_over(b: Builder, x: Value | None, axes: Any) -> Value | None: ...
-def union_over(b: Builder, x: Value | None, axes: Any) -> Value | None:
+def union_over(b: Builder, x: Value | None, axes: Collection[int]) -> Value | None: ...
+def union_over(b: Builder, x: Value | None, axes: Collection[int]) -> Value | None:
     """The union along axes, which are dropped. A single word stays one."""
     if x is None or not x.rank:
         return x
@@ -181,7 +181,7 @@ def running_union(b: Builder, x: Value, axis: int, reverse: bool) -> Value:
     return b.emit("for", n, *init, regions=[body])[0]
 
 
-def spread(b: Builder, x: Value, dims: tuple[Dim, ...], axes: Any) -> Value:
+def spread(b: Builder, x: Value, dims: tuple[Dim, ...], axes: Collection[int]) -> Value:
     """x, which lacks the axes `axes` of `dims`, repeated along them."""
     if not x.rank:
         return b.broadcast(x, dims)
@@ -191,7 +191,7 @@ def spread(b: Builder, x: Value, dims: tuple[Dim, ...], axes: Any) -> Value:
 # --- elementwise -------------------------------------------------------------------------------------------------------
 
 
-def _any(s: Any, op: Op) -> Any:
+def _any(s: Walk, op: Op) -> Sets:
     """Every element of the results may depend on all that any operand does."""
     total = None
     for v in op.operands:
@@ -237,11 +237,11 @@ def _moved(emit: Callable) -> Callable:
     return rule
 
 
-def _concat(s: Any, op: Any) -> Any:
+def _concat(s: Walk, op: Op) -> Sets:
     b, dims = s.b, s.dims(op.result.type)
     parts, length = concat_parts(op.operands)
-    whole = [s.full(v) for v in parts]
-    if dims is None or None in whole:
+    whole = [words for v in parts if (words := s.full(v)) is not None]
+    if dims is None or len(whole) < len(parts):
         return _any(s, op)
     length = () if length is None else (b.index(dims[op.attrs["axis"]]),)
     return [b("concat", *whole, *length, axis=op.attrs["axis"])]
@@ -362,14 +362,15 @@ def _gather(s: Walk, op: Op) -> Sets:
     return [spread(b, words, dims, range(place, place + indices[0].rank))]
 
 
-def _scatter(s: Any, op: Op) -> Any:
+def _scatter(s: Walk, op: Op) -> Sets:
     b, (x, v, *indices), axes, place = s.b, op.operands, op.attrs["axes"], op.attrs["at"]
     words, part = s.full(x), s.full(v)
     if words is None or part is None:
         return _any(s, op)
-    arrays = index_arrays(s, x, indices, axes)
+    found = index_arrays(s, x, indices, axes)
+    arrays = [array for array in found if array is not None]
     block = range(place, place + indices[0].rank)
-    if None in arrays:
+    if len(arrays) < len(found):
         part = union_over(b, part, list(block))
         return [b("or", words, spread(b, part, words.type.dims, axes))]
     if op.defn.name == "scatter":
@@ -377,8 +378,8 @@ def _scatter(s: Any, op: Op) -> Any:
     return [_scatter_union(b, words, part, arrays, axes, block)]
 
 
-def _scatter_union(b: Builder, words: Value, part: Value, arrays: Sequence[Array], axes: tuple[int, ...],
-                   block: Any) -> Value:
+def _scatter_union(b: Builder, words: Value, part: Value, arrays: Sequence[Value], axes: tuple[int, ...],
+                   block: range) -> Value:
     """for e: words[i1[e], …] |= part[e]: positions may repeat."""
     rest = [k for k in range(part.rank) if k not in block]
     part = b.transpose(part, [*block, *rest])
@@ -387,13 +388,13 @@ def _scatter_union(b: Builder, words: Value, part: Value, arrays: Sequence[Array
     flat = [b.reshape(array, [total]) for array in arrays]
     spec = "".join("i" if k in axes else ":" for k in range(words.rank))
 
-    def step(e: Any, words: Any) -> Any:
+    def step(e: Value, words: Value) -> Value:
         where = [at(b, flat[axes.index(k)], e) for k in sorted(axes)]
         return b("update", words, b("or", b("slice", words, *where, spec=spec), at(b, part, e)), *where, spec=spec)
     return loop(b, total, words, step)
 
 
-def _last_axis(s: Any, op: Op) -> Any:
+def _last_axis(s: Walk, op: Op) -> Sets:
     """A transform: each element of a lane depends on the whole lane."""
     words, dims = s.some(op.operands[0]), s.dims(op.result.type)
     if dims is None or not words.rank:
@@ -404,7 +405,7 @@ def _last_axis(s: Any, op: Op) -> Any:
 # --- products, solves, stacks ------------------------------------------------------------------------------------------
 
 
-def _dot(s: Any, op: Op) -> Any:
+def _dot(s: Walk, op: Op) -> Sets:
     total, sides = None, dot_axes(op.attrs, op.operands[0].rank, op.operands[1].rank)
     for own in (0, 1):
         if s.sets(op.operands[own]) is not None:
@@ -412,7 +413,7 @@ def _dot(s: Any, op: Op) -> Any:
     return [total]
 
 
-def _dot_side(s: Any, op: Op, own: int, sides: Any) -> Value:
+def _dot_side(s: Walk, op: Op, own: int, sides: Any) -> Value:
     """out[batch, i, j] = the union over k of x[batch, i, k] where y[batch, k, j] is not known to be 0, for operand `own`."""
     b, x, y = s.b, op.operands[own], op.operands[1 - own]
     (batch, contract, free), (y_batch, y_contract, y_free) = sides[own], sides[1 - own]
@@ -437,13 +438,13 @@ def _dot_side(s: Any, op: Op, own: int, sides: Any) -> Value:
     words = b.reshape(words, [inner, *words.type.dims[len(contract):]])
     holds = b.reshape(holds, [inner, *holds.type.dims[len(contract):]])
 
-    def step(k: Any, total: Any) -> Any:
+    def step(k: Value, total: Value) -> Value:
         term = b("select", spread(b, at(b, holds, k), dims, list(ours)), spread(b, at(b, words, k), dims, theirs), empty(b))
         return b("or", total, term)
     return loop(b, inner, empty(b, dims), step)
 
 
-def _lu_solve(s: Any, op: Op) -> Any:
+def _lu_solve(s: Walk, op: Op) -> Sets:
     """Each element of a solution depends on the whole right side."""
     words, dims = s.sets(op.operands[3]), s.dims(op.result.type)
     if s.sets(op.operands[0]) is not None or dims is None or words is None or not words.rank:
@@ -451,7 +452,7 @@ def _lu_solve(s: Any, op: Op) -> Any:
     return [spread(s.b, union_over(s.b, words, [words.rank - 2]), dims, [words.rank - 2])]
 
 
-def _triangular_solve(s: Any, op: Op) -> Any:
+def _triangular_solve(s: Walk, op: Op) -> Sets:
     """Forward substitution needs the right side up to the row, backward substitution from it on."""
     words = s.sets(op.operands[1])
     if s.sets(op.operands[0]) is not None or words is None or not words.rank:
@@ -459,18 +460,18 @@ def _triangular_solve(s: Any, op: Op) -> Any:
     return [running_union(s.b, words, words.rank - 2, op.attrs["lower"] == op.attrs["trans"])]
 
 
-def _push(s: Any, op: Op) -> Any:
+def _push(s: Walk, op: Op) -> Sets:
     """The sets of a stack are those of an entry: all of its entries, united."""
     stack, v = op.operands
     words = s.sets(v)
     return [either(s.b, s.sets(stack), union(s.b, words) if s.entry(stack) is None else words)]
 
 
-def _pop(s: Any, op: Op) -> Any:
+def _pop(s: Walk, op: Op) -> Sets:
     return [s.sets(op.operands[0])] * 2
 
 
-def _exchange(s: Any, op: Op) -> Any:
+def _exchange(s: Walk, op: Op) -> Sets:
     stack, _, v = op.operands
     found, words = s.sets(stack), s.sets(v)
     return [either(s.b, found, union(s.b, words) if s.entry(stack) is None else words), found]

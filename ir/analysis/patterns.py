@@ -1,7 +1,8 @@
 """What rewriting rules ask about values, and the small values that they make."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ..build import Builder, const, key_of
 from ..core import Const, Op, Value
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from ..types import Array, DType
 
 Operands = tuple[Value, ...]
+# of one op: the value that it becomes of these operands and attributes; a tuple where it has no result
+Rule = Callable[[Builder, Operands, dict[str, Any]], Value | tuple[Value, ...] | None]
 
 
 def number(v: Value) -> Array | None:

@@ -36,7 +36,7 @@ def peephole(builder: Builder, defn: OpDef, operands: Operands, attrs: dict) -> 
     if rule is not None:
         found = rule(builder, operands, attrs)
         if found is not None:
-            return found if found.__class__ is tuple else (found,)
+            return found if isinstance(found, tuple) else (found,)
     return None
 
 
@@ -102,7 +102,7 @@ def _repeated(b: Builder, defn: OpDef, operands: Operands, attrs: dict) -> tuple
 
 # --- checks -------------------------------------------------------------------------------------------------------------------
 
-def _wrap(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
+def _wrap(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     i, n = operands
     p, q = number(i), number(n)
     if p is not None and q is not None:
@@ -112,7 +112,7 @@ def _wrap(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     return None
 
 
-def _check(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
+def _check(b: Builder, operands: Operands, attrs: dict[str, Any]) -> tuple[Value, ...] | None:
     return () if number(operands[0]) else None                          # check true → nothing
 
 

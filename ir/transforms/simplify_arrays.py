@@ -2,10 +2,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..analysis.patterns import Operands, made_by, number, same, scalar_in
+from ..analysis.patterns import Operands, Rule, made_by, number, same, scalar_in
 from ..build import Builder, const
 from ..core import Op, Value
 from ..ops.linalg import dot_axes
@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from ..opdef import OpDef
     from ..types import Dim
 
+Axes = tuple[int, ...]
+Axis = tuple[str, Operands]                     # how an indexing op takes one axis: its character in the spec, its operands
+
 # --- shape -------------------------------------------------------------------------------------------------------------------
 
-def _dim(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
+def _dim(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     return b.dim(operands[0], attrs["axis"])                            # dim x → the dimension in x's type
 
 
-def _broadcast(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
+def _broadcast(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     x, *dims = operands
     if _has_dims(x, dims):
         return x
@@ -30,7 +33,7 @@ def _broadcast(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     return None
 
 
-def _reshape(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
+def _reshape(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     x, *dims = operands
     if _has_dims(x, dims):                                              # reshape to its own dimensions → x
         return x
@@ -95,7 +98,7 @@ def _is_one(d: int) -> bool:
     return d.__class__ is int and d == 1
 
 
-def _concat(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
+def _concat(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     axis = attrs["axis"]
     parts = [v for v in operands if v.type.dims]
     if len(parts) != len(operands):
@@ -110,7 +113,7 @@ def _concat(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     return None
 
 
-def _reduce(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
+def _reduce(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     (x,), axes = operands, attrs["axes"]
     if not axes:                                                        # over no axes → x
         return x
@@ -137,7 +140,7 @@ def _dot(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     return b("dot", x, y, contract=contract, batch=batch)
 
 
-def _untransposed(x: Value, contract: tuple, batch: tuple) -> tuple[Value, tuple[int, ...], tuple]:
+def _untransposed(x: Value, contract: Axes, batch: Axes) -> tuple[Value, Axes, Axes]:
     """(x, contract, batch) of a dot's operand before its transpose, where its free axes were in the same order there."""
     if (op := made_by(x, "transpose")) is None:
         return x, contract, batch
@@ -160,14 +163,14 @@ def _products(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value:
     return b("mul", b.broadcast(x, dims), b.broadcast(y, dims))
 
 
-def _along(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
+def _along(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     n = operands[0].type.dims[attrs["axis"]]
     return operands[0] if n.__class__ is int and n <= 1 else None       # sum up to, sort of one element → x
 
 
 # --- parts of arrays ---------------------------------------------------------------------------------------------------------
 
-def _axes(spec: str, indices: Sequence[Value]) -> list[tuple]:
+def _axes(spec: str, indices: Sequence[Value]) -> list[Axis]:
     """Per axis: (char, its operands)."""
     rest, found = iter(indices), []
     for char in spec:
@@ -175,9 +178,9 @@ def _axes(spec: str, indices: Sequence[Value]) -> list[tuple]:
     return found
 
 
-def _whole(x: Value, axes: list[tuple]) -> list[tuple]:
+def _whole(x: Value, axes: list[Axis]) -> list[Axis]:
     """0:+n:1 of an axis of length n → :"""
-    def one(axis: tuple[str, tuple], dim: Dim) -> tuple[str, tuple]:
+    def one(axis: Axis, dim: Dim) -> Axis:
         char, args = axis
         if char == "s" and number(args[0]) == 0 and number(args[2]) == 1:
             full = args[1] is dim if isinstance(dim, Value) else number(args[1]) == dim
@@ -186,15 +189,15 @@ def _whole(x: Value, axes: list[tuple]) -> list[tuple]:
     return [one(axis, dim) for axis, dim in zip(axes, x.type.dims)]
 
 
-def _region(b: Builder, name: str, x: Value, axes: list[tuple], *value: Value) -> Value:
+def _region(b: Builder, name: str, x: Value, axes: list[Axis], *value: Value) -> Value:
     return b(name, x, *value, *[v for _, args in axes for v in args], spec="".join(char for char, _ in axes))
 
 
-def _same_region(a: list[tuple], c: list[tuple]) -> bool:
+def _same_region(a: list[Axis], c: list[Axis]) -> bool:
     return all(p == q and all(map(same, x, y)) for (p, x), (q, y) in zip(a, c))
 
 
-def _apart(a: list[tuple], c: list[tuple]) -> bool:
+def _apart(a: list[Axis], c: list[Axis]) -> bool:
     """Whether two regions cannot meet: along some axis both are at one position, and the positions are different numbers."""
     for (p, x), (q, y) in zip(a, c):
         if p == q == "i":
@@ -204,7 +207,7 @@ def _apart(a: list[tuple], c: list[tuple]) -> bool:
     return False
 
 
-def _slice(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
+def _slice(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     x, *indices = operands
     axes = _axes(attrs["spec"], indices)
     if "s" in attrs["spec"]:
@@ -228,7 +231,7 @@ def _slice(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     return None
 
 
-def _region_dims(x: Value, axes: list[tuple[str, tuple]]) -> list[Dim]:
+def _region_dims(x: Value, axes: list[Axis]) -> list[Dim]:
     return [dim if char == ":" else _size(args[1]) for dim, (char, args) in zip(x.type.dims, axes) if char != "i"]
 
 
@@ -237,7 +240,7 @@ def _size(v: Value) -> Dim:
     return v if known is None else known
 
 
-def _composed(b: Builder, outer: list[tuple], inner: list[tuple]) -> list[tuple]:
+def _composed(b: Builder, outer: list[Axis], inner: list[Axis]) -> list[Axis]:
     """The axes of x[outer][inner]: element k of a run start + k*step is taken by position, by a run of its own, or whole."""
     rest, found = iter(inner), []
     for char, args in outer:
@@ -267,7 +270,7 @@ def _just_read(b: Builder, op: Op) -> bool:
     return False
 
 
-def _past_writes(write: Op, axes: list[tuple]) -> Any:
+def _past_writes(write: Op, axes: list[Axis]) -> Value | None:
     """update(x, v, a)[a] → v, for a scalar; writes elsewhere in between do not matter"""
     if any(char != "i" for char, _ in axes):
         return None
@@ -285,7 +288,7 @@ def _past_writes(write: Op, axes: list[tuple]) -> Any:
     return None
 
 
-def _update(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
+def _update(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     x, v, *indices = operands
     axes = _axes(attrs["spec"], indices)
     if "s" in attrs["spec"]:
@@ -299,7 +302,7 @@ def _update(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     return None
 
 
-def _update_add(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
+def _update_add(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     x, v, *indices = operands
     axes = _axes(attrs["spec"], indices)
     if "s" in attrs["spec"]:
@@ -309,14 +312,14 @@ def _update_add(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     return b("add", x, v) if all(char == ":" for char, _ in axes) else None       # x[:] += v → x + v
 
 
-def _at_scalars(name: str, count: int) -> Callable:
+def _at_scalars(name: str, count: int) -> Rule:
     """gather, scatter, scatter_add at scalar positions → slice, update, update_add"""
-    def rule(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
+    def rule(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
         indices = operands[count:]
         if indices[0].type.dims:
             return None
         where = dict(zip(attrs["axes"], indices))
-        axes = [("i", (where[k],)) if k in where else (":", ()) for k in range(operands[0].type.rank)]
+        axes: list[Axis] = [("i", (where[k],)) if k in where else (":", ()) for k in range(operands[0].type.rank)]
         return _region(b, name, operands[0], axes, *operands[1:count])
     return rule
 
@@ -324,7 +327,7 @@ def _at_scalars(name: str, count: int) -> Callable:
 _gather_scalar = _at_scalars("slice", 1)
 
 
-def _gather(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
+def _gather(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | tuple[Value, ...] | None:
     x, *indices = operands
     axes, at = attrs["axes"], attrs["at"]
     if len(axes) == 1 and axes[0] == at and (op := made_by(indices[0], "iota")):        # x[arange(n)] → x[0:n]

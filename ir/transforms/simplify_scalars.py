@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..analysis.lengths import larger
-from ..analysis.patterns import Operands, filled, made_by, number, same, spread
+from ..analysis.patterns import Operands, Rule, filled, made_by, number, same, spread
 from ..build import Builder, const
 from ..core import Const, Value
 from ..types import BOOL, INDEX, DType
@@ -117,7 +116,7 @@ def _mul(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     return None
 
 
-def _div(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
+def _div(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     x, y = operands
     dtype, c = x.type.dtype, number(y)
     if dtype.complex:
@@ -136,14 +135,14 @@ def _div(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     return None
 
 
-def _floordiv(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
+def _floordiv(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     x, y = operands
     if x.type.dtype.integer and number(y) == 1:                         # x // 1 → x                      integers
         return spread(b, x, operands)
     return None
 
 
-def _mod(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
+def _mod(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     x, y = operands
     if x.type.dtype.integer and number(y) in (1, -1):                   # x % 1 → 0                       integers
         return filled(b, 0, x.type.dtype, operands)
@@ -195,7 +194,7 @@ def _mulz(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None
     return None
 
 
-def _neg(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
+def _neg(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     (x,) = operands
     if (n := made_by(x, "neg")):                                        # -(-x) → x
         return n.operands[0]
@@ -206,7 +205,7 @@ def _neg(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     return None
 
 
-def _abs(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
+def _abs(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     (x,) = operands
     if x.type.dtype.complex:
         return None
@@ -217,20 +216,20 @@ def _abs(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     return None
 
 
-def _involution(name: str) -> Callable:
+def _involution(name: str) -> Rule:
     """f(f(x)) → x"""
-    def rule(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
+    def rule(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
         inner = made_by(operands[0], name)
         return inner.operands[0] if inner else None
     return rule
 
 
-def _idempotent(name: str) -> Callable:
+def _idempotent(name: str) -> Rule:
     """f(f(x)) → f(x)"""
     return lambda b, operands, attrs: operands[0] if made_by(operands[0], name) else None
 
 
-def _extreme(name: str) -> Callable:
+def _extreme(name: str) -> Rule:
     def rule(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
         x, y = operands
         if same(x, y):
@@ -247,8 +246,8 @@ _MIRROR = {"eq": "eq", "ne": "ne", "lt": "gt", "gt": "lt", "le": "ge", "ge": "le
 _NEGATION = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "gt": "le", "le": "gt"}
 
 
-def _comparison(name: str) -> Callable:
-    def rule(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
+def _comparison(name: str) -> Rule:
+    def rule(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
         x, y = operands
         dtype = x.type.dtype
         if number(x) is not None and number(y) is None:                 # c < x → x > c
@@ -274,11 +273,11 @@ def _not(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     return None
 
 
-def _logic(absorbing: int, neutral: int) -> Callable:
+def _logic(absorbing: int, neutral: int) -> Rule:
     """x & 0 → 0, x & ~0 → x (or the other way round for |);  x & x → x"""
     name = "or" if absorbing else "and"
 
-    def rule(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
+    def rule(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
         x, y = operands
         if same(x, y):
             return spread(b, x, operands)
@@ -309,7 +308,7 @@ def _shift(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | Non
     return spread(b, operands[0], operands) if number(operands[1]) == 0 else None       # x << 0 → x
 
 
-def _select(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
+def _select(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     cond, x, y = operands
     c = number(cond)
     if c is not None:                                                   # true ? x : y → x
@@ -332,7 +331,7 @@ def _keeps(source: DType, target: DType) -> bool:
     return np.can_cast(source.np, target.np, "safe")
 
 
-def _cast(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
+def _cast(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     (x,), target = operands, attrs["dtype"]
     if x.type.dtype is target:                                          # cast to its own dtype → x
         return x
@@ -341,15 +340,15 @@ def _cast(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
     return None
 
 
-def _part(k: int) -> Callable:
+def _part(k: int) -> Rule:
     """real (complex a, b) → a;  imag (complex a, b) → b"""
-    def rule(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
+    def rule(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
         z = made_by(operands[0], "complex")
         return spread(b, z.operands[k], z.operands) if z else None
     return rule
 
 
-def _complex(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Any:
+def _complex(b: Builder, operands: Operands, attrs: dict[str, Any]) -> Value | None:
     re, im = made_by(operands[0], "real"), made_by(operands[1], "imag")
     return re.operands[0] if re and im and re.operands[0] is im.operands[0] else None   # complex (real z, imag z) → z
 

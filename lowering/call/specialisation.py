@@ -17,9 +17,10 @@ from ..native.compile_fast import compile_glue
 from ..native.engine import Code
 from ..native.locks import register
 from . import generator_locks
-from .calling_convention import Arguments, ArrayIn, ArrayOut, HeldIn, ScalarIn, Signature, build, match, scalar_of
+from .calling_convention import Arguments, ArrayIn, ArrayOut, HeldIn, ScalarIn, Signature
 from .entry import ERROR_WORDS
 from .entry_variant import Form, shape_of
+from .python_call import build, match, scalar_of
 
 _PROCESS = ctypes.CDLL(None)
 _free = _PROCESS.free

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...ir.ops import random
-from ..native import c_layouts, dict_entries
+from ..native import c_layouts, dict_entries, length_code
 from ..native.entry_writer import RUNNING, Writer
-from . import length_code
 from .calling_convention import (
     AbsentIn,
     ArrayIn,

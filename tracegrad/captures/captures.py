@@ -25,7 +25,6 @@ from ..lowering.call.calling_convention import (
     MISSING,
     HeldIn,
     In,
-    Mismatch,
     Node,
     PartsIn,
     Place,
@@ -34,9 +33,8 @@ from ..lowering.call.calling_convention import (
     StaticIn,
     TypeIn,
     UnreadIn,
-    children_of,
-    match_given,
 )
+from ..lowering.call.python_call import Mismatch, children_of, match_given
 from ..tracer.values.captured_arrays import Captured, span
 from .layouts import ValueLayouts, numbers_in, numbers_of
 

@@ -20,14 +20,13 @@ from ..lowering.call.calling_convention import (
     AbsentIn,
     HeldIn,
     In,
-    Mismatch,
     Node,
     PartsIn,
     Place,
     StaticIn,
     TypeIn,
-    match_given,
 )
+from ..lowering.call.python_call import Mismatch, match_given
 from ..options import config
 from ..tracer.staging.signature import Leaf, static
 from ..tracer.values.captured_values import fixed

@@ -244,6 +244,8 @@ def _endless(trace: Trace, f: Callable) -> NoReturn:
 
 def _as_it_stands(trace: Trace | None, f: Any, args: Sequence[Value], kwargs: Any) -> Any:
     """A call of what is not rewritten. What it reads of arrays is read now."""
+    if trace is None:
+        return f(*args, **kwargs)
     owner = getattr(f, "__self__", None)
     unrepeatable.expect_repeatable(trace, f, args)
     captured_values.handed_over(f, owner, *args, *kwargs.values())
@@ -303,7 +305,7 @@ def _builtin(trace: Trace, f: Callable, args: Any, kwargs: dict) -> bool | Itera
         change_length(trace, owner, name, args)
     if type(owner) is list and name in LIST_METHODS and LIST_METHODS[name](owner, args, kwargs):
         return None
-    if type(owner) in (list, tuple) and name in LOOKUPS and any(isinstance(x, Box) for x in (*owner, *args)):
+    if (type(owner) is list or type(owner) is tuple) and name in LOOKUPS and any(isinstance(x, Box) for x in (*owner, *args)):
         return LOOKUPS[name](owner, *args)
     if name == "__contains__" and type(owner) in (set, list) and args and isinstance(args[0], Box):
         tracing.need_concrete(args[0], f"{type(owner).__name__}.{name}")

@@ -48,7 +48,7 @@ class Recursion:
         self.out: list = []
         self.out_kinds: list = []
         self.changed = False
-        self.callee: Function | None = None
+        self.callee: Function                                 # of the round at hand
         self.roots: dict = {}                                 # id -> array that it overwrites
 
     def bound(self, args: Sequence[Callable | float | Box],
@@ -57,7 +57,7 @@ class Recursion:
         found.apply_defaults()
         return leaf_types.flatten((found.args, found.kwargs))
 
-    def run(self) -> ScalarBox | None:
+    def run(self) -> ScalarBox:
         """The call from outside."""
         for _ in range(ROUNDS):
             self.changed = False
@@ -129,6 +129,7 @@ class Recursion:
 
     def finish(self, results: tuple[Value, ...], given: list[Callable | float | Box]) -> ScalarBox:
         """What a call with these leaves returns, and has overwritten."""
+        assert self.out_tree is not None                       # a path that returns has been traced
         results = iter(results)
         held = [x if kind is None else leaf_types.wrap(next(results), kind) for x, kind in zip(self.out, self.out_kinds)]
         for made in (x for x in held if isinstance(x, ArrayBox)):

@@ -50,13 +50,13 @@ class Entry(NamedTuple):
     """What the entries of a pile have in common: their structure and leaf types."""
 
     structure: pytrees.TreeDef
-    kinds: tuple
+    kinds: tuple[Kind, ...]
 
     @classmethod
     def of(cls, value: Any) -> Entry | None:
         leaves, structure = pytrees.flatten(chosen_texts.worded(value))
-        kinds = [leaf_types.kind_of(x) for x in leaves]
-        if not kinds or any(k is None or not k.type.static for k in kinds):
+        kinds = [k for k in map(leaf_types.kind_of, leaves) if k is not None and k.type.static]
+        if not kinds or len(kinds) < len(leaves):
             return None
         return cls(structure, tuple(k._replace(dtype=I64) if k.dtype is INDEX else k for k in kinds))
 
@@ -65,8 +65,8 @@ class Entry(NamedTuple):
         structure = None if other is None else chosen_texts.wider(self.structure, other.structure)
         if other is None or structure is None:
             return None
-        kinds = tuple(map(_joined, self.kinds, other.kinds))
-        return None if None in kinds else Entry(structure, kinds)
+        kinds = [k for k in map(_joined, self.kinds, other.kinds) if k is not None]
+        return Entry(structure, tuple(kinds)) if len(kinds) == len(self.kinds) else None
 
 
 def _joined(a: Kind, b: Kind) -> Kind | None:
@@ -84,6 +84,10 @@ class Cell:
 
     def __init__(self, value: Value):
         self._value, self._epoch = value, tracing.stamp()
+
+    @property
+    def own(self) -> Value:
+        return self._value
 
     def set(self, value: Value) -> None:
         tracing.current().note_write(self)
@@ -142,7 +146,6 @@ class DynamicList(packed_lists.ListValue):
     of each array that was entered, which a write to the array makes unreadable."""
 
     __slots__ = ("entry", "seen", "site", "stacks", "top", "total", "write_guard")
-    __hash__ = None
 
     def __init__(self, entry: Entry, site: tuple[int, ...]):
         if tracing.current().general:            # where the number is known, what an entry shares with a name is, too
@@ -221,12 +224,13 @@ class DynamicList(packed_lists.ListValue):
 
     def last(self) -> ScalarBox:
         self._expect_unwritten()
-        if self.top is None or self.top[0] is not self.stacks[0]._value:
-            self._expect(1, OUTSIDE)
-            count, found = self.total._value, self._taken()
-            self.append(found)
-            self.total.set(count)
-        return copied(self.top[1])
+        if self.top is not None and self.top[0] is self.stacks[0]._value:
+            return copied(self.top[1])
+        self._expect(1, OUTSIDE)
+        count, found = self.total._value, self._taken()
+        self.append(found)
+        self.total.set(count)
+        return copied(found)
 
     def _expect(self, least: int, message: str) -> None:
         builder = tracing.current().builder
@@ -356,14 +360,13 @@ class Entries(packed_lists.ListValue):
     """What a pile held when it was read: a list that does not change."""
 
     __slots__ = ("boxes", "entry")
-    __hash__ = None
 
     def __init__(self, entry: Entry, columns: Any):
         self.entry, self.boxes = entry, columns
 
     settled = copy = __copy__ = lambda self: self
 
-    def packed(self) -> None:
+    def packed(self) -> NoReturn:
         _refuse("sum, min or max of a list of arrays or tuples whose length is known only at run time",
                 "make it an array: `np.array(x)`")
 

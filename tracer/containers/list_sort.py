@@ -47,8 +47,8 @@ class Columns:
     @classmethod
     def of(cls, items: Any) -> Columns | None:
         rows = list_scan_outputs.rows_of(items)
-        if rows is not None:
-            return cls(pytrees.LEAF, [rows], [leaf_types.kind_of(items[0])], len(items))
+        if rows is not None and (of_rows := leaf_types.kind_of(items[0])) is not None:
+            return cls(pytrees.LEAF, [rows], [of_rows], len(items))
         opened = _opener(items)
         parts = [pytrees.flatten(x, opened) for x in _numbered(items, opened)]
         structure = parts[0][1]
@@ -99,10 +99,8 @@ def _numbered(items: Any, opened: Callable) -> list:
 
 def _common(column: tuple[float | str | ScalarBox, ...]) -> Kind | None:
     """The leaf type that holds every leaf of a column."""
-    kinds = [leaf_types.kind_of(x) for x in column]
-    if None in kinds:
-        return None
-    return functools.reduce(lambda a, b: a and leaf_types.join(a, b), kinds)
+    kinds = map(leaf_types.kind_of, column)
+    return functools.reduce(lambda a, b: leaf_types.join(a, b) if a is not None and b is not None else None, kinds)
 
 
 def _traced(x: int | ScalarBox) -> bool:
@@ -159,7 +157,7 @@ def _arrays(items: list) -> list[ArrayBox]:
 
 def _is_reached(x: ArrayBox) -> bool:
     """Whether an array can be seen by another name: that of a variable, of the array that it is a view of, of the caller."""
-    return x.base is not None or x._value.op is None or holders.is_held(x)
+    return x.base is not None or x.own.op is None or holders.is_held(x)
 
 
 def _deciding(keys: list) -> list:
@@ -178,11 +176,10 @@ def _order(keys: list[ScalarBox], reverse: bool) -> ArrayBox:
     if columns is None or any(kind.dims for kind in columns.kinds):
         _refuse("an order that is known only at run time", "the keys are not all numbers, or tuples of numbers, alike",
                 "sort by numbers")
-    order = None
-    for column in reversed(columns.arrays):
-        now = column if order is None else column[order]
-        step = boxes.FUNCTIONS[np.argsort](now, stable=True)
-        order = step if order is None else order[step]
+    *earlier, last = columns.arrays                          # at least one: something of the keys is traced
+    order = boxes.FUNCTIONS[np.argsort](last, stable=True)
+    for column in reversed(earlier):
+        order = order[boxes.FUNCTIONS[np.argsort](column[order], stable=True)]
     return (len(keys) - 1) - order[::-1] if reverse else order
 
 

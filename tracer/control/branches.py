@@ -138,7 +138,7 @@ def and_(first: int | ScalarBox, *rest: Callable) -> Any:
     return first
 
 
-def or_(first: int | ScalarBox, *rest: Callable) -> int | ScalarBox:
+def or_(first: int | ScalarBox, *rest: Callable) -> Any:
     """`first or …`: the first that is true, else the last."""
     for k, thunk in enumerate(rest):
         flag = truth(first)
@@ -180,18 +180,18 @@ class Binds:
         return self.thunk()
 
 
-def binding(*thunks: Callable) -> tuple:
+def binding(*thunks: Callable) -> tuple[Callable | None, Callable | None, tuple[str, ...]]:
     """(get, put, names) of all the names that operands bind."""
-    found = [t for t in thunks if type(t) is Binds and t.names]
+    found = [(t.get, t.put, t.names) for t in thunks if type(t) is Binds and t.names and t.get and t.put]
     if len(found) < 2:
-        return (found[0].get, found[0].put, found[0].names) if found else (None, None, ())
+        return found[0] if found else (None, None, ())
 
     def put(values: tuple[Value, ...]) -> None:
         values = iter(values)
-        for operand in found:
-            operand.put(tuple(next(values) for _ in operand.names))
+        for _, put_own, names in found:
+            put_own(tuple(next(values) for _ in names))
 
-    return lambda: tuple(v for t in found for v in t.get()), put, tuple(n for t in found for n in t.names)
+    return lambda: tuple(v for get, _, _ in found for v in get()), put, tuple(n for _, _, names in found for n in names)
 
 
 TOLD: list = []                # told(trace, dict or set, name, args) before it is used (sequences/table_making.py)
@@ -247,7 +247,7 @@ def not_in(x: Any, items: Any) -> Any:
 # --- tracing both branches --------------------------------------------------------------------------------------------
 
 def stage(flag: Value, then: Callable, other: Callable, get: Callable | None, put: Callable | None, names: tuple[str, ...],
-          what: str = "", lazy: bool = False) -> int | ScalarBox | None:
+          what: str = "", lazy: bool = False) -> Any:
     """Trace both branches and join them; gives the joined value of what they return."""
     trace = tracing.current()
     before = get() if get else ()
@@ -262,7 +262,7 @@ def stage(flag: Value, then: Callable, other: Callable, get: Callable | None, pu
     return found
 
 
-def _one_raises(trace: Trace, flag: Value, raising: region_tracing.Outcome, other: Callable) -> ScalarBox | None:
+def _one_raises(trace: Trace, flag: Value, raising: region_tracing.Outcome, other: Callable) -> Any:
     """`if flag: …; raise` and then the other branch, as part of what surrounds it."""
     raising.block.yields = ()
     empty = Block()
@@ -294,7 +294,7 @@ def raise_(made: Callable | None = None, cause: Callable | None = None) -> BaseE
     trace = tracing.active()
     if error is None and trace is not None and trace.handled:
         exceptions.raise_again(trace, trace.handled[-1])
-    if error is not None and (target := exceptions.catching(trace, type(error))) is not None:
+    if error is not None and trace is not None and (target := exceptions.catching(trace, type(error))) is not None:
         error.__cause__ = cause() if cause is not None else None
         exceptions.throw(trace, target, lambda: exceptions.record_of(error))
     if trace is None or not (_says_later(error) or failed_writes.comes_late(trace)):

@@ -252,8 +252,8 @@ def _probe(trace: Trace | None, test: Callable, get: Callable | None, put: Calla
     return truth(found)
 
 
-def _roll_while(trace: Trace, loop: Loop, test: Callable, body: Callable, get: Callable, put: Callable, names: tuple[str, ...],
-                stop: Callable | None, mutated: Callable | None) -> None:
+def _roll_while(trace: Trace, loop: Loop, test: Callable, body: Callable, get: Callable | None, put: Callable | None,
+                names: tuple[str, ...], stop: Callable | None, mutated: Callable | None) -> None:
     def rolled() -> RolledLoop:
         return RolledLoop(trace, loop, lambda: body(), get, put, names, mutated)
 

@@ -109,7 +109,6 @@ class PackedList(ListValue):
     whether lists in it may have other names, through which it cannot be seen."""
 
     __slots__ = ("box", "kind", "named", "site")
-    __hash__ = None
 
     def __init__(self, box: ArrayBox, kind: leaf_types.Kind, site: tuple[int, ...] | None = None, named: bool = False):
         self.box, self.kind, self.site, self.named = box, kind, site, named
@@ -200,7 +199,7 @@ def _position(held: PackedList, key: int | ScalarBox) -> int | ScalarBox:
     return key
 
 
-def _again(held: PackedList, kind: Kind, what: str) -> NoReturn:
+def _again(held: PackedList, kind: Kind | None, what: str) -> NoReturn:
     """Trace again with the lists of this place of another kind, or never packed."""
     if held.site is None:
         raise UnsupportedError(f"{what}, of a list that may be one of two, which only run time knows",

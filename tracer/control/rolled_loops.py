@@ -112,7 +112,7 @@ class RolledLoop:
     def name_of(self, root: ArrayBox) -> str | None:
         """What the program calls an array that the body writes into."""
         named = (c.label for c in self.carried if isinstance(c.initial, ArrayBox) and c.initial is root)
-        return next(named, root._value.name)
+        return next(named, root.own.name)
 
     def inits(self) -> list[Value]:
         builder = self.trace.builder

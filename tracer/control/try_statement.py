@@ -70,7 +70,7 @@ def try_(body: Callable, handlers: tuple[tuple[Callable, Callable, bool], ...], 
 class Caught:
     """What left the body of a `try`."""
 
-    def __init__(self, trace: Trace, kinds: Callable, get: Callable, put: Callable, names: tuple[str, ...]):
+    def __init__(self, trace: Trace, kinds: Callable, get: Callable | None, put: Callable | None, names: tuple[str, ...]):
         self.trace, self.names = trace, (get, put, names)
         self.within = get, put, tuple([n.lstrip("-") for n in names])       # what handlers need and nobody after them, too
         self.target = exceptions.Catch(trace, kinds)

@@ -85,5 +85,5 @@ def _by_parity(trace: Trace, trip: Value, values: Sequence[Value]) -> tuple[Valu
 def _put(trace: Trace, array: ArrayBox, value: Value) -> None:
     scope = trace.scopes[-1]
     if array._epoch < scope.epoch and id(array) not in scope.roots:
-        scope.roots[id(array)] = array, array._value
+        scope.roots[id(array)] = array, array.own
     array._value = value

@@ -64,7 +64,7 @@ def number(trace: Trace, held: float | Box | None) -> Value:
     return stamp
 
 
-def opaque(held: float | Box) -> bool:
+def opaque(held: float | Box | None) -> bool:
     """Whether a join with this leaves an array that no number relates to its base."""
     return isinstance(held, ArrayBox) and (held.base is not None or held.identity is OPAQUE)
 

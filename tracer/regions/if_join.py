@@ -163,11 +163,11 @@ class IfJoin:
                 if type(d) is not int:
                     lengths = self.trace.builder.index(d), self.trace.builder.index(0)
                     self.pair(*(lengths if side == 0 else lengths[::-1]))
-            values: list[Value] = [None, None]
-            values[side] = self.read(side, x, kind)
+            there = self.read(side, x, kind)
             with self.trace.builder.at(self.blocks[1 - side]):
-                values[1 - side] = self.trace.builder.full(0, [d if type(d) is int else 0 for d in kind.dims], kind.dtype)
-            slots.append(self.result(kind, values, (x, None) if side == 0 else (None, x)))
+                zeros = self.trace.builder.full(0, [d if type(d) is int else 0 for d in kind.dims], kind.dtype)
+            slots.append(self.result(kind, (there, zeros), (x, None)) if side == 0 else
+                         self.result(kind, (zeros, there), (None, x)))
         return JoinedValue(True, lambda results: structure.unflatten([s.build(results) for s in slots]))
 
     def leaf(self, what: str, x: float | Box, y: float | Box) -> JoinedValue:
@@ -261,11 +261,7 @@ class IfJoin:
         return self.known[key]
 
     def root(self, root: ArrayBox, yes: region_tracing.Outcome, no: region_tracing.Outcome) -> JoinedValue:
-        values = []
-        for outcome in (yes, no):
-            entry = outcome.roots.get(id(root))
-            values.append(entry[2] if entry else root._value)
-        k = self.pair(*values)
+        k = self.pair(*[outcome.roots[id(root)][2] if id(root) in outcome.roots else root.own for outcome in (yes, no)])
         return JoinedValue(True, lambda results: results[k])
 
     def item(self, place: tuple[State | CellType, bool, str], yes: region_tracing.Outcome,

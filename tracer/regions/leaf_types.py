@@ -34,7 +34,7 @@ _WEAK = {bool: "bool", int: "int", float: "float", complex: "complex"}
 
 
 class Kind(NamedTuple):
-    """The type of a leaf. `weak` as in boxes.ScalarBox."""
+    """The type of a leaf. `weak` as in boxes.ScalarBox; of a generator of random numbers its kind."""
 
     form: str
     dtype: DType
@@ -44,6 +44,12 @@ class Kind(NamedTuple):
     @property
     def type(self) -> Type:
         return Type(self.dtype, self.dims)
+
+    @property
+    def generator(self) -> str:
+        """The kind of a generator of random numbers."""
+        assert self.form == "generator" and self.weak is not None
+        return self.weak
 
     def __str__(self) -> str:
         if self.form == "generator":
@@ -157,7 +163,9 @@ def emit(x: Any, kind: Kind) -> Value:
     """x as an IR value of this leaf type."""
     builder = tracing.current().builder
     if kind.form == "generator":
-        return random_generators.boxed(x).value
+        box = random_generators.boxed(x)
+        assert box is not None                                    # its leaf type says so
+        return box.value
     found = x.read() if isinstance(x, Box) else boxes.lift(x).read()
     if found.type.dtype is kind.dtype:
         return found
@@ -171,7 +179,7 @@ def emit(x: Any, kind: Kind) -> Value:
 def wrap(found: Value, kind: Kind, strides: Any = None) -> Any:
     """A new box for an IR value."""
     if kind.form == "generator":
-        return GeneratorBox(found, kind.weak)
+        return GeneratorBox(found, kind.generator)
     return ArrayBox(found, strides=strides) if kind.form == "array" else ScalarBox(found, kind.weak)
 
 

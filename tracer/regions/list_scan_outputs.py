@@ -69,8 +69,7 @@ def append(trace: Trace, held: list, value: Any) -> bool:
     if scope.grown is None or id(held) in trace.outer or trace.maker(held) != len(trace.scopes) - 2:
         return False
     leaves = pytrees.flatten(value)[0]
-    kinds = [leaf_types.kind_of(x) for x in leaves]
-    if not kinds or None in kinds or not all(kind.type.static for kind in kinds):
+    if not leaves or not all(kind is not None and kind.type.static for kind in map(leaf_types.kind_of, leaves)):
         return False
     if any(isinstance(x, ArrayBox) and x.root._epoch < scope.epoch for x in leaves):
         return False                              # an array from before the loop: all entries would be that one
@@ -99,7 +98,7 @@ def expect_no_aliases(outcome: Outcome, heads: tuple[Box, ...]) -> None:
         return
     for held in heads:
         for x in pytrees.leaves_of(held):
-            if isinstance(x, ArrayBox) and x.base is None and x._value.op is not None:
+            if isinstance(x, ArrayBox) and x.base is None and x.own.op is not None:
                 raise NeedUnroll(next(iter(outcome.grown.values()))[2],
                                  "arrays that are appended to a list and then overwritten")
 
@@ -142,7 +141,7 @@ def expect_settled(outcome: Outcome, heads: tuple[bool | Undefined | Box, ...]) 
     """What an iteration appended to a list of run-time length, the next must not overwrite."""
     roots = {id(x.root) for x, _ in outcome.entered}
     handed = {id(x.root) for held in outcome.names for x in pytrees.leaves_of(held) if isinstance(x, ArrayBox)}
-    if roots & handed and any(isinstance(x, ArrayBox) and x.base is None and x._value.op is not None
+    if roots & handed and any(isinstance(x, ArrayBox) and x.base is None and x.own.op is not None
                               for held in heads for x in pytrees.leaves_of(held)):
         _refuse_alias()
 
@@ -225,7 +224,7 @@ class _entries:
 
     def at(self, k: int) -> Any:
         if self.kind.form == "scalar":
-            return Row(self.box._value, k, self.kind.weak)
+            return Row(self.box.own, k, self.kind.weak)
         rank = len(self.kind.dims)
         return self.box.view(views.Strided((k,) + (None,) * rank, tuple(range(1, rank + 1))))
 
@@ -241,11 +240,8 @@ def rows_of(x: Any) -> ArrayBox | None:
     return found.rows
 
 
-def stacked_rows(x: Any, axis: int = 0) -> ArrayBox | None:
+def stacked_rows(rows: ArrayBox, axis: int = 0) -> ArrayBox:
     """np.stack of such a list: a new array."""
-    rows = rows_of(x)
-    if rows is None:
-        return None
     value, builder = rows.read(), tracing.current().builder
     order = list(range(1, value.rank))
     order.insert(axis, 0)

@@ -11,7 +11,7 @@ iteration changes the plan no more.
 """
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...ir.build import Builder, const
@@ -102,7 +102,9 @@ class Carry:
 
     def parameters(self, block: Block) -> None:
         """Give a block the parameters that this needs, under the names that the program has for them."""
-        paths = self.structure.paths(self.label) if self.moves and "<" not in self.label else [None] * len(self.kinds)
+        paths: Sequence[str | None] = [None] * len(self.kinds)
+        if self.moves and self.structure is not None and "<" not in self.label:
+            paths = self.structure.paths(self.label)
         for path, kind in zip(paths, self.kinds if self.moves else ()):
             if kind is not None:
                 dims = [parameter(block, INDEX_SCALAR) if d is VARYING else d for d in kind.dims]
@@ -133,7 +135,7 @@ class Carry:
             return x.held, x.flag
         return x, const(True, BOOL)
 
-    def described(self, builder: Builder, values: list[Value], leaves: list[float | Box]) -> list[Value]:
+    def described(self, builder: Builder, values: list[Value], leaves: Sequence[float | Box | None]) -> list[Value]:
         """Before each value its lengths that are carried, and after it its identity."""
         out = []
         for value, (kind, leaf) in zip(values, [(k, x) for k, x in zip(self.kinds, leaves) if k is not None]):
@@ -174,6 +176,7 @@ class Carry:
                     if isinstance(relative, ArrayBox):
                         region_tracing.link(trace, made, relative, self.epoch)
             leaves.append(made)
+        assert self.structure is not None                     # what moves has one
         held = self.structure.unflatten(leaves)
         for part in leaf_types.containers(held):
             trace.shared[id(part)] = part

@@ -33,11 +33,10 @@ class Records(np.lib.mixins.NDArrayOperatorsMixin):
     """`fields`: a box or other Records for each name of `dtype`; `cls` NumPy's class; `one`: an element of such an array."""
 
     __slots__ = ("cls", "dtype", "fields", "one")
-    __hash__ = None
     shown = "structured array"
 
     def __init__(self, dtype: np.dtype, cls: type, one: bool, fields: Iterable | list[Box]):
-        for name, value in zip(self.__slots__, (cls, dtype, dict(zip(dtype.names, fields)), one)):
+        for name, value in zip(self.__slots__, (cls, dtype, dict(zip(_names(dtype), fields)), one)):
             object.__setattr__(self, name, value)
 
     def __tracegrad_fields__(self) -> tuple[list[Box], tuple[np.dtype, type, bool]]:
@@ -70,7 +69,7 @@ class Records(np.lib.mixins.NDArrayOperatorsMixin):
             return len(self.fields)
         if not self.dims:
             raise TypeError("len() of unsized object")
-        return self.fields[self.dtype.names[0]].__len__()
+        return next(iter(self.fields.values())).__len__()
 
     def __bool__(self) -> bool:
         """Several have no truth value, as other arrays; that of one would be whether any of its bytes is not 0."""
@@ -79,7 +78,7 @@ class Records(np.lib.mixins.NDArrayOperatorsMixin):
         raise ValueError("The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()")
 
     def __iter__(self) -> Any:
-        return iter([self[name] for name in self.dtype.names] if self.one else Items(self))
+        return iter([self[name] for name in self.fields] if self.one else Items(self))
 
     def __getattr__(self, name: str) -> Any:
         """recarray and record: fields are attributes, too."""
@@ -108,7 +107,7 @@ class Records(np.lib.mixins.NDArrayOperatorsMixin):
             return Records(self.dtype[key], self.cls, self.one, [self._field(name) for name in key])
         if self.one:
             if type(key) is int:
-                return self[self.dtype.names[key]]
+                return self[_names(self.dtype)[key]]
             return self if key == () else _refuse("this index of one record")
         dots, key = key is Ellipsis or (isinstance(key, tuple) and any(k is Ellipsis for k in key)), _full(key, self.ndim)
         found = self._with(lambda held, _: held[(*key, ...)])
@@ -123,7 +122,7 @@ class Records(np.lib.mixins.NDArrayOperatorsMixin):
         if isinstance(key, str):
             _write(self._field(key), value)
         elif self.one and type(key) is int:
-            _write(self._field(self.dtype.names[key]), value)
+            _write(self._field(_names(self.dtype)[key]), value)
         elif isinstance(key, list) and key and isinstance(key[0], str):
             self[key][...] = value
         else:
@@ -177,6 +176,22 @@ class Records(np.lib.mixins.NDArrayOperatorsMixin):
     def __array_function__(self, function: Callable, kinds: Any, args: Sequence[Value], kwargs: Any) -> Any:
         return _refuse(f"np.{function.__name__}")
 
+
+def _names(dtype: np.dtype) -> tuple[str, ...]:
+    """The names of the fields."""
+    return dtype.names or ()
+
+
+def _parts(dtype: np.dtype) -> list[np.dtype]:
+    """The dtypes of the fields."""
+    return [dtype[name] for name in _names(dtype)]
+
+
+def _offsets(dtype: np.dtype) -> list[int]:
+    """Where the fields lie in a record, in bytes."""
+    return [dtype.fields[name][1] for name in _names(dtype)] if dtype.fields is not None else []
+
+
 def _refuse(what: str) -> NoReturn:
     fail(UnsupportedError, f"{what} of a structured array cannot be compiled", _FIELDS)
 
@@ -215,18 +230,19 @@ def _write(held: Any, value: Any) -> None:
 
 def _columns(value: Any, dtype: np.dtype) -> list:
     """For each field what is assigned to it: fields meet by position; a number goes to all of them."""
+    count = len(_names(dtype))
     if isinstance(value, list):
         value = array(value, dtype)
     if isinstance(value, tuple):
-        if len(value) != len(dtype.names):
-            raise ValueError(f"could not assign tuple of length {len(value)} to structure with {len(dtype.names)} fields.")
+        if len(value) != count:
+            raise ValueError(f"could not assign tuple of length {len(value)} to structure with {count} fields.")
         return list(value)
     if pytrees.kind_of(value) is pytrees.RECORDS:
         parts = pytrees.RECORDS.split(value)[0]
-        if len(parts) != len(dtype.names):
-            raise ValueError(f"cannot assign structures of {len(parts)} fields to one of {len(dtype.names)}")
+        if len(parts) != count:
+            raise ValueError(f"cannot assign structures of {len(parts)} fields to one of {count}")
         return [x.copy() if isinstance(x, Records) else boxes.array(x.read()) if isinstance(x, ArrayBox) else x for x in parts]
-    return [value] * len(dtype.names)
+    return [value] * count
 
 
 class Items(iteration.Source):
@@ -256,7 +272,7 @@ def structured(dtype: np.dtype | type | None) -> np.dtype | None:
 def _made(dtype: np.dtype, make: Callable, shape: tuple, cls: type = np.ndarray) -> Records:
     """Records of make(shape, dtype) for each field."""
     fields = [_made(part.base, make, (*shape, *part.shape)) if part.base.names else make((*shape, *part.shape), part.base)
-              for part in (dtype[name] for name in dtype.names)]
+              for part in _parts(dtype)]
     return Records(dtype, cls, False, fields)
 
 
@@ -317,7 +333,8 @@ def _like(function: Callable) -> Callable:
 
 def _array_of(x: Any, dtype: Any = None, *, copy: bool = True, **options: Any) -> Any:
     if dtype is not None and np.dtype(dtype) != x.dtype:
-        return array(x, np.dtype(dtype))
+        wanted = structured(np.dtype(dtype))
+        return array(x, wanted) if wanted is not None else _refuse(f"a conversion to {np.dtype(dtype).name}")
     return x.copy() if copy else x
 
 
@@ -367,11 +384,11 @@ def _field(c: Box, part: np.dtype, children: Sequence[Box]) -> Box:
 
 def _assembled(dtype: np.dtype, cls: type, one: bool, children: Sequence) -> Array:
     """A new array with these fields."""
-    parts = [dtype[name] for name in dtype.names]
+    parts = _parts(dtype)
     shape = next((np.shape(c)[:np.ndim(c) - len(p.shape)] for c, p in zip(children, parts)
                   if isinstance(c, (np.ndarray, np.generic))), ())
     out = np.zeros(shape, dtype)
-    for name, c in zip(dtype.names, children):
+    for name, c in zip(_names(dtype), children):
         out[name] = c
     if one and not shape:
         return out[()]
@@ -386,10 +403,10 @@ def _fields_of_one(dtype: np.dtype, children: Sequence) -> bool:
     """Whether the arrays are views that lie in the memory of one array as its fields do."""
     if not all(isinstance(c, np.ndarray) and c.base is not None for c in children):
         return False
-    parts = [dtype.fields[name] for name in dtype.names]
+    parts = _parts(dtype)
     places = {(id(_owner(c)), _address(c) - offset, c.shape[:c.ndim - len(part.shape)], c.strides[:c.ndim - len(part.shape)])
-              for c, (part, offset, *_) in zip(children, parts)}
-    return len(places) == 1 and all(c.dtype == part.base for c, (part, *_) in zip(children, parts))
+              for c, part, offset in zip(children, parts, _offsets(dtype))}
+    return len(places) == 1 and all(c.dtype == part.base for c, part in zip(children, parts))
 
 
 def _owner(x: np.ndarray) -> np.ndarray:
@@ -409,7 +426,7 @@ class _Memory:
 
 def _whole(dtype: np.dtype, cls: type, children: Sequence[np.ndarray]) -> np.ndarray:
     """The array that has these fields: itself, where it owns its memory."""
-    first, (part, offset, *_) = children[0], dtype.fields[dtype.names[0]]
+    first, part, offset = children[0], _parts(dtype)[0], _offsets(dtype)[0]
     rank = first.ndim - len(part.shape)
     shape, strides, address, owner = first.shape[:rank], first.strides[:rank], _address(first) - offset, _owner(first)
     if type(owner) is cls and (owner.dtype, owner.shape, owner.strides, _address(owner)) == (dtype, shape, strides, address):

@@ -28,7 +28,6 @@ from ..containers import (  # noqa: F401  (fill tables)
 from ..control import branches, iteration, loops, packed_lists, try_statement
 from ..regions import leaf_types
 from ..sequences import (  # noqa: F401  (some fill tables)
-    context_managers,
     flat_iterators,
     generator_reductions,
     generators,
@@ -42,7 +41,7 @@ from ..sequences import (  # noqa: F401  (some fill tables)
 from ..syntax import nonlocals, source
 from ..values import boxes, captured_arrays, captured_names, captured_values, optional_values, unrepeatable
 from ..values.python import format_strings
-from . import assignment, dunder_dispatch
+from . import assignment, dunder_dispatch, with_statement
 
 if TYPE_CHECKING:
     from ..regions.leaf_types import MaybeUndefined
@@ -145,7 +144,7 @@ RUNTIME = types.SimpleNamespace(
     module=captured_names.module, imported=captured_names.imported, static=static, cell=nonlocals.cell,
     own_cell=nonlocals.own_cell,
     generator=generators.generator, genexp=generators.genexp, yield_=generators.yield_, delegate=generators.delegate,
-    known=generators.known, not_stepwise=generators.not_stepwise, try_=try_statement.try_, with_=context_managers.with_,
+    known=generators.known, not_stepwise=generators.not_stepwise, try_=try_statement.try_, with_=with_statement.with_,
     **match_runtime.HELPERS,
 )
 source.use_runtime(RUNTIME)

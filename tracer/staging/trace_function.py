@@ -346,8 +346,7 @@ class _Run:
 
     # --- results ------------------------------------------------------------------------------------------------------
 
-    def finish(self, returned: Box | tuple[Box, ...], seen: tuple[tuple[int | Box, ...], dict],
-               held: list[int | Box]) -> Traced:
+    def finish(self, returned: Any, seen: tuple[tuple, dict] | None, held: list[int | Box]) -> Traced:
         changes = Assigned()
         if self.followed and held:
             changes = argument_objects.assigned(self.trace, self.objects_seen, self.before, self.followed,
@@ -421,7 +420,7 @@ class _Run:
                 return Out("arg", None, mine[id(x)])
             out = self.result("array", x.read(), results)
             leaf = mine.get(id(x.root)) if self.outer is None and self.writes and not self.private else None
-            view = None if leaf is None else returned_views.path_of(x, leaf, lambda n: self.result("int", n, results).result)
+            view = None if leaf is None else returned_views.path_of(x, leaf, lambda n: self.result("int", n, results).computed)
             return out if view is None else Out("view", out.result, view)
         if isinstance(x, ScalarBox):
             return self.result(x.weak or "numpy", x.read(), results)
@@ -462,7 +461,7 @@ class _Run:
                 writes[position] = len(results) - 1
         return writes
 
-    def expect_unchanged(self, seen: tuple[tuple[int | Box, ...], dict], held: list[int | Box]) -> None:
+    def expect_unchanged(self, seen: tuple[tuple, dict] | None, held: list[int | Box]) -> None:
         """The containers of the arguments must hold what they held: a caller's dict is not changed by compiled code."""
         try:
             own = self.private and not self.follows

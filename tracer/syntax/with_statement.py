@@ -1,4 +1,4 @@
-"""`with` becomes calls of the runtime, one for each manager (sequences/context_managers.py has what they do while traced).
+"""`with` becomes calls of the runtime, one for each manager (staging/with_statement.py has what they do while traced).
 
     with a as x, b: A         def body(<entered 1>): nonlocal x, …; x = <entered 1>
                                   def body(<entered 2>): nonlocal …; A

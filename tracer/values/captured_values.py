@@ -86,7 +86,7 @@ def root(trace: Trace, x: Any) -> Reading:
     return known
 
 
-def start(trace: Trace, x: Callable | int) -> None:
+def start(trace: Trace, x: Any) -> None:
     """The callable that is traced, or an argument that is part of the specialisation."""
     if isinstance(x, types.MethodType):
         x = x.__self__

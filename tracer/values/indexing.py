@@ -384,10 +384,15 @@ def _scatter(op: str, x: Value, key: Key, v: Value) -> Value:
     return builder(op, x, v, *(a for _, a in arrays), axes=axes, at=key.at)
 
 
-def add_at(ufunc: Callable, a: ArrayBox, indices: ArrayBox | tuple[int | ArrayBox, list[int] | ArrayBox],
+def add_at(ufunc: np.ufunc, a: ArrayBox, indices: ArrayBox | tuple[int | ArrayBox, list[int] | ArrayBox],
            b: int | ArrayBox | None = None) -> None:
     """np.add.at and subtract.at; other ufuncs are applied one element after the other."""
     builder = tracing.current().builder
+    takes = f"np.{ufunc.__name__}.at takes the array and the indices"
+    if b is None and ufunc.nin == 2:
+        fail(ShapeError, "second operand needed for ufunc", f"{takes}, and the values")
+    if b is not None and ufunc.nin == 1:
+        fail(ShapeError, "second operand provided when ufunc is unary", takes)
     a = lift(a) if isinstance(a, np.ndarray) else a
     if not isinstance(a, ArrayBox):
         fail(ShapeError, f"np.{ufunc.__name__}.at needs an array made in the compiled function or passed to it")
@@ -397,15 +402,19 @@ def add_at(ufunc: Callable, a: ArrayBox, indices: ArrayBox | tuple[int | ArrayBo
     if not known.advanced:
         HOOKS["in_place"](ufunc.__name__, ufunc, target, b)
         return
-    v = None if b is None else lift(b)
-    wider = v is not None and (sum_of := result_dtype([a.kind, v.kind])).inexact and sum_of is not a.dtype_ir
-    if ufunc not in (np.add, np.subtract) or a.dtype_ir is BOOL or wider:
+    if b is None or ufunc not in (np.add, np.subtract) or a.dtype_ir is BOOL or _widens(a, b):
         _one_by_one(ufunc, target, known, b)
         return
-    value = builder.cast(v.read(), a.dtype_ir)               # a Python int that does not fit wraps here, as in NumPy
+    value = builder.cast(lift(b).read(), a.dtype_ir)               # a Python int that does not fit wraps here, as in NumPy
     if ufunc is np.subtract:
         value = builder("neg", value)
     target.write(_scatter("scatter_add", target.read(), known, value))
+
+
+def _widens(a: ArrayBox, b: Any) -> bool:
+    """Whether a sum with b is of a wider inexact dtype than a's."""
+    found = result_dtype([a.kind, lift(b).kind])
+    return found.inexact and found is not a.dtype_ir
 
 
 def _one_by_one(ufunc: Callable, target: ArrayBox, key: Key, b: Any) -> None:

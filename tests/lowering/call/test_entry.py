@@ -26,7 +26,7 @@ from native_calls import (
     same,
 )
 from tracegrad.ir.types import C128, F32, F64, I8, I64
-from tracegrad.lowering.call import calling_convention
+from tracegrad.lowering.call import python_call
 from tracegrad.lowering.call.calling_convention import (
     ArgOut,
     Arguments,
@@ -348,7 +348,7 @@ def test_random_structures_match_alike():
     for spec, _ in built:
         native = calling(spec)
         for other, args in built:
-            fits = calling_convention.match(spec.signature.arguments, tuple(args), {}) is not None
+            fits = python_call.match(spec.signature.arguments, tuple(args), {}) is not None
             assert fits or other is not spec
             try:
                 out, taken = native(*args), True
@@ -356,5 +356,5 @@ def test_random_structures_match_alike():
                 taken = False
             assert taken == fits
             if fits:
-                expected = spec.invoke(calling_convention.match(spec.signature.arguments, tuple(args), {}))
+                expected = spec.invoke(python_call.match(spec.signature.arguments, tuple(args), {}))
                 assert all(same(a, b) for a, b in zip(out, expected, strict=True))

@@ -115,6 +115,12 @@ def test_add_at_repeats():
     check(lambda np, x, i, v: np.add.at(x, i, v), np.zeros((4, 2)), np.array([0, 1, 1]), RNG.standard_normal((3, 2)))
 
 
+@pytest.mark.parametrize("function, values", [(np.add, ()), (np.multiply, ()), (np.negative, (1.0,))])
+def test_at_says_what_it_takes(function, values):
+    with pytest.raises(ValueError, match="second operand"):
+        run(lambda np, x: function.at(x, [0, 1], *values), X.copy())
+
+
 @pytest.mark.sweep(2)
 @pytest.mark.parametrize("lo, hi", [(0, 3), (2, 5), (-4, -1), (3, 1), (0, 100), (-100, 2), (5, 7), (7, 7), (4, -5)])
 def test_slices_with_traced_bounds(lo, hi):

@@ -47,6 +47,22 @@ def test_values_and_derivatives(name):
     tg.check_grads(lambda *args: np.sum(weights * f(*args)), args, order=1)
 
 
+def test_along_no_axis_and_with_no_width_the_array_stays():
+    def f(a):
+        return (sn.gaussian_laplace(a, 0.9, axes=()), sn.gaussian_gradient_magnitude(a, 0.9, axes=()), sn.laplace(a, axes=()),
+                sn.maximum_filter(a, 3, axes=()), sn.gaussian_filter(a, 0), sn.gaussian_filter(a, (0.0, 0.9)),
+                sn.gaussian_laplace(a, 0.0), sn.uniform_filter(a, 3, axes=-1),
+                sn.gaussian_gradient_magnitude(np.round(a * 9).astype(int), 0.9))
+
+    def g(a):
+        return sn.laplace(a), sn.gaussian_laplace(a, 0.9), sn.gaussian_gradient_magnitude(a, 0.9)
+
+    for a, h in ((IMAGE[:3, :3], f), (IMAGE[0, :1], g), (np.array(0.7), g)):
+        for one, other in zip(tg.jit(h)(a), h(a)):
+            assert one is not a and one.dtype == other.dtype
+            np.testing.assert_allclose(one, other, atol=1e-14)
+
+
 @pytest.mark.sweep(6, days=True)
 def test_other_dtypes():
     whole = np.arange(42).reshape(6, 7) % 11

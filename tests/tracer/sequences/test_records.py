@@ -157,6 +157,7 @@ def test_a_gradient_is_a_structured_array():
 
 @pytest.mark.parametrize("f, message", [
     (lambda p: p + 1, "np.add of a structured array"), (lambda p: p["nope"], "no field of name nope"),
+    (lambda p: np.array(p, float), "a conversion to float64 of a structured array"),
     (lambda p: np.sort(p), "np.sort of a structured array"), (lambda p: p[9]["x"], "out of bounds")])
 def test_refusals(f, message):
     with pytest.raises(tg.TracegradError, match=message):

@@ -49,6 +49,24 @@ def test_cmath_rect_polar_and_logarithms_to_a_base():
         tg.jit(lambda z: cmath.exp(z, 2))(1j)
 
 
+def test_powers_of_and_to_infinities_and_nan():
+    def said(f, *args):
+        try:
+            found = f(*args)
+        except (ZeroDivisionError, TypeError) as error:              # by Python a number to a fraction can be complex
+            return "complex" if isinstance(error, TypeError) else "ZeroDivisionError"
+        return "complex" if isinstance(found, complex) else found
+
+    powers = (*SPECIAL, 0.5, -2.5, 3.0, -3.0)
+    g = tg.jit(lambda x, y: x**y)
+    for x, y in itertools.product(powers, powers):
+        np.testing.assert_equal(said(g, x, y), said(pow, x, y), err_msg=str((x, y)))
+    for y in (math.inf, -math.inf, math.nan, 0.5):
+        g = tg.jit(lambda x, y=y: x**y, static_argnames="y")
+        for x in (*powers, 2, True):
+            np.testing.assert_equal(said(g, x), said(pow, x, y), err_msg=str((x, y)))
+
+
 def test_remainders_of_large_quotients_and_of_nan():
     g = tg.jit(lambda x, y: math.remainder(x, y))
     draw = random.Random(3)

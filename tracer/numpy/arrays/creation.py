@@ -324,8 +324,9 @@ def from_nested(x: Any, dtype: DType | None = None) -> ArrayBox:
     if not has_traced(x):
         data = np.array(x, dtype=None if dtype is None else dtype.np)
         return boxes.array(const(data, to_dtype(data.dtype)))
-    rows = list_scan_outputs.stacked_rows(x)
+    rows = list_scan_outputs.rows_of(x)
     if rows is not None:
+        rows = list_scan_outputs.stacked_rows(rows)
         return rows if dtype is None else boxes.array(boxes.to_value(rows, dtype))
     parts = [from_nested(p) if isinstance(p, (list, tuple)) else lift(p) for p in x]
     target = dtype or result_dtype([strong(p.kind) for p in parts])

@@ -81,8 +81,7 @@ def stack(arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = None,
           casting: Any = "same_kind") -> ArrayBox:
     rows = list_scan_outputs.rows_of(arrays) if dtype is None else None
     if rows is not None:
-        return _deliver("stack", list_scan_outputs.stacked_rows(arrays, axis_of(axis, len(rows.dims))).read(), out,
-                        casting)
+        return _deliver("stack", list_scan_outputs.stacked_rows(rows, axis_of(axis, len(rows.dims))).read(), out, casting)
     parts = sequence(arrays)
     if not parts:
         fail(ShapeError, "need at least one array to stack")
@@ -144,7 +143,7 @@ def block(arrays: Any) -> Any:
 
 # --- splitting ------------------------------------------------------------------------------------------------------
 
-def _cut(box: ArrayBox, bounds: Sequence[int | ScalarBox], axis: int) -> Any:
+def _cut(box: ArrayBox, bounds: Sequence[int | ScalarBox | None], axis: int) -> Any:
     lead = (slice(None),) * axis
     return [box[(*lead, slice(a, b))] for a, b in itertools.pairwise(bounds)]
 
@@ -382,7 +381,7 @@ def _reflected(box: ArrayBox, axis: int, low: int, high: int, edge: bool) -> Arr
 _FROM_LINES = ("maximum", "minimum", "mean", "median", "linear_ramp")
 
 
-def _from_lines(box: ArrayBox, widths: list[tuple[int, ...]], mode: str, stat_length: int | None = None,
+def _from_lines(box: ArrayBox, widths: list[tuple[Dim, Dim]], mode: str, stat_length: int | None = None,
                 end_values: int = 0) -> ArrayBox:
     """Borders made of each line along the axis: a statistic of its `stat_length` nearest elements, or a ramp to a value."""
     rank = len(box.dims)
@@ -423,7 +422,7 @@ def _rank(x: Any) -> int:
     return x.ndim if hasattr(x, "ndim") else 0
 
 
-def _pairs(width: Any, rank: int) -> list[tuple]:
+def _pairs(width: Any, rank: int) -> list[tuple[Dim, Dim]]:
     """pad_width for each axis, as np.broadcast_to(pad_width, (rank, 2)) does."""
     if isinstance(width, dict):
         by_axis = {shapes.axis_of(axis, rank): w for axis, w in width.items()}
@@ -440,10 +439,11 @@ def _pairs(width: Any, rank: int) -> list[tuple]:
                  f"operands could not be broadcast together with remapped shapes: pad_width and requested shape ({rank},2)")
     else:
         rows = [(width, width)] * rank
-    return [tuple(shapes.to_index(x) for x in r) for r in rows]
+    return [(shapes.to_index(low), shapes.to_index(high)) for low, high in rows]
 
 
-def _values(given: Any, rank: int) -> list[tuple[int | None, ...]]:
+def _values(given: Any, rank: int) -> list[tuple[Any, Any]]:
+    """What np.pad takes for both sides of each axis: (before, after)."""
     if isinstance(given, (tuple, list)) or _rank(given):
         rows = list(given)
         if rows and (isinstance(rows[0], (tuple, list)) or _rank(rows[0])):
@@ -453,16 +453,16 @@ def _values(given: Any, rank: int) -> list[tuple[int | None, ...]]:
     return [(given, given)] * rank
 
 
-def _padded(box: ArrayBox, widths: list[tuple[int, ...]], values: list[tuple[int, ...]]) -> Value:
+def _padded(box: ArrayBox, widths: list[tuple[Dim, Dim]], values: list[tuple[Any, Any]]) -> Value:
     """Axis by axis: the low border, the array, the high border."""
     builder, value = tracing.current().builder, box.read()
+
+    def border(axis: int, width: Dim, filler: Any) -> list[ArrayBox]:
+        if type(width) is int and width == 0:
+            return []
+        dims = (*value.type.dims[:axis], width, *value.type.dims[axis + 1:])
+        return [boxes.array(builder.broadcast(boxes.to_value(filler, box.dtype_ir), dims))]
+
     for axis, ((low, high), (left, right)) in enumerate(zip(widths, values)):
-        parts = []
-        for width, filler in ((low, left), (None, None), (high, right)):
-            if width is None:
-                parts.append(boxes.array(value))
-            elif not (type(width) is int and width == 0):
-                dims = (*value.type.dims[:axis], width, *value.type.dims[axis + 1:])
-                parts.append(boxes.array(builder.broadcast(boxes.to_value(filler, box.dtype_ir), dims)))
-        value = joined(parts, axis)
+        value = joined([*border(axis, low, left), boxes.array(value), *border(axis, high, right)], axis)
     return value

@@ -20,7 +20,13 @@ def _strides(box: ArrayBox) -> tuple[int, ...]:
     for d in box.dims:
         shapes.static_int(boxes.count(d), "strides")
     tracing.current().layout_read[id(box.root)] = box.root
-    return tuple(s * box.dtype_ir.size for s in box.strides_known) if box.dims else ()
+    if not box.dims:
+        return ()
+    strides = box.strides_known
+    if strides is None:
+        fail(UnsupportedError, "the strides of a view follow from a length that is known only at run time",
+             "take the strides of a copy, whose own shape is known")
+    return tuple(s * box.dtype_ir.size for s in strides)
 
 
 PROPERTIES["strides"] = _strides

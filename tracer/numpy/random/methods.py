@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,9 +28,16 @@ if TYPE_CHECKING:
     from ...tracing import Scope, Trace
 
 
-def emitted(box: GeneratorBox | None, method: str, args: Sequence = (), kwargs: Any = (),
-          result: DType | None = None, dims: tuple[Dim, ...] = (), kind: str | None = None) -> Value:
-    """Emit a `random_call`. Arguments are Values, DTypes, "dims" (of the result) or Python literals."""
+def emitted(box: GeneratorBox | None, method: str, args: Sequence = (), kwargs: Iterable[tuple[str, Any]] = (),
+            result: DType = I64, dims: tuple[Dim, ...] = (), kind: str | None = None) -> Value:
+    """Emit a `random_call` with a result. Arguments are Values, DTypes, "dims" (of the result) or Python literals."""
+    (found,) = _emit(box, method, args, kwargs, result, dims, kind)
+    return found
+
+
+def _emit(box: GeneratorBox | None, method: str, args: Sequence, kwargs: Iterable[tuple[str, Any]] = (),
+          result: DType | None = None, dims: tuple[Dim, ...] = (), kind: str | None = None) -> Sequence[Value]:
+    """The same, where it need not have one."""
     b, operands = tracing.current().builder, [] if box is None else [box.value]
 
     def form(x: Any) -> Any:
@@ -42,9 +49,8 @@ def emitted(box: GeneratorBox | None, method: str, args: Sequence = (), kwargs: 
         return ("d", len(dims)) if x is DIMS else ("d", x[1]) if type(x) is tuple and x[:1] == (DIMS,) else ("c", x)
 
     text = json.dumps([list(map(form, args)), [(name, form(x)) for name, x in kwargs]])
-    found = b.emit("random_call", *operands, *map(b.index, dims), kind=box.kind if box is not None else kind, method=method,
-                   form=text, result="none" if result is None else result.name, rank=len(dims))
-    return found[0] if found else None
+    return b.emit("random_call", *operands, *map(b.index, dims), kind=box.kind if box is not None else kind, method=method,
+                  form=text, result="none" if result is None else result.name, rank=len(dims))
 
 
 DIMS = "<dims>"
@@ -251,7 +257,7 @@ def _vector(box: Any, method: str, args: Any, lead: Any, length: Dim, dtype: DTy
 # --- seeds and new generators ----------------------------------------------------------------------------------------------
 
 def seeded(box: GeneratorBox, seed: Any = None) -> None:
-    emitted(box, "seed", [_seed_of(seed)])
+    _emit(box, "seed", [_seed_of(seed)])
 
 
 def _seed_of(seed: Any) -> Any:
@@ -284,7 +290,7 @@ def _bits(name: str) -> Callable:
 
 def made(method: str, kind: str, *how: Any) -> GeneratorBox:
     """A generator that the program makes; the last argument is its seed."""
-    found = GeneratorBox(emitted(None, method, [*how[:-1], _seed_of(how[-1])], result=I64, kind=kind), kind, True)
+    found = GeneratorBox(emitted(None, method, [*how[:-1], _seed_of(how[-1])], kind=kind), kind, True)
     tracing.current().scopes[-1].generators.append(found)
     return found
 
@@ -292,7 +298,7 @@ def made(method: str, kind: str, *how: Any) -> GeneratorBox:
 def drop(trace: Trace, scope: Scope) -> None:
     """What a region has made is let go at its end: it is known nowhere else."""
     for made in scope.generators:
-        emitted(made, "drop")
+        _emit(made, "drop", [])
 
 
 random_generators.DROP.append(drop)
@@ -322,7 +328,7 @@ def _random_state(seed: Any = None) -> Any:
 
 def _spawn(box: GeneratorBox, n_children: Any) -> Any:
     count = shapes.static_int(n_children, "the number of generators to spawn")
-    made = [GeneratorBox(emitted(box, "spawn", result=I64), box.kind, True) for _ in range(count)]
+    made = [GeneratorBox(emitted(box, "spawn"), box.kind, True) for _ in range(count)]
     tracing.current().scopes[-1].generators.extend(made)
     return made
 

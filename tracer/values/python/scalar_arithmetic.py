@@ -94,18 +94,17 @@ def _is_python_float(x: Any) -> bool:
     return type(x) is np.float64 or (isinstance(x, ScalarBox) and x.dtype_ir is F64)
 
 
-def literal(x: Any) -> tuple[bool, float | None]:
-    """(True, number) where the trace knows a Python scalar, else (False, None)."""
+def literal(x: Any) -> int | float | complex | None:
+    """The number that a Python scalar is, where the trace knows it."""
     if not isinstance(x, Box):
-        return True, x
+        return x
     value = x.read()
-    return (True, value.data.item()) if isinstance(value, Const) and value.frozen else (False, None)
+    return value.data.item() if isinstance(value, Const) and value.frozen else None
 
 
 def _python_binary(name: str, a: Any, b: Any, wa: str, wb: str) -> ScalarBox:
-    known_a, left = literal(a)
-    known_b, right = literal(b)
-    if known_a and known_b:
+    left, right = literal(a), literal(b)
+    if left is not None and right is not None:
         return _fold(name, left, right)
     handler = _BINARY.get(name)
     weak = wa if _RANK[wa] >= _RANK[wb] else wb
@@ -122,7 +121,7 @@ _INTEGERS = {"and", "or", "xor", "lshift", "rshift", "matmul"}
 _ORDERED = {"lt", "le", "gt", "ge", "floordiv", "mod", "divmod"}
 
 
-def _fold(name: str, left: float, right: float) -> Any:
+def _fold(name: str, left: complex, right: complex) -> Any:
     found = _PYTHON[name](left, right)
     if type(found) is int and not -2**63 <= found < 2**63:
         return found
@@ -179,15 +178,18 @@ def _compare(name: str, a: ScalarBox, b: float | ScalarBox, weak: str) -> Scalar
 def _require(good: Value, value: Value, error: str, message: str) -> None:
     """A run-time check, left out where the value is a literal that passes."""
     builder = tracing.current().builder
-    if isinstance(value, Const) and _all_const(good):
-        found = good.op.defn.evaluate(good.op, *(v.data[()] for v in good.op.operands if isinstance(v, Const)))
-        if bool(found[0]):
-            return
+    if isinstance(value, Const) and _holds_now(good):
+        return
     builder.emit("check", good, error=error, message=message)
 
 
-def _all_const(good: Value) -> bool:
-    return good.op is not None and all(isinstance(v, Const) and v.frozen for v in good.op.operands)
+def _holds_now(good: Value) -> bool:
+    """Whether a condition is true, of one op of literals."""
+    op = good.op
+    if op is None or op.defn.evaluate is None:
+        return False
+    values = [v.data[()] for v in op.operands if isinstance(v, Const) and v.frozen]
+    return len(values) == len(op.operands) and bool(op.defn.evaluate(op, *values)[0])
 
 
 def _nonzero(y: Value, name: str, weak: str) -> None:
@@ -216,29 +218,27 @@ _NEGATIVE_POWER = _message(operator.pow, 0.0, -1.0)
 
 def _power(name: str, a: float | ScalarBox, b: int | ScalarBox, weak: str) -> ScalarBox:
     weak = _at_least_int(weak)
-    known, exponent = literal(b)
-    if weak == "int" and known and exponent < 0:
+    exponent = literal(b)
+    if weak == "int" and isinstance(exponent, int) and exponent < 0:
         weak = "float"
     if weak == "int":
-        return _int_power(a, b, known, exponent)
+        return _int_power(a, b, exponent)
     builder = tracing.current().builder
-    whole_exponent = weak_of(b) in ("int", "bool") or (known and not isinstance(exponent, complex)
-                                                       and exponent == math.floor(exponent))
     x, y = python_scalar(a, weak), python_scalar(b, weak)
-    if known and exponent == 2:
+    if exponent == 2:
         return ScalarBox(builder("mul", x, x), weak)
-    if weak == "float":
-        _check_power(builder, x, y, known, exponent, whole_exponent)
+    if weak == "float" and not isinstance(exponent, complex):
+        _check_power(builder, x, y, exponent, whole_exponent=weak_of(b) in ("int", "bool"))
     return ScalarBox(builder("pow", x, y), weak)
 
 
-def _int_power(a: Any, b: Any, known: bool, exponent: float) -> ScalarBox:
+def _int_power(a: Any, b: Any, exponent: complex | None) -> ScalarBox:
     builder = tracing.current().builder
     x, y = python_scalar(a, "int"), builder.cast(python_scalar(b, "int"), I64)
-    if known and exponent == 2:
+    if exponent == 2:
         ints.expect_fit("mul", x, x)
         return ScalarBox(builder("mul", x, x), "int")
-    if not known:
+    if exponent is None:
         if (unfixed := tracing.current().unfixed) and depends(y, unfixed):
             raise tracing.NeedLengths("the type of a power depends on an int that decides a shape")
         _require(builder("ge", y, const(0, I64)), y, "DTypeError",
@@ -247,18 +247,20 @@ def _int_power(a: Any, b: Any, known: bool, exponent: float) -> ScalarBox:
     return ScalarBox(builder("pow", builder.cast(x, I64), y), "int")
 
 
-def _check_power(builder: Builder, x: Value, y: Value, known: bool, exponent: float | None, whole_exponent: bool) -> None:
-    """Python raises where 0.0 is raised to a negative power, and turns complex where a negative number is to a fraction."""
-    zero = const(0, F64)
-    if not (known and exponent >= 0) and division.raises():
+def _check_power(builder: Builder, x: Value, y: Value, exponent: float | None, whole_exponent: bool) -> None:
+    """Python raises where 0.0 is raised to a negative power, and turns complex where a negative number is to a fraction; with
+    an infinity or a NaN on either side it follows C's pow, and does neither. `exponent` is y, where it is known."""
+    zero, infinity = const(0, F64), const(math.inf, F64)
+    if (exponent is None or -math.inf < exponent < 0) and division.raises():
         fine = builder("ne", x, zero)
-        if not known:
-            fine = builder("or", fine, builder("not", builder("lt", y, zero)))
-        _require(fine, y if known else x, "ZeroDivisionError", _NEGATIVE_POWER)
-    if not whole_exponent:
-        fine = builder("not", builder("lt", x, zero))
-        if not known:
-            fine = builder("or", fine, builder("eq", y, builder("floor", y)))
+        if exponent is None:
+            negative = builder("and", builder("lt", y, zero), builder("ne", y, builder("neg", infinity)))
+            fine = builder("or", fine, builder("not", negative))
+        _require(fine, x if exponent is None else y, "ZeroDivisionError", _NEGATIVE_POWER)
+    if not whole_exponent and (exponent is None or exponent % 1 > 0):
+        fine = builder("not", builder("and", builder("lt", x, zero), builder("ne", x, builder("neg", infinity))))
+        if exponent is None:
+            fine = builder("or", fine, builder("not", builder("gt", y, builder("floor", y))))
         _require(fine, x, "DTypeError", "a negative float to a fractional power is complex: make the base complex")
 
 
@@ -271,8 +273,8 @@ def unary(name: str, ufunc: Callable, x: Box) -> Box:
     """-x, +x, abs(x), ~x."""
     if x.weak is None:
         return ufuncs.call(ufunc, x)
-    known, number = literal(x)
-    if known:
+    number = literal(x)
+    if number is not None:
         return lift(getattr(operator, name)(number))
     builder = tracing.current().builder
     weak = _at_least_int(x.weak)

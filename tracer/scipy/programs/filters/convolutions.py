@@ -217,6 +217,10 @@ def gaussian_filter1d(input: Any, sigma: Any, axis: int = -1, order: Any = 0, ou
                            0, -1 if order % 2 else 1)
 
 
+def _axes(input: Array, axes: Any) -> tuple[int, ...]:
+    return tuple(range(input.ndim)) if axes is None else tuple([a % input.ndim for a in np.atleast_1d(axes).tolist()])
+
+
 def _each(value: Any, axes: Any) -> Any:
     return list(value) if isinstance(value, (list, tuple)) else [value] * len(axes)
 
@@ -226,9 +230,10 @@ def gaussian_filter(input: Any, sigma: Any, order: Any = 0, output: Any = None, 
                     axes: tuple[int, ...] | None = None) -> Any:
     found = np.asarray(input)
     kind = _kept_as(output, found)
-    axes = tuple(range(found.ndim)) if axes is None else tuple(axes)
+    axes = _axes(found, axes)
     for axis, s, k, m, r in zip(axes, *[_each(v, axes) for v in (sigma, order, mode, radius)]):
-        found = gaussian_filter1d(found, s, axis, k, kind, m, cval, truncate, radius=r)
+        if (float(s) if r is None else s) > 1e-15:                   # a narrower one leaves the array as it is
+            found = gaussian_filter1d(found, s, axis, k, kind, m, cval, truncate, radius=r)
     return _stored(found, kind)
 
 
@@ -236,7 +241,7 @@ def uniform_filter(input: Array, size: int = 3, output: Any = None, mode: str = 
                    origin: int = 0, *, axes: tuple[int, ...] | None = None) -> Any:
     found = np.asarray(input)
     kind = _kept_as(output, found)
-    axes = tuple(range(found.ndim)) if axes is None else tuple(axes)
+    axes = _axes(found, axes)
     for axis, n, m, o in zip(axes, *[_each(v, axes) for v in (size, mode, origin)]):
         found = uniform_filter1d(found, n, axis, kind, m, cval, o)
     return _stored(found, kind)

@@ -1,13 +1,15 @@
 """Filters of scipy.ndimage by order or difference of the elements around each: medians, extremes, ranks, gradients."""
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...primitives import footprint_of
-from .convolutions import _each, _padded, correlate1d, gaussian_filter
+from .convolutions import _axes, _each, _padded, correlate1d, gaussian_filter
 
 if TYPE_CHECKING:
     from .....ir.types import Array
@@ -16,10 +18,6 @@ if TYPE_CHECKING:
 def _plain(output: Any) -> None:
     if output is not None:
         raise NotImplementedError("output= of a filter cannot be compiled: assign the result")
-
-
-def _axes(input: Array, axes: tuple[int, ...] | None) -> Any:
-    return tuple(range(input.ndim)) if axes is None else tuple([a % input.ndim for a in np.atleast_1d(axes).tolist()])
 
 
 def _along(input: Array, size: Any, axis: int, mode: str, cval: float, origin: int, larger: Any) -> Any:
@@ -62,7 +60,7 @@ def _extreme(input: Array, size: Any, footprint: Any, output: int | None, mode: 
     size = size if footprint is None else footprint_of(footprint)[0]
     for axis, n, m, o in zip(axes, *[_each(v, axes) for v in (size, mode, origin)]):
         input = _along(input, n, axis, m, cval, o, larger)
-    return input
+    return input if axes else input.copy()
 
 
 def maximum_filter(input: Array, size: Any = None, footprint: Any = None, output: int | None = None, mode: str = "reflect",
@@ -152,21 +150,22 @@ def prewitt(input: Array, axis: int = -1, output: int | None = None, mode: str =
     return _gradient(input, axis, output, mode, cval, [1, 1, 1])
 
 
+def _summed(input: Array, parts: list) -> Any:
+    """The sum of what an operator gives along each axis. Along none the result is the array itself, as in SciPy."""
+    return functools.reduce(operator.add, parts) if parts else input.copy()
+
+
 def laplace(input: Array, output: int | None = None, mode: str = "reflect", cval: float = 0.0, *,
             axes: tuple[int, ...] | None = None) -> Any:
     _plain(output)
     input = np.asarray(input)
     axes = _axes(input, axes)
-    found = np.zeros_like(input)
-    for axis, m in zip(axes, _each(mode, axes)):
-        found = found + correlate1d(input, [1, -2, 1], axis, None, m, cval, 0)
-    return found
+    return _summed(input, [correlate1d(input, [1, -2, 1], axis, None, m, cval, 0) for axis, m in zip(axes, _each(mode, axes))])
 
 
 def _derivatives(input: Array, sigma: Any, order: int, mode: str, cval: float, axes: tuple[int, ...] | None,
                  options: Any) -> Any:
     """Gaussian derivatives of one order, by each axis."""
-    input = np.asarray(input)
     axes = _axes(input, axes)
     orders = [[order if k == j else 0 for j in range(len(axes))] for k in range(len(axes))]
     return [gaussian_filter(input, sigma, one, None, mode, cval, axes=axes, **options) for one in orders]
@@ -175,19 +174,17 @@ def _derivatives(input: Array, sigma: Any, order: int, mode: str, cval: float, a
 def gaussian_laplace(input: Array, sigma: Any, output: int | None = None, mode: str = "reflect", cval: float = 0.0, *,
                      axes: tuple[int, ...] | None = None, **kwargs: Any) -> Any:
     _plain(output)
-    found = None
-    for part in _derivatives(input, sigma, 2, mode, cval, axes, kwargs):
-        found = part if found is None else found + part
-    return found
+    input = np.asarray(input)
+    return _summed(input, _derivatives(input, sigma, 2, mode, cval, axes, kwargs))
 
 
 def gaussian_gradient_magnitude(input: Array, sigma: Any, output: int | None = None, mode: str = "reflect",
                                 cval: float = 0.0, *, axes: tuple[int, ...] | None = None, **kwargs: Any) -> Any:
     _plain(output)
-    found = None
-    for part in _derivatives(input, sigma, 1, mode, cval, axes, kwargs):
-        found = part * part if found is None else found + part * part
-    return np.sqrt(found)
+    input = np.asarray(input)
+    parts = _derivatives(input, sigma, 1, mode, cval, axes, kwargs)
+    found = _summed(input, [part * part for part in parts])
+    return np.sqrt(found).astype(found.dtype) if parts else found       # of integers an integer, as in SciPy
 
 
 # --- morphology -------------------------------------------------------------------------------------------------------

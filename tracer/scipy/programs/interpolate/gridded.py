@@ -82,7 +82,8 @@ class RegularGrid(Stand):
         method = self.method if method is None else method
         parts = [np.asarray(p) for p in xi] if isinstance(xi, tuple) else None
         xi = np.stack(np.broadcast_arrays(*parts), axis=-1) if parts is not None else np.asarray(xi)
-        rank, outside, places = len(self.grid), None, []
+        rank, places = len(self.grid), []
+        outside: Any = False
         if xi.shape[-1] != rank:
             raise ValueError(f"The requested sample points xi have dimension {xi.shape[-1]} but this RegularGridInterpolator "
                              f"has dimension {rank}")
@@ -92,7 +93,7 @@ class RegularGrid(Stand):
             beyond = (p < grid[0]) | (p > grid[-1])
             if self.raises and np.any(beyond):
                 raise ValueError(f"One of the requested xi is out of bounds in dimension {k}")
-            outside = beyond if outside is None else outside | beyond
+            outside = outside | beyond
             i = np.clip(np.searchsorted(grid, p, side="right") - 1, 0, grid.shape[0] - 2)
             places.append((i, (p - grid[i]) / (grid[i + 1] - grid[i])))
         found = self._near(places) if method == "nearest" else self._linear(places)

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from ...ir.analysis.lengths import Expression
-from ..native.entry_writer import Writer
+from .entry_writer import Writer
 
 _PLAIN = {"add": "add", "sub": "sub", "mul": "mul", "and": "and", "or": "or"}
 _COMPARED = {"eq": "eq", "ne": "ne", "lt": "slt", "le": "sle", "gt": "sgt", "ge": "sge"}

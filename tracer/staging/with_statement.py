@@ -24,10 +24,10 @@ from .. import tracing
 from ..calling import calls
 from ..control import branches, try_statement
 from ..regions import escapes, exceptions, region_tracing
+from ..sequences import generators
 from ..syntax import source
 from ..tracing import Trace
 from ..values import captured_values
-from . import generators
 
 if TYPE_CHECKING:
     from ..values.boxes import ArrayBox
@@ -48,7 +48,8 @@ def with_(manager: Any, body: Callable, get: Callable | None, put: Callable | No
             handler(trace, manager, body, get, put, names)
             return
     enter, leave = getattr(type(manager), "__enter__", None), getattr(type(manager), "__exit__", None)
-    if not _is_users(leave) or not (_is_users(enter) or enter is contextlib.AbstractContextManager.__enter__):
+    if (enter is None or leave is None or not _is_users(leave)
+            or not (_is_users(enter) or enter is contextlib.AbstractContextManager.__enter__)):
         raise UnsupportedError("this context manager would act while the function is compiled, not when it runs",
                                "enter it around the call of the compiled function", tracing.locate())
     for name in ("__enter__", "__exit__"):
@@ -63,7 +64,7 @@ def _is_users(method: Callable) -> bool:
 class _Users:
     """A manager of the program's own class."""
 
-    def __init__(self, trace: Trace, manager: Any, get: Callable, put: Callable, names: tuple[str, ...]):
+    def __init__(self, trace: Trace, manager: Any, get: Callable | None, put: Callable | None, names: tuple[str, ...]):
         self.trace, self.manager = trace, manager
         self.names = get, put, names
         self.caught = try_statement.Caught(trace, lambda: (BaseException,), get, put, names)
@@ -99,13 +100,14 @@ class _Yielded(region_tracing.State):
         trace.note_fresh(self)
 
 
-def _generator(trace: Trace, manager: Any, body: Callable, get: Callable, put: Callable, names: tuple[str, ...]) -> None:
+def _generator(trace: Trace, manager: Any, body: Callable, get: Callable | None, put: Callable | None,
+               names: tuple[str, ...]) -> None:
     """contextlib.contextmanager: what surrounds `yield` surrounds the body."""
     made = calls.call(manager.func, *manager.args, **manager.kwds)
     if not isinstance(made, generators.Generator):
         raise UnsupportedError("this context manager would act while the function is compiled, not when it runs",
                                "enter it around the call of the compiled function", tracing.locate())
-    consumer = generators.ConsumerNames(trace, get, put, names) if get else None
+    consumer = generators.ConsumerNames(trace, get, put, names) if get and put else None
     yielded, depth = _Yielded(trace), len(trace.scopes)
 
     def sink(value: ArrayBox) -> None:
@@ -139,7 +141,8 @@ def _plain(trace: Trace, manager: Any, body: Callable, get: Callable | None, put
     body(manager.enter_result)
 
 
-def _errstate(trace: Trace, manager: np.errstate, body: Callable, get: Callable, put: Callable, names: tuple[str, ...]) -> None:
+def _errstate(trace: Trace, manager: np.errstate, body: Callable, get: Callable | None, put: Callable | None,
+              names: tuple[str, ...]) -> None:
     before: dict[str, Any] = {**np.geterr()}
     with manager:
         asked: dict[str, Any] = {**np.geterr()}
