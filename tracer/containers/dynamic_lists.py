@@ -139,16 +139,17 @@ def piled(trace: Trace, held: list, entry: Entry, site: tuple[int, ...]) -> Dyna
 class DynamicList(packed_lists.ListValue):
     """A list of run-time length. `site`: the place of the source that made it; `top`: (stack, entry) of what was appended
     last, `seen`: (stack, columns) of what was read last, good as long as the first stack is that one. `write_guard`: an alias
-    of each array that was entered, which a write to the array makes unreadable."""
+    of each array that was entered, which a write to the array makes unreadable; `shared`: it may be a list that something else
+    holds (containers/rebinding.py), and cannot be changed."""
 
-    __slots__ = ("entry", "seen", "site", "stacks", "top", "total", "write_guard")
+    __slots__ = ("entry", "seen", "shared", "site", "stacks", "top", "total", "write_guard")
     __hash__ = None
 
     def __init__(self, entry: Entry, site: tuple[int, ...]):
         if tracing.current().general:            # where the number is known, what an entry shares with a name is, too
             raise tracing.NeedLengths("the number of entries of a list follows from a length")
         builder = tracing.current().builder
-        self.entry, self.site = entry, site
+        self.entry, self.site, self.shared = entry, site, False
         self.top: tuple | None = None
         self.seen: tuple | None = None
         self.write_guard: list = []
@@ -158,6 +159,10 @@ class DynamicList(packed_lists.ListValue):
     # --- its end ------------------------------------------------------------------------------------------------------
 
     def append(self, value: Any) -> None:
+        packed_lists.expect_own(self)
+        self._append(value)
+
+    def _append(self, value: Any) -> None:
         leaves = self._leaves(value)
         builder = tracing.current().builder
         for cell, x, kind in zip(self.stacks, leaves, self.entry.kinds):
@@ -198,6 +203,7 @@ class DynamicList(packed_lists.ListValue):
     def pop(self, position: Any = -1) -> Any:
         if type(position) is not int or position != -1:
             return taken_out(METHODS["pop"](self, position))
+        packed_lists.expect_own(self)
         self._expect_unwritten()
         self._expect(1, EMPTY)
         found = self._taken()
@@ -205,6 +211,7 @@ class DynamicList(packed_lists.ListValue):
         return found
 
     def clear(self) -> None:
+        packed_lists.expect_own(self)
         builder = tracing.current().builder
         for cell, kind in zip(self.stacks, self.entry.kinds):
             cell.set(builder("stack_new", dtype=kind.dtype))
@@ -224,7 +231,7 @@ class DynamicList(packed_lists.ListValue):
         if self.top is None or self.top[0] is not self.stacks[0]._value:
             self._expect(1, OUTSIDE)
             count, found = self.total._value, self._taken()
-            self.append(found)
+            self._append(found)
             self.total.set(count)
         return copied(self.top[1])
 
@@ -318,6 +325,7 @@ class DynamicList(packed_lists.ListValue):
     def __setitem__(self, key: Any, value: Any) -> None:
         if isinstance(key, slice):
             _refuse("a slice of a list whose length is known only at run time is assigned", "use an array")
+        packed_lists.expect_own(self)
         leaves, depth = self._leaves(value), self._depth(key, "list assignment index out of range")
         self._expect_unwritten()
         for cell, x, kind in zip(self.stacks, leaves, self.entry.kinds):

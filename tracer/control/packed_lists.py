@@ -68,6 +68,13 @@ class Settling:
         return self.settled()
 
 
+def expect_own(held: Any) -> None:
+    """Before a change of a list, dict or set: a copy that may stand for what something else holds cannot be changed, and is not
+    made (containers/rebinding.py)."""
+    if held.shared:
+        raise tracing.Restart(lists={held.site: NEVER})
+
+
 class ListValue(Settling):
     """What is a list to the program: array() is np.array of it, packed() the same as a packed list of numbers."""
 
