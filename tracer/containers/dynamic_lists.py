@@ -140,16 +140,16 @@ class DynamicList(packed_lists.ListValue):
     """A list of run-time length. `site`: the place of the source that made it; `top`: (stack, entry) of what was appended
     last, `seen`: (stack, columns) of what was read last, good as long as the first stack is that one. `write_guard`: an alias
     of each array that was entered, which a write to the array makes unreadable; `shared`: it may be a list that something else
-    holds (containers/rebinding.py), and cannot be changed."""
+    holds (containers/rebinding.py), and cannot be changed; `changes`: how often the trace has changed what it holds."""
 
-    __slots__ = ("entry", "seen", "shared", "site", "stacks", "top", "total", "write_guard")
+    __slots__ = ("changes", "entry", "seen", "shared", "site", "stacks", "top", "total", "write_guard")
     __hash__ = None
 
     def __init__(self, entry: Entry, site: tuple[int, ...]):
         if tracing.current().general:            # where the number is known, what an entry shares with a name is, too
             raise tracing.NeedLengths("the number of entries of a list follows from a length")
         builder = tracing.current().builder
-        self.entry, self.site, self.shared = entry, site, False
+        self.entry, self.site, self.shared, self.changes = entry, site, False, 0
         self.top: tuple | None = None
         self.seen: tuple | None = None
         self.write_guard: list = []
@@ -158,8 +158,13 @@ class DynamicList(packed_lists.ListValue):
 
     # --- its end ------------------------------------------------------------------------------------------------------
 
-    def append(self, value: Any) -> None:
+    def change(self) -> None:
+        """Before what it holds is changed."""
         packed_lists.expect_own(self)
+        self.changes += 1
+
+    def append(self, value: Any) -> None:
+        self.change()
         self._append(value)
 
     def _append(self, value: Any) -> None:
@@ -203,7 +208,7 @@ class DynamicList(packed_lists.ListValue):
     def pop(self, position: Any = -1) -> Any:
         if type(position) is not int or position != -1:
             return taken_out(METHODS["pop"](self, position))
-        packed_lists.expect_own(self)
+        self.change()
         self._expect_unwritten()
         self._expect(1, EMPTY)
         found = self._taken()
@@ -211,7 +216,7 @@ class DynamicList(packed_lists.ListValue):
         return found
 
     def clear(self) -> None:
-        packed_lists.expect_own(self)
+        self.change()
         builder = tracing.current().builder
         for cell, kind in zip(self.stacks, self.entry.kinds):
             cell.set(builder("stack_new", dtype=kind.dtype))
@@ -325,7 +330,7 @@ class DynamicList(packed_lists.ListValue):
     def __setitem__(self, key: Any, value: Any) -> None:
         if isinstance(key, slice):
             _refuse("a slice of a list whose length is known only at run time is assigned", "use an array")
-        packed_lists.expect_own(self)
+        self.change()
         leaves, depth = self._leaves(value), self._depth(key, "list assignment index out of range")
         self._expect_unwritten()
         for cell, x, kind in zip(self.stacks, leaves, self.entry.kinds):

@@ -109,6 +109,7 @@ class Column(DynamicList):
         return self._entry(values)
 
     def write(self, position: Value, value: Any) -> None:
+        self.change()
         leaves, depth, builder = self._leaves(value), self._above(position), tracing.current().builder
         self._expect_unwritten()
         for cell, x, kind in zip(self.stacks, leaves, self.entry.kinds):

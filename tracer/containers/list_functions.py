@@ -93,7 +93,7 @@ def _columns(held: Any) -> list:
 
 
 def sort(held: dynamic_lists.DynamicList, *, key: Any = None, reverse: bool = False) -> None:
-    packed_lists.expect_own(held)
+    held.change()
     held.refill([c.read() for c in _ordered(held, key, reverse)])
 
 

@@ -147,6 +147,7 @@ def _list_taken_over(head: DynamicList, final: Any) -> bool:
         return False
     if joined != head.entry:
         head.widen(joined)
+    head.changes += 1
     if isinstance(final, DynamicList):
         if joined != final.entry:
             final.widen(joined)
