@@ -64,7 +64,7 @@ def _held_elsewhere(head: Any) -> bool:
     """Whether more than the name of a loop, which now holds another one, leads to a container, or may be it."""
     born = tracing.current().born_at.get(id(head))
     site = born[1] if born is not None and born[0] is head else getattr(head, "site", None)
-    return bool(site) and site[0] == packed_lists.ARGUMENT or holders.is_held(head)
+    return (bool(site) and site[0] == packed_lists.ARGUMENT) or holders.is_held(head)
 
 
 def settle(loop: RolledLoop) -> None:
