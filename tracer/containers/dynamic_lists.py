@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 import numpy as np
 
-from ...ir.core import Op, Value
+from ...ir.core import Value
 from ...ir.errors import UnsupportedError
 from ...ir.types import I64, INDEX
 from .. import pytrees, tracing
@@ -342,13 +342,10 @@ class DynamicList(packed_lists.ListValue):
             _refuse("a slice of a list whose length is known only at run time is deleted", "use an array")
         METHODS["pop"](self, key)
 
-    def copy(self) -> Any:
-        return self.settled()
+    def copy(self, memo: Any = None) -> Any:
+        return packed_lists.fresh(self.settled())
 
-    __copy__ = copy
-
-    def __deepcopy__(self, memo: dict[Op, bool]) -> Any:
-        return self.settled()
+    __copy__ = __deepcopy__ = copy
 
     def __iter__(self) -> Any:
         return iter(DynamicListItems(self))
@@ -365,7 +362,7 @@ class DynamicList(packed_lists.ListValue):
         return _other(name)
 
 
-class Entries(packed_lists.ListValue):
+class Entries(packed_lists.Fixed):
     """What a pile held when it was read: a list that does not change."""
 
     __slots__ = ("boxes", "entry")
@@ -374,7 +371,12 @@ class Entries(packed_lists.ListValue):
     def __init__(self, entry: Entry, columns: Any):
         self.entry, self.boxes = entry, columns
 
-    settled = copy = __copy__ = lambda self: self
+    settled = lambda self: self                                                                     # noqa: E731
+
+    def copy(self, memo: Any = None) -> Any:
+        return packed_lists.fresh(Entries(self.entry, self.boxes))
+
+    __copy__ = __deepcopy__ = copy
 
     def packed(self) -> None:
         _refuse("sum, min or max of a list of arrays or tuples whose length is known only at run time",
@@ -397,9 +399,6 @@ class Entries(packed_lists.ListValue):
             return listed(self.entry, [_read_only(boxes.array(c[key].read())) for c in self.boxes])
         return self.item(key)
 
-    def __deepcopy__(self, memo: dict[Op, bool]) -> Any:
-        return self
-
     def __add__(self, other: Any) -> Any:
         return _concatenated(self, self, other)
 
@@ -410,6 +409,8 @@ class Entries(packed_lists.ListValue):
         return iter(DynamicListItems(self))
 
     def __getattr__(self, name: str) -> None:
+        if hasattr(list, name):
+            self.expect_growing()
         _other(name)
 
 

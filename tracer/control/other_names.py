@@ -15,6 +15,7 @@ from ..tracing import Trace
 from ..values import ownership
 from ..values.ownership import Joined
 from . import branches
+from .packed_lists import Fixed
 
 
 def expect_assignable(trace: Trace, held: Any, what: str) -> None:
@@ -56,6 +57,7 @@ def _sources(trace: Trace, held: Any) -> list[Joined]:
 def _where(trace: Trace, found: Joined, value: Any, place: tuple[Any, bool, Any], what: str) -> Any:
     """The value where an object is the one of a branch, else what the place holds."""
     old = region_tracing.peek(place)
-    if old is region_tracing.MISSING or not any(scope.block is found.block for scope in trace.scopes):
+    seen = any(scope.block is found.block for scope in trace.scopes)
+    if isinstance(place[0], Fixed) or old is region_tracing.MISSING or not seen:
         ownership.refuse_joined(place[0], what)
     return branches.either(branches.boxed(found.flag), lambda: value, lambda: old)

@@ -46,12 +46,17 @@ class FunctionPhi:
         self.flag, self.then, self.other = flag, then, other
 
 
+# joined(IfJoin, place, a, b) of lists that differ in their lengths (sequences/joined_lists.py)
+LISTS: list[Callable] = []
+
+
 class IfJoin:
-    """The results of an `if`: pairs of values, one from each branch. `flexible`: arrays may differ in their lengths."""
+    """The results of an `if`: pairs of values, one from each branch. `flexible`: arrays may differ in their lengths; `put`
+    sets the names that the branches may leave changed, which hold `before` now."""
 
     def __init__(self, trace: Trace, flag: Value, yes: region_tracing.Outcome, no: region_tracing.Outcome,
-                 flexible: bool = False):
-        self.flexible = flexible
+                 flexible: bool = False, put: Callable | None = None, before: Sequence = ()):
+        self.flexible, self.put, self.before = flexible, put, before
         self.trace, self.flag, self.outcomes, self.blocks = trace, flag, (yes, no), (yes.block, no.block)
         self.pairs: list[tuple[Value, Value]] = []
         self.known: dict = {}
@@ -62,6 +67,7 @@ class IfJoin:
         if a is b:
             return JoinedValue(False, lambda results: a)
         maybe = self.maybe(what, a, b) or self.optional(what, a, b) or self.text(a, b)
+        maybe = maybe or LISTS[0](self, what, a, b)
         if maybe is not None:
             return maybe
         for uses, held in zip(self.uses, (a, b)):
@@ -327,7 +333,7 @@ def _unlike(found: region_tracing.Mismatch, why: str, about: str) -> Any:
 def _join(trace: Trace, flag: Value, yes: Outcome, no: Outcome, put: Callable | None, names: tuple[str, ...],
           before: Any, what: str, lazy: bool, flexible: bool = False) -> MaybeUndefined | ScalarBox | None:
     """Emit the `if` and put its results in place."""
-    joint = IfJoin(trace, flag, yes, no, flexible)
+    joint = IfJoin(trace, flag, yes, no, flexible, put, before)
     held = [JoinedValue(False, lambda results, old=old: old) if name[0] == "-" else joint.add(name.lstrip("+"), a, b)
             for name, old, a, b in zip(names, before, yes.names, no.names)]
     returned = joint.add(what, yes.returned, no.returned)

@@ -50,7 +50,7 @@ def getitem(held: Any, key: Any) -> Any:
             if not held:
                 return held[:]
             if (kind := packed_lists.element_kind(held)) is not None:        # a list of no place, as a loop carries it
-                return packed_lists.PackedList(boxes.HOOKS["array"](list(held)), kind)[key]
+                return packed_lists.fresh(packed_lists.PackedList(boxes.HOOKS["array"](list(held)), kind)[key])
         if isinstance(key, ScalarBox):
             captured_values.whole(held)
             found = list_sort.item_at(trace, held, key)
@@ -60,7 +60,9 @@ def getitem(held: Any, key: Any) -> Any:
             return answer[0]
         _expect_no_new_item(trace, held, key)
         found = dunder_dispatch.item(held, key)
-        return packed_lists.made(found) if type(held) is list and type(key) is slice else found
+        if type(key) is slice:
+            return packed_lists.made(found) if type(held) is list else packed_lists.fresh(found)
+        return found
     return held[key]
 
 

@@ -112,7 +112,8 @@ def joined(trace: Trace, held: Any) -> list[Joined]:
 
 
 def refuse_joined(held: Any, what: str) -> NoReturn:
-    raise UnsupportedError(f"{what} changes a {type(held).__name__} that another name may have, which only run time knows, "
+    kind = getattr(held, "stands_for", type(held))
+    raise UnsupportedError(f"{what} changes a {kind.__name__} that another name may have, which only run time knows, "
                            "since the branches of an `if` left different ones under that name",
                            "make it a copy where the branches meet: `a = list(a)`, `a = copy.copy(a)`", tracing.locate())
 
