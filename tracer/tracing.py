@@ -149,6 +149,7 @@ class Trace:
         self.unroll: set = set()
         self.outer: dict[int, object] = {}
         self.shared: dict[int, object] = {}
+        self.joined: dict[int, list] = {}               # id(object) -> where an `if` left it or another one
         self.copied: dict[int, object] = {}
         self.spent: dict[int, object] = {}
         self.telling: Any = None

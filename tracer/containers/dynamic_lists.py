@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 import numpy as np
 
-from ...ir.core import Op, Value
+from ...ir.core import Value
 from ...ir.errors import UnsupportedError
 from ...ir.types import I64, INDEX
 from .. import pytrees, tracing
@@ -143,15 +143,16 @@ def piled(trace: Trace, held: list, entry: Entry, site: tuple[int, ...]) -> Dyna
 class DynamicList(packed_lists.ListValue):
     """A list of run-time length. `site`: the place of the source that made it; `top`: (stack, entry) of what was appended
     last, `seen`: (stack, columns) of what was read last, good as long as the first stack is that one. `write_guard`: an alias
-    of each array that was entered, which a write to the array makes unreadable."""
+    of each array that was entered, which a write to the array makes unreadable; `shared`: it may be a list that something else
+    holds (containers/rebinding.py), and cannot be changed; `changes`: how often the trace has changed what it holds."""
 
-    __slots__ = ("entry", "seen", "site", "stacks", "top", "total", "write_guard")
+    __slots__ = ("changes", "entry", "seen", "shared", "site", "stacks", "top", "total", "write_guard")
 
     def __init__(self, entry: Entry, site: tuple[int, ...]):
         if tracing.current().general:            # where the number is known, what an entry shares with a name is, too
             raise tracing.NeedLengths("the number of entries of a list follows from a length")
         builder = tracing.current().builder
-        self.entry, self.site = entry, site
+        self.entry, self.site, self.shared, self.changes = entry, site, False, 0
         self.top: tuple | None = None
         self.seen: tuple | None = None
         self.write_guard: list = []
@@ -160,7 +161,16 @@ class DynamicList(packed_lists.ListValue):
 
     # --- its end ------------------------------------------------------------------------------------------------------
 
+    def change(self) -> None:
+        """Before what it holds is changed."""
+        packed_lists.expect_own(self)
+        self.changes += 1
+
     def append(self, value: Any) -> None:
+        self.change()
+        self._append(value)
+
+    def _append(self, value: Any) -> None:
         leaves = self._leaves(value)
         builder = tracing.current().builder
         for cell, x, kind in zip(self.stacks, leaves, self.entry.kinds):
@@ -201,6 +211,7 @@ class DynamicList(packed_lists.ListValue):
     def pop(self, position: Any = -1) -> Any:
         if type(position) is not int or position != -1:
             return taken_out(METHODS["pop"](self, position))
+        self.change()
         self._expect_unwritten()
         self._expect(1, EMPTY)
         found = self._taken()
@@ -208,6 +219,7 @@ class DynamicList(packed_lists.ListValue):
         return found
 
     def clear(self) -> None:
+        self.change()
         builder = tracing.current().builder
         for cell, kind in zip(self.stacks, self.entry.kinds):
             cell.set(builder("stack_new", dtype=kind.dtype))
@@ -228,7 +240,7 @@ class DynamicList(packed_lists.ListValue):
             return copied(self.top[1])
         self._expect(1, OUTSIDE)
         count, found = self.total._value, self._taken()
-        self.append(found)
+        self._append(found)
         self.total.set(count)
         return copied(found)
 
@@ -322,6 +334,7 @@ class DynamicList(packed_lists.ListValue):
     def __setitem__(self, key: Any, value: Any) -> None:
         if isinstance(key, slice):
             _refuse("a slice of a list whose length is known only at run time is assigned", "use an array")
+        self.change()
         leaves, depth = self._leaves(value), self._depth(key, "list assignment index out of range")
         self._expect_unwritten()
         for cell, x, kind in zip(self.stacks, leaves, self.entry.kinds):
@@ -333,13 +346,10 @@ class DynamicList(packed_lists.ListValue):
             _refuse("a slice of a list whose length is known only at run time is deleted", "use an array")
         METHODS["pop"](self, key)
 
-    def copy(self) -> Any:
-        return self.settled()
+    def copy(self, memo: Any = None) -> Any:
+        return packed_lists.fresh(self.settled())
 
-    __copy__ = copy
-
-    def __deepcopy__(self, memo: dict[Op, bool]) -> Any:
-        return self.settled()
+    __copy__ = __deepcopy__ = copy
 
     def __iter__(self) -> Any:
         return iter(DynamicListItems(self))
@@ -356,7 +366,7 @@ class DynamicList(packed_lists.ListValue):
         return _other(name)
 
 
-class Entries(packed_lists.ListValue):
+class Entries(packed_lists.Fixed):
     """What a pile held when it was read: a list that does not change."""
 
     __slots__ = ("boxes", "entry")
@@ -364,7 +374,12 @@ class Entries(packed_lists.ListValue):
     def __init__(self, entry: Entry, columns: Any):
         self.entry, self.boxes = entry, columns
 
-    settled = copy = __copy__ = lambda self: self
+    settled = lambda self: self                                                                     # noqa: E731
+
+    def copy(self, memo: Any = None) -> Any:
+        return packed_lists.fresh(Entries(self.entry, self.boxes))
+
+    __copy__ = __deepcopy__ = copy
 
     def packed(self) -> NoReturn:
         _refuse("sum, min or max of a list of arrays or tuples whose length is known only at run time",
@@ -387,9 +402,6 @@ class Entries(packed_lists.ListValue):
             return listed(self.entry, [_read_only(boxes.array(c[key].read())) for c in self.boxes])
         return self.item(key)
 
-    def __deepcopy__(self, memo: dict[Op, bool]) -> Any:
-        return self
-
     def __add__(self, other: Any) -> Any:
         return _concatenated(self, self, other)
 
@@ -400,6 +412,8 @@ class Entries(packed_lists.ListValue):
         return iter(DynamicListItems(self))
 
     def __getattr__(self, name: str) -> None:
+        if hasattr(list, name):
+            self.expect_growing()
         _other(name)
 
 

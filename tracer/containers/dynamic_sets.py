@@ -123,6 +123,7 @@ class DynamicSet(HashTable):
 
     def _become(self, other: DynamicSet) -> None:
         """Take over the table of another set, which is used no more."""
+        packed_lists.expect_own(self)
         self.replicate(other)
         self.cell.set(other.cell._value)
 

@@ -109,6 +109,7 @@ class Column(DynamicList):
         return self._entry(values)
 
     def write(self, position: Value, value: Any) -> None:
+        self.change()
         leaves, depth, builder = self._leaves(value), self._above(position), tracing.current().builder
         self._expect_unwritten()
         for cell, x, kind in zip(self.stacks, leaves, self.entry.kinds):
@@ -195,16 +196,16 @@ def no_text(held: Any, *_: Any) -> NoReturn:
 class HashTable(packed_lists.Settling):
     """Keys in the order in which they were entered. `cell`: the table; `used_`: how many keys it has; `keys_`: the column of
     all that were entered, None where nothing is known of them, as nothing has been; `last`: (table, words, position) of what
-    was found last."""
+    was found last; `shared`: as of a list."""
 
-    __slots__ = ("cell", "facts", "keys_", "last", "site", "used_")
+    __slots__ = ("cell", "facts", "keys_", "last", "shared", "site", "used_")
     __hash__ = None         # type: ignore[assignment]      # how Python says that there is none
 
     def __init__(self, facts: Facts, site: tuple):
         trace = tracing.current()
         if trace.general:
             raise tracing.NeedLengths("the number of keys of a dict or set follows from a length")
-        self.facts, self.site = facts, site
+        self.facts, self.site, self.shared = facts, site, False
         trace.lists.setdefault(site, facts)
         self.cell = Cell(trace.builder("stack_new", dtype=I64))
         self.keys_ = None if facts.key is None else Column(facts.key, site, "key")
@@ -266,6 +267,7 @@ class HashTable(packed_lists.Settling):
 
     def enter(self, key: Any) -> tuple[ScalarBox, ScalarBox]:
         """(the position of a key, whether it is new). Whoever enters one adds it to the columns."""
+        packed_lists.expect_own(self)
         self._known(key)
         builder, total = tracing.current().builder, self.key_column.total._value
         words, _ = self.words(key)
@@ -296,6 +298,7 @@ class HashTable(packed_lists.Settling):
         return self._removed(*tracing.current().builder.emit("lookup", self.cell._value, key=self.form, mode="pop"))
 
     def _removed(self, table: Value, position: Value) -> ScalarBox:
+        packed_lists.expect_own(self)
         builder = tracing.current().builder
         self.cell.set(table)
         gone = builder("cast", builder("ge", position, builder.index(0)), dtype=INDEX)
@@ -322,6 +325,7 @@ class HashTable(packed_lists.Settling):
         return ScalarBox(self.used_._value, "int")
 
     def empty(self) -> None:
+        packed_lists.expect_own(self)
         builder = tracing.current().builder
         self.cell.set(builder("stack_new", dtype=I64))
         for column in self.columns_():

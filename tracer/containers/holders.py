@@ -5,7 +5,7 @@ import gc
 import os
 import sys
 import types
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .. import pytrees, tracing
@@ -30,6 +30,18 @@ def is_held(x: Any) -> bool:
                 return True
         frame = frame.f_back
     return False
+
+
+def is_held_elsewhere(x: Any, get: Callable | None, put: Callable | None) -> bool:
+    """The same, but for the names that `put` sets."""
+    if get is None or put is None:
+        return is_held(x)
+    before = get()
+    put((None,) * len(before))
+    try:
+        return is_held(x)
+    finally:
+        put(before)
 
 
 def leads_to(held: Any, x: Any, seen: set[int]) -> bool:

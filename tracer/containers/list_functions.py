@@ -93,14 +93,15 @@ def _columns(held: Any) -> list:
 
 
 def sort(held: dynamic_lists.DynamicList, *, key: Any = None, reverse: bool = False) -> None:
+    held.change()
     held.refill([c.read() for c in _ordered(held, key, reverse)])
 
 
 def sorted_(held: Any, /, *, key: Any = None, reverse: bool = False) -> Any:
     found = _ordered(held, key, reverse)
     if isinstance(held, packed_lists.PackedList):
-        return packed_lists.PackedList(boxes.array(found[0].read()), held.kind)
-    return dynamic_lists.listed(held.entry, [boxes.array(c.read()) for c in found])
+        return packed_lists.fresh(packed_lists.PackedList(boxes.array(found[0].read()), held.kind))
+    return packed_lists.fresh(dynamic_lists.listed(held.entry, [boxes.array(c.read()) for c in found]))
 
 
 def _extreme(f: Callable, program: Callable) -> Callable:
@@ -213,12 +214,17 @@ def _hstack(held: Any) -> Any:
     return held.array() if len(held.array().dims) == 1 else _concatenate(held)
 
 
+def _list_of(held: Any) -> Any:
+    """list() of a list: a new one."""
+    return held.copy() if isinstance(held, packed_lists.Fixed) else packed_lists.fresh(held.settled())
+
+
 def _length(held: Any) -> int | boxes.ScalarBox:
     return held.length() if hasattr(type(held), "length") else boxes.count(dynamic_lists.DynamicListItems(held).trip)
 
 
 calls.OF_LISTS.update({np.stack: _stack, np.concatenate: _concatenate, np.vstack: _vstack, np.hstack: _hstack,
-                       builtins.len: _length, list: lambda held: held.settled()})
+                       builtins.len: _length, list: _list_of})
 
 
 def _tolist(plain: Callable) -> Callable:

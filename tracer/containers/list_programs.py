@@ -219,6 +219,10 @@ def after_true(function: Any, items: Any) -> Any:
             yield x
 
 
+def all_of(items: Any) -> Any:
+    return [x for x in items]                                                                          # noqa: C416
+
+
 def items_of(held: Any) -> Any:
     return [held[k] for k in range(len(held))]
 

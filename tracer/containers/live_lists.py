@@ -50,10 +50,10 @@ def _live(items: Any, body: Callable, get: Any, put: Any, names: tuple, stop: An
 
 def _fixed(source: Any, held: list, body: Callable, get: Any, put: Any, names: tuple, stop: Any) -> None:
     """As long as nothing is changed: over what the lists held at first."""
-    cells = [cell for x in held for pile in (WATCHED[type(x)](x),) for cell in (pile.total, *pile.stacks)]
-    before = [cell._value for cell in cells]                                   # what makes the source may have moved it
+    piles = [WATCHED[type(x)](x) for x in held]
+    before = [pile.changes for pile in piles]
     loops.over(source, body, get, put, names, stop, site=id(body.__code__))
-    if any(now._value is not was for now, was in zip(cells, before)):
+    if any(pile.changes != was for pile, was in zip(piles, before)):
         raise tracing.Restart(lists={("live", id(body.__code__)): True})
 
 

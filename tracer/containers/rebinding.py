@@ -7,6 +7,9 @@
 
 The new container has been made in the iteration, and nothing else that is read later holds it; if nothing but this name holds
 the old one either, nobody can tell whether the name is bound to the new one or the old one has taken over its contents.
+
+Where something else holds the first one, as the caller does its argument, the name has a copy of it from before the loop on.
+Whether it is another one than the first is known only at run time, so where the copy would be changed (`shared`) none is made.
 """
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from .. import pytrees, tracing
 from ..control import packed_lists, rolled_loops
 from . import holders
-from .dynamic_dicts import DynamicDict
+from .dynamic_dicts import DynamicDict, fill
 from .dynamic_lists import DynamicList, Entries, Entry
 from .hash_tables import FORMS, HashTable, merged
 
@@ -23,6 +26,45 @@ if TYPE_CHECKING:
     from ..control.rolled_loops import RolledLoop
 
 _LISTS = (DynamicList, Entries, packed_lists.PackedList)
+_REBOUND = "rebound"                       # of the place of a copy
+
+
+def begin(loop: RolledLoop) -> None:
+    """Before a loop: names that it binds to other containers, and now hold one that is held elsewhere, too, get a copy."""
+    if loop.get is None or loop.put is None:
+        return
+    held, moved = list(loop.get()), False
+    for k, x in enumerate(held):
+        facts = loop.trace.lists.get(_site(loop, k))
+        if facts is not packed_lists.NEVER and isinstance(x, (list, dict, set, packed_lists.Settling)):
+            held[k], moved = _copy(x, facts, _site(loop, k)), True
+    if moved:
+        loop.put(tuple(held))
+
+
+def _site(loop: RolledLoop, k: int) -> tuple:
+    return (_REBOUND, loop.labels[k], *packed_lists.place())
+
+
+def _copy(x: Any, facts: Any, site: tuple) -> Any:
+    if isinstance(facts, Entry):
+        made: Any = DynamicList(facts, site)
+        made.extend(x)
+    else:
+        made = packed_lists.MAKERS[type(facts)](tracing.current(), facts.cls(), facts, site)
+        if isinstance(x, HashTable):
+            made.replicate(x)
+        else:
+            fill(made, x)
+    made.shared = True
+    return made
+
+
+def _held_elsewhere(head: Any) -> bool:
+    """Whether more than the name of a loop, which now holds another one, leads to a container, or may be it."""
+    born = tracing.current().born_at.get(id(head))
+    site = born[1] if born is not None and born[0] is head else getattr(head, "site", None)
+    return (bool(site) and site[0] == packed_lists.ARGUMENT) or holders.is_held(head)
 
 
 def settle(loop: RolledLoop) -> None:
@@ -36,9 +78,12 @@ def settle(loop: RolledLoop) -> None:
             continue
         if sum(holders.leads_to(x, final, set()) for x in finals) > 1:
             continue
-        if type(head) is list or type(head) in FORMS:
+        python = type(head) is list or type(head) in FORMS
+        if (python or isinstance(head, (DynamicList, HashTable))) and _held_elsewhere(loop.before[k] if python else head):
+            _expect_copy(_site(loop, k), head, final)
+        elif python:
             _expect_run_time(loop.before[k], final)
-        elif isinstance(head, (DynamicList, HashTable)) and not holders.is_held(head) and _taken_over(head, final):
+        elif isinstance(head, (DynamicList, HashTable)) and _taken_over(head, final):
             finals[k], moved = head, True
     if moved:
         loop.put(tuple(finals))
@@ -61,14 +106,32 @@ def _expect_run_time(head: Any, final: Any) -> None:
     place, site = trace.born_at.get(id(head), (None, None))
     if place is not head or site in trace.lists:
         return
-    if isinstance(final, HashTable) and type(head) is final.facts.cls:
-        raise tracing.Restart(lists={site: final.facts})
-    if isinstance(final, DynamicList) and type(head) is list:
-        entry: Entry | None = final.entry
-        for x in head:
-            entry = entry and entry.join(Entry.of(x))
-        if entry is not None:
-            raise tracing.Restart(lists={site: entry})
+    facts = _facts(head, final)
+    if facts is not None:
+        raise tracing.Restart(lists={site: facts})
+
+
+def _expect_copy(site: tuple, head: Any, final: Any) -> None:
+    """Trace again with a copy of what a name holds before a loop."""
+    facts = _facts(head, final)
+    if facts is not None and site not in tracing.current().lists:
+        raise tracing.Restart(lists={site: facts})
+
+
+def _facts(head: Any, final: Any) -> Any:
+    """What is to be known of a container of run-time size that can hold what both do; None where there is none."""
+    if isinstance(final, HashTable) and final.facts.cls in (type(head), getattr(head, "stands_for", None)):
+        return merged(final.facts, head.facts) if isinstance(head, HashTable) else final.facts
+    if not isinstance(final, _LISTS) or not (type(head) is list or isinstance(head, DynamicList)):
+        return None
+    entry: Entry | None = _entry(final)
+    for found in map(Entry.of, head) if type(head) is list else (head.entry,):
+        entry = entry and entry.join(found)
+    return entry
+
+
+def _entry(held: Any) -> Entry:
+    return Entry(pytrees.LEAF, (held.kind,)) if isinstance(held, packed_lists.PackedList) else held.entry
 
 
 def _taken_over(head: Any, final: Any) -> bool:
@@ -79,12 +142,12 @@ def _taken_over(head: Any, final: Any) -> bool:
 
 
 def _list_taken_over(head: DynamicList, final: Any) -> bool:
-    entry = final.entry if not isinstance(final, packed_lists.PackedList) else Entry(pytrees.LEAF, (final.kind,))
-    joined = head.entry.join(entry)
+    joined = head.entry.join(_entry(final))
     if joined is None or (isinstance(final, packed_lists.PackedList) and len(final.box.dims) > 1):
         return False
     if joined != head.entry:
         head.widen(joined)
+    head.changes += 1
     if isinstance(final, DynamicList):
         if joined != final.entry:
             final.widen(joined)
@@ -125,4 +188,5 @@ def _moved(head: DynamicList, final: DynamicList) -> None:
     head.write_guard += final.write_guard
 
 
+rolled_loops.AT_START.append(begin)
 rolled_loops.AT_END.append(settle)

@@ -10,6 +10,7 @@ A branch that raises is an `if` without results before the other branch, which t
 """
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, overload
@@ -244,12 +245,16 @@ def not_in(x: Any, items: Any) -> Any:
     return not_(in_(x, items))
 
 
+AT_END: list[Callable] = []     # told(branch, get, put, names, what): runs a branch (sequences/joined_lists.py)
+
 # --- tracing both branches --------------------------------------------------------------------------------------------
 
 def stage(flag: Value, then: Callable, other: Callable, get: Callable | None, put: Callable | None, names: tuple[str, ...],
           what: str = "", lazy: bool = False) -> Any:
     """Trace both branches and join them; gives the joined value of what they return."""
     trace = tracing.current()
+    for told in AT_END:
+        then, other = (functools.partial(told, branch, get, put, names, what) for branch in (then, other))
     before = get() if get else ()
     yes = escapes.run(trace, region_tracing.Branch(Block(), flag), then, get, put, before, names=names)
     if yes.raised is not None:

@@ -26,7 +26,7 @@ from .. import pytrees, tracing
 from ..numpy.arrays import creation
 from ..regions import leaf_types
 from ..syntax.comprehensions import ITEM
-from ..values import boxes
+from ..values import boxes, ownership
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import iteration
 
@@ -45,6 +45,8 @@ ARGUMENT = "argument"            # of the place of a list that is an argument (s
 KEPT = True
 GROWING: set[type] = {list}      # classes of which some are made in another form; containers/dynamic_dicts.py has more
 MAKERS: dict = {}                # class of what is known of a place -> maker(trace, list, that, site)
+ENTRY_OF: list = []              # what is known of the entries of a list that does not change (sequences/list_copies.py)
+FRESH: list = []                 # what makes one of them that has been made at a place one that can be changed, if it has to be
 CONCATENATED: list = []          # what makes a list of the entries of several (containers/dynamic_lists.py)
 COLLECTED: dict = {}             # the same of comprehensions -> maker(trace, element, source, site, that)
 
@@ -66,6 +68,15 @@ class Settling:
 
     def returned(self) -> Any:
         return self.settled()
+
+
+def expect_own(held: Any) -> None:
+    """Before a change of a list, dict or set: a copy that may stand for what something else holds cannot be changed, and is not
+    made (containers/rebinding.py)."""
+    if held.shared:
+        raise tracing.Restart(lists={held.site: NEVER})
+    if ownership.joined(tracing.current(), held):
+        ownership.refuse_joined(held, "this")
 
 
 class ListValue(Settling):
@@ -104,7 +115,26 @@ class ListValue(Settling):
         return entry is not None and entry.structure is not pytrees.LEAF
 
 
-class PackedList(ListValue):
+class Fixed(ListValue):
+    """A list of run-time length that does not change. `grows`: the place of the program that has made it as a new one; where
+    it is changed all the same, the trace starts again with one that can be (sequences/list_copies.py). `source`: the list of
+    which it is what that held at the end of a branch (sequences/joined_lists.py)."""
+
+    __slots__ = ("grows", "source")
+
+    def expect_growing(self) -> None:
+        """Before what only a list that can be changed does."""
+        site = getattr(self, "grows", None)
+        if site is not None and site not in tracing.current().lists:
+            raise tracing.Restart(lists={site: ENTRY_OF[0](self)})
+
+
+def fresh(held: Any) -> Any:
+    """A list that the program has just made as a copy, or a part, of another one."""
+    return FRESH[0](held) if isinstance(held, Fixed) and tracing.active() is not None else held
+
+
+class PackedList(Fixed):
     """A list whose elements are those of `box`. `kind`: their leaf type; `site`: the place of the source that made it; `named`:
     whether lists in it may have other names, through which it cannot be seen."""
 
@@ -158,10 +188,12 @@ class PackedList(ListValue):
     def copy(self) -> Any:
         if len(self.box.dims) > 1:
             never(self, "a copy that shares its lists")
-        return self[:]
+        return fresh(self[:])
 
     def __deepcopy__(self, memo: dict[Op, bool]) -> Any:
-        return PackedList(boxes.array(self.box.read()), self.kind, self.site)
+        return fresh(PackedList(boxes.array(self.box.read()), self.kind, self.site))
+
+    __copy__ = copy
 
     def __getattr__(self, name: str) -> NoReturn:
         if hasattr(list, name):
@@ -201,9 +233,10 @@ def _position(held: PackedList, key: int | ScalarBox) -> int | ScalarBox:
 
 def _again(held: PackedList, kind: Kind | None, what: str) -> NoReturn:
     """Trace again with the lists of this place of another kind, or never packed."""
+    held.expect_growing()
     if held.site is None:
-        raise UnsupportedError(f"{what}, of a list that may be one of two, which only run time knows",
-                               "use a NumPy array", tracing.locate())
+        raise UnsupportedError(f"{what}, of a list of run-time length that cannot be changed, as it may be one of two",
+                               "make it a new one before: `x = list(x)`, `x = x[:]`", tracing.locate())
     raise tracing.Restart(lists={held.site: kind})
 
 

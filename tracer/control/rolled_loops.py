@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..regions.loop_carry import Carry
 
 LONG = 64                     # a longer one whose arrays change their lengths carries the lengths
+AT_START: list[Callable] = []  # told(loop), before its plan is made (containers/rebinding.py)
 AT_END: list[Callable] = []   # told(loop), of the end of an iteration (containers/rebinding.py)
 ROUNDS = 12                   # a plan that is still changing after so many iterations never settles
 
@@ -56,9 +57,11 @@ class RolledLoop:
     def __init__(self, trace: Trace, loop: Loop, body: Callable, get: Callable | None, put: Callable | None,
                  names: tuple[str, ...], mutated: Callable | None):
         self.trace, self.loop, self.body, self.get, self.put = trace, loop, body, get, put
+        self.labels = tuple(name.lstrip("+") for name in names)
+        for told in AT_START:
+            told(self)
         self.before, self.epoch = get() if get else (), tracing.stamp()
         self.flexible = not loop.unrollable or (type(loop.trip) is int and loop.trip > LONG)
-        self.labels = tuple(name.lstrip("+") for name in names)
         self.names = loop_carry.planned(names, self.before, self.epoch, self.flexible)
         self.items: dict = {}                       # mark -> (place, Carry)
         self.roots: dict = {}                       # id -> box

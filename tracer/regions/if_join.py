@@ -14,7 +14,7 @@ from ...ir.errors import UnsupportedError
 from ...ir.types import BOOL_SCALAR
 from .. import pytrees, tracing
 from ..tracing import Trace
-from ..values import optional_values
+from ..values import optional_values, ownership
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.python import chosen_texts
 from . import identity, leaf_types, region_tracing
@@ -46,12 +46,17 @@ class FunctionPhi:
         self.flag, self.then, self.other = flag, then, other
 
 
+# joined(IfJoin, place, a, b) of lists that differ in their lengths (sequences/joined_lists.py)
+LISTS: list[Callable] = []
+
+
 class IfJoin:
-    """The results of an `if`: pairs of values, one from each branch. `flexible`: arrays may differ in their lengths."""
+    """The results of an `if`: pairs of values, one from each branch. `flexible`: arrays may differ in their lengths; `put`
+    sets the names that the branches may leave changed, which hold `before` now."""
 
     def __init__(self, trace: Trace, flag: Value, yes: region_tracing.Outcome, no: region_tracing.Outcome,
-                 flexible: bool = False):
-        self.flexible = flexible
+                 flexible: bool = False, put: Callable | None = None, before: Sequence = ()):
+        self.flexible, self.put, self.before = flexible, put, before
         self.trace, self.flag, self.outcomes, self.blocks = trace, flag, (yes, no), (yes.block, no.block)
         self.pairs: list[tuple[Value, Value]] = []
         self.known: dict = {}
@@ -62,13 +67,18 @@ class IfJoin:
         if a is b:
             return JoinedValue(False, lambda results: a)
         maybe = self.maybe(what, a, b) or self.optional(what, a, b) or self.text(a, b)
+        maybe = maybe or LISTS[0](self, what, a, b)
         if maybe is not None:
             return maybe
         for uses, held in zip(self.uses, (a, b)):
             for part in leaf_types.containers(held):
                 uses[id(part)] = uses.get(id(part), 0) + 1
-        left, left_tree = leaf_types.flatten(a)
-        right, right_tree = leaf_types.flatten(b)
+        both = {id(part) for part in leaf_types.containers(a)} & {id(part) for part in leaf_types.containers(b)}
+        left, left_tree = pytrees.flatten(a, leaf_types.opened, lambda x: id(x) in both)
+        right, right_tree = pytrees.flatten(b, leaf_types.opened, lambda x: id(x) in both)
+        if both and (left_tree != right_tree or any(x is not y for x, y in zip(left, right) if id(x) in both or id(y) in both)):
+            both = set()
+            (left, left_tree), (right, right_tree) = map(leaf_types.flatten, (a, b))
         if left_tree != right_tree:                       # perhaps but for what may be None, or a text
             left, left_tree = pytrees.flatten(a, leaf_types.opened, _undecided)
             right, right_tree = pytrees.flatten(b, leaf_types.opened, _undecided)
@@ -83,8 +93,11 @@ class IfJoin:
 
         def build(results: list[Value]) -> Any:
             made = left_tree.unflatten([s.build(results) for s in slots])
-            own = self.own(a, 0) and self.own(b, 1)
+            left_own, right_own = self.own(a, 0, both, made), self.own(b, 1, both, made)
+            own = left_own and right_own
             for part in leaf_types.containers(made):
+                if id(part) in both:
+                    continue
                 if own:
                     self.trace.note_fresh(part)
                 else:
@@ -93,10 +106,17 @@ class IfJoin:
 
         return JoinedValue(True, build)
 
-    def own(self, held: Any, side: int) -> bool:
-        """Whether a branch made what it leaves, and nothing else that it leaves has it too."""
-        fresh = self.outcomes[side].fresh
-        return all(id(part) in fresh and self.uses[side].get(id(part)) == 1 for part in leaf_types.containers(held))
+    def own(self, held: Any, side: int, both: set[int], made: Any) -> bool:
+        """Whether a branch made what it leaves, and nothing else that it leaves has it too. What is left by `both` branches is
+        not asked for. What was there before may be what is `made` of it (values/ownership.py)."""
+        fresh, own = self.outcomes[side].fresh, True
+        for part, other in zip(leaf_types.containers(held), leaf_types.containers(made)):
+            if id(part) in both or (id(part) in fresh and self.uses[side].get(id(part)) == 1):
+                continue
+            own = False
+            flag = self.flag if side == 0 else self.trace.builder("not", self.flag)
+            ownership.note_joined(self.trace, None if id(part) in fresh else part, other, flag)
+        return own
 
     def maybe(self, what: str, a: Any, b: Any) -> JoinedValue | None:
         """Where at least one branch leaves the place unset, or set on a condition."""
@@ -152,11 +172,13 @@ class IfJoin:
 
     def one_sided(self, held: Any, side: int) -> JoinedValue:
         """A value that only one branch has; the other yields zeros, which nobody reads."""
-        leaves, structure = leaf_types.flatten(held)
+        fresh = self.outcomes[side].fresh
+        before = {id(part) for part in leaf_types.containers(held) if id(part) not in fresh}      # these stay as they are
+        leaves, structure = pytrees.flatten(held, leaf_types.opened, lambda x: id(x) in before)
         slots = []
         for x in leaves:
             kind = leaf_types.kind_of(x)
-            if kind is None:
+            if kind is None or id(x) in before:
                 slots.append(JoinedValue(False, lambda results, x=x: x))
                 continue
             for d in kind.dims:
@@ -307,7 +329,7 @@ def _unlike(found: region_tracing.Mismatch, why: str, about: str) -> Any:
 def _join(trace: Trace, flag: Value, yes: Outcome, no: Outcome, put: Callable | None, names: tuple[str, ...],
           before: Any, what: str, lazy: bool, flexible: bool = False) -> MaybeUndefined | ScalarBox | None:
     """Emit the `if` and put its results in place."""
-    joint = IfJoin(trace, flag, yes, no, flexible)
+    joint = IfJoin(trace, flag, yes, no, flexible, put, before)
     held = [JoinedValue(False, lambda results, old=old: old) if name[0] == "-" else joint.add(name.lstrip("+"), a, b)
             for name, old, a, b in zip(names, before, yes.names, no.names)]
     returned = joint.add(what, yes.returned, no.returned)

@@ -19,9 +19,11 @@ import types
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ...ir.core import Value
 from ...ir.errors import UnsupportedError
 from .. import tracing
 from ..calling import calls
+from ..containers import list_programs
 from ..control import branches, iteration, loops, packed_lists
 from ..regions import escapes, exceptions, region_tracing
 from ..syntax import source
@@ -31,7 +33,6 @@ from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import generator_reductions
 
 if TYPE_CHECKING:
-    from ...ir.core import Value
     from ...ir.types import Array
     from ..control.packed_lists import PackedList
 
@@ -317,6 +318,8 @@ def _of_list(kind: type) -> Callable:
         if len(args) == 1 and isinstance(args[0], Generator):
             made = listed(args[0])
             return made if kind is list else plain(made)
+        if kind is list and len(args) == 1 and isinstance(args[0], iteration.Source) and isinstance(args[0].trip, Value):
+            return packed_lists.fresh(calls.call(list_programs.all_of, args[0]))
         return plain(*args)
     return handler
 

@@ -13,8 +13,8 @@ from ...ir.errors import ConcretizationError, UnsupportedError
 from .. import tracing
 from ..calling import calls, dispatch, jitclasses
 from ..containers import array_choice, list_sort
-from ..control import branches, packed_lists
-from ..regions import leaf_types, list_scan_outputs, region_tracing
+from ..control import branches, other_names, packed_lists
+from ..regions import leaf_types, list_scan_outputs
 from ..sequences import records
 from ..syntax import nonlocals, source
 from ..values import boxes, captured_values, ownership
@@ -50,7 +50,7 @@ def getitem(held: Any, key: Any) -> Any:
             if not held:
                 return held[:]
             if (kind := packed_lists.element_kind(held)) is not None:        # a list of no place, as a loop carries it
-                return packed_lists.PackedList(boxes.HOOKS["array"](list(held)), kind)[key]
+                return packed_lists.fresh(packed_lists.PackedList(boxes.HOOKS["array"](list(held)), kind)[key])
         if isinstance(key, ScalarBox):
             captured_values.whole(held)
             found = list_sort.item_at(trace, held, key)
@@ -60,7 +60,9 @@ def getitem(held: Any, key: Any) -> Any:
             return answer[0]
         _expect_no_new_item(trace, held, key)
         found = dunder_dispatch.item(held, key)
-        return packed_lists.made(found) if type(held) is list and type(key) is slice else found
+        if type(key) is slice:
+            return packed_lists.made(found) if type(held) is list else packed_lists.fresh(found)
+        return found
     return held[key]
 
 
@@ -124,7 +126,8 @@ def _into_container(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box],
     list_scan_outputs.read(trace, held)
     packed_lists.expect_alone(trace, held)
     branches.tell(held, "__setitem__", key)
-    if id(held) in trace.shared or id(held) in trace.copied or ownership.is_outside(trace, held):
+    other_names.expect_assignable(trace, held, "an assignment to an item")
+    if ownership.is_outside(trace, held):
         ownership.expect_own(trace, held, "an assignment to an item")
     if isinstance(key, Box):
         packed_lists.pack(trace, held)
@@ -143,7 +146,7 @@ def _into_container(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box],
     if isinstance(held, list):
         key = operator.index(key)
         key += len(held) if key < 0 else 0
-    region_tracing.assign(trace, (held, False, key), value)
+    other_names.assign(trace, (held, False, key), value, "an assignment to an item")
 
 
 _WEAK = {"f": float, "c": complex, "i": int, "b": bool}
@@ -174,16 +177,15 @@ def setattr_(value: Any, held: Any, name: str) -> None:
     if isinstance(descriptor, property) and descriptor.fset is not None and isinstance(descriptor.fset, types.FunctionType):
         calls.call(descriptor.fset, held, value)
         return
-    if id(held) in trace.shared or id(held) in trace.copied:
-        ownership.expect_own(trace, held, f"`.{name} =`")
+    other_names.expect_assignable(trace, held, f"`.{name} =`")
     if isinstance(held, types.CellType):
         nonlocals.expect_own(trace, held)
-    elif trace.maker(held) < 0 and not _inner(trace, held):
+    elif trace.maker(held) < 0 and not _inner(trace, held) and id(held) not in trace.shared:
         _refuse(trace, held, name)
     if isinstance(getattr(type(held), "__setattr__", None), types.FunctionType):          # it runs as it is
         captured_values.class_part(type(held), "__setattr__")
         captured_values.UNTRACED[0](type(held).__setattr__)
-    region_tracing.assign(trace, (held, True, name), value)
+    other_names.assign(trace, (held, True, name), value, f"`.{name} =`")
 
 
 def _refuse(trace: Trace, held: Any, name: str) -> NoReturn:

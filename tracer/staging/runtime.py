@@ -31,6 +31,8 @@ from ..sequences import (  # noqa: F401  (some fill tables)
     flat_iterators,
     generator_reductions,
     generators,
+    joined_lists,
+    list_copies,
     match_runtime,
     records,
     stencils,

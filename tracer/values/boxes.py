@@ -191,7 +191,7 @@ class ScalarBox(Box):
             return Box.__getattr__(self, name)
         found = PYTHON[self.weak].get(name)
         if found is None:
-            if hasattr(_PYTHON[self.weak], name):
+            if hasattr(_PYTHON[self.weak](), name):
                 return getattr(_PYTHON[self.weak](concrete(self, f"{self.weak}.{name}")), name)
             raise AttributeError(f"'{self.weak}' object has no attribute '{name}'")
         return found(self)

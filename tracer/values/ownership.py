@@ -15,6 +15,7 @@ from ...ir.errors import UnsupportedError
 from .. import tracing
 
 if TYPE_CHECKING:
+    from ...ir.core import Block, Value
     from ...ir.types import Array
     from ..tracing import Loop, Trace
     from .boxes import ArrayBox, Box
@@ -35,6 +36,8 @@ def expect_own(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box] | Gen
         raise UnsupportedError(f"{what} changes a {type(held).__name__} that may be one of two, and which of them only run "
                                "time knows",
                                "make it a copy where the branches meet: `a = list(a)`", tracing.locate())
+    if joined(trace, held):
+        refuse_joined(held, what)
     if isinstance(trace.copied.get(id(held)), Ordered):
         raise UnsupportedError(f"{what} changes a {type(held).__name__} that has been sorted or chosen by a key of run time: "
                                "there are two of it, and the other one would not see it",
@@ -71,6 +74,48 @@ def expect_no_copies(a: Any, b: Any) -> None:
     if a is not b and copied and isinstance(copied.get(id(a)), Ordered) and isinstance(copied.get(id(b)), Ordered):
         raise UnsupportedError(f"which {type(a).__name__} one is that has been sorted or chosen by a key of run time",
                                "compare values, or positions: np.argmin of the keys", tracing.locate())
+
+
+class Joined(NamedTuple):
+    """An object `made` for what an `if` in a block left under a name: where `flag` is true it is `source`, an object of the
+    program's; None where that is not known."""
+
+    source: Any
+    made: Any
+    flag: Value
+    block: Block
+
+
+def note_joined(trace: Trace, source: Any, made: Any, flag: Value) -> None:
+    """What an `if` has made is `source` where `flag` is true; where that is one of several, it is one of these."""
+    block = trace.builder.block
+    several = [x for x in joined(trace, source) if x.made is source] if id(source) in trace.shared else None
+    if several is None:
+        found = [Joined(source, made, flag, block)]
+    else:
+        found = [Joined(x.source, made, trace.builder("and", flag, x.flag), block) for x in several]
+        found = found or [Joined(None, made, flag, block)]
+    for x in found:
+        for held in (x.source, made):
+            if held is not None:
+                trace.joined.setdefault(id(held), []).append(x)
+
+
+def joined(trace: Trace, held: Any) -> list[Joined]:
+    """Where an `if` left an object or another one under one name, which has not been given up."""
+    found = trace.joined.get(id(held), ())
+    here = [id(scope.block) for scope in trace.scopes]
+    if all(id(x.block) in here for x in found):
+        return list(found)
+    here += [id(region) for scope in trace.scopes for op in scope.block.walk() for region in op.regions]
+    return [x for x in found if id(x.block) in here]
+
+
+def refuse_joined(held: Any, what: str) -> NoReturn:
+    kind = getattr(held, "stands_for", type(held))
+    raise UnsupportedError(f"{what} changes a {kind.__name__} that another name may have, which only run time knows, "
+                           "since the branches of an `if` left different ones under that name",
+                           "make it a copy where the branches meet: `a = list(a)`, `a = copy.copy(a)`", tracing.locate())
 
 
 def is_outside(trace: Trace, held: Any) -> bool:

@@ -1,0 +1,132 @@
+"""Copies and parts of lists of run-time length that are changed, and lists that branches leave with different lengths."""
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+
+import tracegrad as tg
+
+X = np.array([0.5, 1.5, 2.25, 0.75, 3.0])
+
+
+def large(x):
+    return [v for v in x if v > 1]
+
+
+def parts(x):
+    found = large(x)
+    rest = found[1:]
+    rest.append(x[0])
+    rest[0] = x[1]
+    return found, rest
+
+
+def copies(x):
+    found = large(x)
+    a, b, c = found.copy(), list(found), copy.copy(found)
+    a.append(x[0])
+    b.pop()
+    c.reverse()
+    return found, a, b, c
+
+
+def in_order(x):
+    found = sorted(large(x))
+    found.insert(0, x[0])
+    last = list(reversed(found))
+    last.pop(0)
+    return found, last
+
+
+def of_tuples(x):
+    found = [(v, k) for k, v in enumerate(x) if v > 1]
+    rest = found[1:]
+    rest.append((x[0], 0))
+    return found, rest
+
+
+def of_keys(x):
+    named = {}
+    for v in x:
+        named[int(v)] = v
+    keys = list(named)
+    keys.append(9)
+    return keys
+
+
+def longest(x):
+    best, now = [], []
+    for v in x:
+        now = now + [v] if v > 1 else []
+        if len(now) > len(best):
+            best = now
+    now.append(x[0])
+    return best, now
+
+
+def begun_anew(x):
+    path = []
+    for v in x:
+        if v > 1:
+            path = path + [v * v]
+        elif v > 0.6:
+            path = [v]
+    return path
+
+
+def of_two(x):
+    a = [x[0], x[1]] if x[2] > 1 else [x[3]]
+    b = a + [x[4]]
+    return a, b, sum(a), len(a), a[-1]
+
+
+def of_a_function(x):
+    def two(v):
+        if v > 1:
+            return [v, 2 * v]
+        return []
+
+    out = []
+    for v in x:
+        out += two(v)
+    return out
+
+
+@pytest.mark.parametrize("f", [parts, copies, in_order, of_tuples, of_keys, longest, begun_anew, of_two, of_a_function])
+@pytest.mark.parametrize("x", [X, X[::-1] - 1.2])
+def test_as_python_has_them(f, x):
+    assert tg.jit(f)(x) == f(x)
+
+
+@pytest.mark.parametrize("f", [parts, begun_anew])
+def test_derivatives(f):
+    def loss(x):
+        found = f(x)
+        return sum(v * v for v in (found[1] if isinstance(found, tuple) else found))
+
+    step = 1e-6 * np.eye(5)
+    np.testing.assert_allclose(tg.grad(loss)(X), [(loss(X + s) - loss(X - s)) / 2e-6 for s in step], atol=1e-6)
+
+
+def changed_under_another_name(x):
+    a = [1.0, 2.0]
+    m = a
+    if x[0] > 1:
+        a = [3.0]
+    m.append(9.0)
+    return a
+
+
+def one_that_the_caller_may_hold(x, held):
+    if x[0] > 1:
+        held = held + [1.0]
+    held.append(3.0)
+    return held
+
+
+@pytest.mark.parametrize("f, args", [(changed_under_another_name, ()), (one_that_the_caller_may_hold, ([1.0],))])
+def test_a_list_that_has_another_name_is_not_changed(f, args):
+    with pytest.raises(tg.UnsupportedError, match=r"another name may have|may be one of two"):
+        tg.jit(f)(X, *args)

@@ -1,0 +1,130 @@
+"""Objects, lists and dicts that an `if` leaves under another name: changes are seen under both."""
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+
+import tracegrad as tg
+
+X = np.array([0.5, 1.5, 2.25, 0.75, 3.0])
+
+
+class Point:
+    def __init__(self, x, cost):
+        self.x, self.cost = x, cost
+
+
+def a_list(x, decides):
+    a = [1.0, 2.0]
+    m = a
+    if decides:
+        a = [3.0, 4.0]
+    m[0] = x[0]
+    a[1] = x[1]
+    return a[0], a[1], m[0], m[1]
+
+
+def a_dict(x, decides):
+    a, b = {"v": x[0]}, {"v": x[2]}
+    m = a if decides else b
+    k = m if x[1] > 0 else a
+    b["v"] = x[3]
+    a["v"] = x[4]
+    m["v"] += 1
+    return m["v"], k["v"], a["v"], b["v"]
+
+
+def objects(x, decides):
+    a, b = Point(x[0], x[1]), Point(x[2], x[3])
+    least = a if decides else b
+    a.x += x[4]
+    b.x *= 2
+    least.cost = least.x * x[1]
+    lower = least if least.cost > 1 else a
+    lower.x *= x[3]
+    return a.x, a.cost, b.x, b.cost, least.x, lower.cost
+
+
+def in_a_loop(x, decides):
+    a, b, s = Point(x[0], x[1]), Point(x[2], x[3]), 0.0
+    for k in range(3):
+        least = a if a.cost < b.cost else b
+        a.x = a.x * 1.5 + least.x
+        if k == 1 and decides:
+            b.cost = a.x + 1
+        s += least.x + least.cost
+    return a.x, b.cost, s
+
+
+def set_in_one_branch(x, decides):
+    a = Point(x[0], x[1])
+    if x[0] < 1:
+        held = a
+    a.x = x[2]
+    return held.x
+
+
+def a_part_that_both_have(x, decides):
+    part = [x[0]]
+    pair = (part, 1.0) if decides else (part, 2.0)
+    part[0] = x[1]
+    return pair[0][0], pair[1]
+
+
+def chosen_of_many(x, decides):
+    points = [Point(v, v * v - 2 * v) for v in x]
+    best = points[0]
+    for p in points:
+        if p.cost < best.cost:
+            best = p
+    best.x = 100.0
+    for p in points:
+        p.cost += p.x * decides
+    return best.cost
+
+
+@pytest.mark.parametrize("f", [a_list, a_dict, objects, in_a_loop, set_in_one_branch, a_part_that_both_have, chosen_of_many])
+@pytest.mark.parametrize("decides", [np.array(True), np.array(False)])
+def test_a_change_is_seen_under_both_names(f, decides):
+    expected, found = f(X, decides), tg.jit(f)(X, decides)
+    np.testing.assert_allclose(found, expected)
+
+
+def test_the_callers_objects_get_what_is_assigned_to_the_one_that_it_is():
+    def f(a, b):
+        least = a if a.cost < b.cost else b
+        for k in range(5):
+            least.x += k
+            if least.x > 6:
+                a.cost += 1.0
+        return least.x
+
+    for costs in ((1.0, 2.0), (2.0, 1.0)):
+        given = Point(1.0, costs[0]), Point(3.0, costs[1])
+        expected = copy.deepcopy(given)
+        assert tg.jit(f)(*given) == f(*expected)
+        assert [vars(p) for p in given] == [vars(p) for p in expected]
+
+
+def test_derivative():
+    def f(x):
+        return objects(x, x[0] < x[1])[4] * objects(x, x[0] < x[1])[5]
+
+    step = 1e-6 * np.eye(5)
+    np.testing.assert_allclose(tg.grad(f)(X), [(f(X + s) - f(X - s)) / 2e-6 for s in step], rtol=1e-6)
+
+
+def test_a_name_that_a_loop_has_left_is_refused():
+    def f(x):
+        a, b = [x[0]], [x[1]]
+        best = b
+        for v in x:
+            if v > 1:
+                best = a
+        a[0] = 5.0
+        return best[0]
+
+    with pytest.raises(tg.UnsupportedError, match="another name may have"):
+        tg.jit(f)(np.arange(40.0))
