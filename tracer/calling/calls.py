@@ -445,6 +445,9 @@ def _next(iterator: Any, *default: Any) -> int:
     """next(iterator) changes the iterator: not in a loop that is traced once for all of its iterations."""
     trace = tracing.current()
     unrepeatable.expect_not_consumed(iterator)
+    if isinstance(iterator, iteration.ONCE):
+        raise UnsupportedError("next() of what enumerate, zip, reversed or itertools.product gave cannot be compiled",
+                               "ask `items = iter(…)` of it for the next one", tracing.locate())
     if trace.scopes and (not isinstance(iterator, types.GeneratorType) or trace.maker(iterator) >= 0):
         ownership.expect_own(trace, iterator, "next()")
     return next(iterator, *default)
