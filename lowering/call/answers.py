@@ -5,6 +5,7 @@
     Place("asked", class, ("special", name))        what Python finds for x.name of an object x of the class, or None
     Place("asked", reference, ("referent",))        what a weak reference leads to
     Place("asked", object, ("names",))              the names in vars(object)
+    Place("asked", object, ("told", function))      function(object), of a function of this package
 """
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ def _special(cls: type, name: str) -> Any:
 _ANSWERS: dict[str, Callable] = {
     "subclass": issubclass, "dispatch": lambda function, cls: function.dispatch(cls), "special": _special,
     "referent": lambda reference: reference(), "names": lambda held: tuple(vars(held)),
+    "told": lambda held, function: function(held),
 }
 
 

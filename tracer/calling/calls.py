@@ -31,7 +31,7 @@ from ..regions import if_join, list_scan_outputs
 from ..syntax import source
 from ..values import captured_arrays, captured_values, ownership, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
-from ..values.python import chosen_texts, division, format_strings
+from ..values.python import chosen_texts, division, format_strings, settings
 from . import dispatch, recursion
 from .types_seen import isinstance_, issubclass_, type_, type_of
 
@@ -226,6 +226,7 @@ def _as_it_stands(trace: Trace | None, f: Any, args: Sequence[Value], kwargs: An
     owner = getattr(f, "__self__", None)
     unrepeatable.expect_repeatable(trace, f, args)
     captured_values.handed_over(f, owner, *args, *kwargs.values())
+    settings.called(f, (*args, *kwargs.values()))
     if not isinstance(owner, _STORES):
         captured_arrays.note_read(owner, *args, kwargs)
     if isinstance(f, type) and f.__module__ == "itertools":        # they call what they are given when items are asked for
@@ -263,6 +264,7 @@ def _method(trace: Trace, f: Any, args: tuple[float | str | type, ...], kwargs: 
 def _builtin(trace: Trace, f: Callable, args: Any, kwargs: dict) -> bool | Iterable | None:
     """A method of a built-in object, or a function written in C."""
     owner, name = getattr(f, "__self__", None), f.__name__
+    captured_values.owner(trace, f)
     if type(owner) in _CHANGES and name in SLOTS:
         return SLOTS[name](owner, *args)
     if name in OF_OBJECTS and getattr(type(owner), name) is getattr(object, name):

@@ -37,7 +37,7 @@ from ..values.boxes import (
     lift,
 )
 from ..values.promotion import fail, result_dtype, strong, to_dtype
-from ..values.python import complex_functions, scalar_functions  # noqa: F401  (the former fills a table of the latter)
+from ..values.python import complex_functions, scalar_functions, settings  # noqa: F401  (the former fills a table of the latter)
 
 
 def traced(x: Any) -> bool:
@@ -62,6 +62,7 @@ def passing(f: Callable, handler: Callable) -> Callable:
         if any(map(traced, args)) or (kwargs and any(map(traced, kwargs.values()))):
             return handler(*args, **kwargs)
         captured_values.handed_over(*args, *kwargs.values())
+        settings.called(f, (*args, *kwargs.values()))
         return fresh(f(*args, **kwargs))
 
     return call
@@ -73,6 +74,7 @@ def plain(f: Callable, handler: Callable) -> Callable:
         if any(map(traced, args)) or (kwargs and any(map(traced, kwargs.values()))):
             return handler(*map(captured_arrays.seen_within, args), **kwargs)
         captured_values.handed_over(*args, *kwargs.values())
+        settings.called(f, (*args, *kwargs.values()))
         return f(*args, **kwargs)
 
     return call
