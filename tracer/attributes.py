@@ -1,11 +1,30 @@
-"""What an object holds itself, told without running code of its class."""
+"""What an object holds itself, told without running code of its class, and whose its class is."""
 from __future__ import annotations
 
+import functools
+import sys
 import types
+from collections.abc import Callable
 from typing import Any
 
 HEAP_TYPE = 1 << 9                  # Py_TPFLAGS_HEAPTYPE: a class that Python code has made
 _NOTHING = object()
+# packages whose own names and classes are taken to stay as they are
+_FIXED = frozenset({__name__.partition(".")[0], "numpy", "scipy", "numba", *sys.stdlib_module_names} - {"__main__"})
+
+
+def remembered(asked: Callable[[type], bool]) -> Callable[[type], bool]:
+    return functools.lru_cache(maxsize=4096)(asked)
+
+
+def fixed(module: str | None) -> bool:
+    return (module or "").partition(".")[0] in _FIXED
+
+
+@remembered
+def users(cls: type) -> bool:
+    """Whether Python code that is no library's has made the class."""
+    return bool(cls.__flags__ & HEAP_TYPE) and isinstance(cls.__module__, str) and not fixed(cls.__module__)
 
 
 def own(held: Any) -> dict:

@@ -32,7 +32,7 @@ from ..syntax import source
 from ..values import captured_arrays, captured_values, ownership, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.python import chosen_texts, division, format_strings, settings
-from . import dispatch, recursion
+from . import dispatch, recursion, untraced
 from .types_seen import isinstance_, issubclass_, type_, type_of
 
 if TYPE_CHECKING:
@@ -227,6 +227,8 @@ def _as_it_stands(trace: Trace | None, f: Any, args: Sequence[Value], kwargs: An
     unrepeatable.expect_repeatable(trace, f, args)
     captured_values.handed_over(f, owner, *args, *kwargs.values())
     settings.called(f, (*args, *kwargs.values()))
+    if isinstance(f, type) and captured_values.users(f):
+        captured_values.UNTRACED[0](f)                              # an Enum, which has methods for the value that it is given
     if not isinstance(owner, _STORES):
         captured_arrays.note_read(owner, *args, kwargs)
     if isinstance(f, type) and f.__module__ == "itertools":        # they call what they are given when items are asked for
@@ -235,6 +237,8 @@ def _as_it_stands(trace: Trace | None, f: Any, args: Sequence[Value], kwargs: An
     name = getattr(f, "__name__", None) or type(f).__name__
     what = f"{type(owner).__name__}.{name}" if isinstance(owner, (list, dict, set, collections.deque)) else f"{name}()"
     made = ownership.watched(trace, what, f, tuple(args), kwargs, owner, attributes=name in OF_OBJECTS)
+    if not kwargs:
+        untraced.found_by(f, args, made)
     return captured_arrays.made(_adopted(trace, made), owner, *args)
 
 

@@ -178,8 +178,18 @@ implements(np.iscomplexobj)(lambda x: lift(x).dtype_ir.complex)
 implements(np.isrealobj)(lambda x: not lift(x).dtype_ir.complex)
 implements(np.iterable)(lambda y: bool(lift(y).dims))
 implements(np.isscalar)(lambda element: isinstance(element, ScalarBox))
-implements(np.may_share_memory, np.shares_memory)(
-    lambda a, b, *rest, **more: isinstance(a, ArrayBox) and isinstance(b, ArrayBox) and a.root is b.root)
+
+
+@implements(np.may_share_memory, np.shares_memory)
+def shares_memory(a: Any, b: Any, *rest: Any, **more: Any) -> bool:
+    if not (isinstance(a, ArrayBox) and isinstance(b, ArrayBox)):
+        return False
+    if a.root is not b.root and a.root.captured and b.root.captured:
+        fail(UnsupportedError, "whether two arrays from outside share memory is no question to compiled code",
+             "ask it outside and pass the answer in")
+    return a.root is b.root
+
+
 implements(np.common_type)(lambda *arrays: np.common_type(*(np.empty(0, strong(lift(a).kind)) for a in arrays)))
 
 _PYTHON_KIND = {"b": ("bool", None), "i": ("int", I64), "u": ("int", I64), "f": ("float", F64), "c": ("complex", None)}

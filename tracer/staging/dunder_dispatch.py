@@ -233,7 +233,7 @@ def item(held: Any, key: Any) -> int | list[ArrayBox] | Box:
     unrepeatable.expect_no_environment(held)
     captured_values.compared(key)
     captured_arrays.note_read(*((key.start, key.stop, key.step) if type(key) is slice else (key,)))
-    captured_values.asked("__index__" if isinstance(held, (list, tuple)) else "__hash__",
+    captured_values.asked("__hash__" if isinstance(held, (dict, set)) else "__index__",
                           *((key.start, key.stop, key.step) if type(key) is slice else (key,)))
     if isinstance(held, dict) and type(key) in captured_values.KEYS and key not in held:
         captured_values.presence(held, key)

@@ -29,6 +29,7 @@ from ...ir.build import const
 from ...ir.core import Const
 from ...ir.types import C128, F64, I64
 from .. import attributes, tracing
+from ..attributes import fixed, remembered, users
 from .boxes import Box, ScalarBox
 from .captured_arrays import note_read
 from .promotion import to_dtype
@@ -41,9 +42,7 @@ ATOMS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype
 KEYS = (str, int, float, bool, type(None))          # keys of a dict that are looked up without running code of the user
 ALL, _LONGEST, _MOST = 100, 100_000, 20_000            # containers inside of each other, items of one, objects in all
 _WEAK = {float: ("float", F64), int: ("int", I64), complex: ("complex", C128)}
-# packages whose own names and classes are taken to stay as they are
 _OWN = __name__.partition(".")[0]
-_FIXED = frozenset({_OWN, "numpy", "scipy", "numba", *sys.stdlib_module_names} - {"__main__"})
 
 
 class Reading:
@@ -89,11 +88,11 @@ def root(trace: Trace, x: Any) -> Reading:
 
 def owner(trace: Trace, x: Any) -> None:
     """The container of whom a function outside is a method: `look = TABLE.get`."""
-    if type(x) in _METHODS and not trace.freezing and isinstance(held := x.__self__, _OWNERS) and not _inside(trace, held):
+    if type(x) in METHODS and not trace.freezing and isinstance(held := x.__self__, _OWNERS) and not _inside(trace, held):
         root(trace, held)
 
 
-_METHODS = (types.BuiltinFunctionType, types.MethodWrapperType)
+METHODS = (types.BuiltinFunctionType, types.MethodWrapperType)
 _OWNERS = (list, dict, set, collections.deque, bytearray)
 
 
@@ -166,6 +165,14 @@ def attribute(held: Any, key: str, value: Any) -> Any:
     return _given(trace, _part(trace, reading, "attr", key, value))
 
 
+def class_of(held: Any) -> None:
+    """Which class an object is of decides something: `held.__class__ = Other` is seen."""
+    trace = tracing.active()
+    reading = None if trace is None or trace.freezing else trace.outside.get(id(held))
+    if trace is not None and reading is not None and users(type(held)):
+        _part(trace, reading, "attr", "__class__", type(held))
+
+
 def class_part(cls: type, key: str) -> None:
     """A method or property that was found in a class is about to run."""
     trace = tracing.active()
@@ -206,6 +213,8 @@ def item(held: Any, key: Any, value: Any) -> Any:
     if (attributes.is_dict(cls) and type(key) in KEYS) or (cls in (list, tuple) and type(key) is int):
         return _given(trace, _part(trace, reading, "item", key, value))
     whole(held)
+    if cls not in _CONTAINERS and not users(cls):
+        handed_over(held)
     if not isinstance(value, (*ATOMS, np.ndarray)) and not _inside(trace, value):
         root(trace, value)                                               # a section of a ConfigParser, what a ChainMap found
     return value
@@ -257,9 +266,10 @@ def same(a: Any, b: Any) -> bool:
     trace = tracing.active()
     if trace is not None and a is not b and id(a) in trace.given and id(b) in trace.given:
         trace.told_apart = True
-    if trace is not None and isinstance(a, _CONTAINERS) and type(a) is type(b):
-        for reading in filter(None, (trace.outside.get(id(a)), trace.outside.get(id(b)))):
-            reading.exact = True
+    if trace is not None and isinstance(a, (*_CONTAINERS, np.ndarray)) and type(a) is type(b):
+        for x in (a, b):
+            for reading in (*filter(None, [trace.outside.get(id(x))]), *trace.ways.get(id(x), ())):
+                reading.exact = True
     return a is b
 
 
@@ -295,7 +305,7 @@ def handed_over(*held: Any) -> None:
         if id(x) in seen or isinstance(x, ATOMS):
             continue
         seen.add(id(x))
-        if type(x) in _METHODS:
+        if type(x) in METHODS:
             owner(trace, x)
             todo.append(x.__self__)
         if type(x) in _RUN or type(x) is np.ufunc or users(type(x)):
@@ -443,10 +453,6 @@ def special(cls: type, key: str) -> None:
 
 # --- classes ---------------------------------------------------------------------------------------------------------
 
-def fixed(module: str | None) -> bool:
-    return (module or "").partition(".")[0] in _FIXED
-
-
 def own(module: str | None) -> bool:
     """Whether it is a module of this package, whose names nobody gives other values."""
     return (module or "").partition(".")[0] == _OWN
@@ -459,16 +465,7 @@ def ancestors(cls: type) -> None:
         _all(trace, _part(trace, root(trace, cls), "attr", "__mro__", cls.__mro__))
 
 
-def _remembered(asked: Callable[[type], bool]) -> Callable[[type], bool]:
-    return functools.lru_cache(maxsize=4096)(asked)
-
-
-@_remembered
-def users(cls: type) -> bool:
-    return bool(cls.__flags__ & 1 << 9) and not fixed(cls.__module__)          # Py_TPFLAGS_HEAPTYPE
-
-
-@_remembered
+@remembered
 def _plain(cls: type) -> bool:
     """Whether another object of the class with the same attributes does as well, as far as attributes are all that is read."""
     if issubclass(cls, (enum.Enum, type)) or any("__call__" in vars(base) for base in cls.__mro__):
