@@ -43,8 +43,9 @@ def found_by(f: Any, args: Sequence[Any], found: Any) -> None:
     """A method of an object of C, of which nobody knows what it holds, has answered: it is asked again at each call."""
     if type(f) not in captured_values.METHODS or not isinstance(found, captured_values.ATOMS):
         return
-    held = f.__self__
-    if isinstance(held, (*captured_values.ATOMS, np.ndarray, type, types.ModuleType)):
+    held, outside = f.__self__, tracing.current().outside
+    if isinstance(held, (*captured_values.ATOMS, np.ndarray, type, types.ModuleType)) or not (
+            id(held) in outside or id(f) in outside):
         return
     known = type(held).__module__.partition(".")[0] in _KNOWN and type(held) is not memoryview
     if not known and all(isinstance(x, captured_values.ATOMS) for x in args):

@@ -88,8 +88,8 @@ def root(trace: Trace, x: Any) -> Reading:
 
 def owner(trace: Trace, x: Any) -> None:
     """The container of whom a function outside is a method: `look = TABLE.get`."""
-    if type(x) in METHODS and not trace.freezing and isinstance(held := x.__self__, _OWNERS) and not _inside(trace, held):
-        root(trace, held)
+    if id(x) in trace.outside and type(x) in METHODS and not trace.freezing and isinstance(x.__self__, _OWNERS):
+        root(trace, x.__self__)
 
 
 METHODS = (types.BuiltinFunctionType, types.MethodWrapperType)
@@ -215,7 +215,7 @@ def item(held: Any, key: Any, value: Any) -> Any:
     whole(held)
     if cls not in _CONTAINERS and not users(cls):
         handed_over(held)
-    if not isinstance(value, (*ATOMS, np.ndarray)) and not _inside(trace, value):
+    if not (cls in (list, tuple) or isinstance(value, (*ATOMS, np.ndarray)) or _inside(trace, value)):
         root(trace, value)                                               # a section of a ConfigParser, what a ChainMap found
     return value
 
