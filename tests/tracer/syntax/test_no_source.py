@@ -197,7 +197,8 @@ def test_what_needs_rewriting_is_refused(code):
     assert REFUSED[code] in str(caught.value) and "Instead: " in str(caught.value)
 
 
-UNCHECKED = "import tracegrad as tg\ndef f(x):\n  assert x > 9\n  return x * (1 if __debug__ else 2)\nprint(tg.grad(f)(3.0), tg.jit(f)(1.0))"
+UNCHECKED = ("import tracegrad as tg\ndef f(x):\n  assert x > 9\n  return x * (1 if __debug__ else 2)\n"
+             "print(tg.grad(f)(3.0), tg.jit(f)(1.0))")
 PROGRAM = "import tracegrad as tg\ndef f(x): return x * x\nprint(tg.grad(f)(3.0), tg.jit(lambda x: x + 1)(1.0))"
 
 
