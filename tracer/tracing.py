@@ -88,6 +88,7 @@ class Trace:
     entered  id(code) -> rewritten function that has run
     reads    path -> what was read of objects from outside, from each root (values/captured_values.py)
     outside  id(object) -> what was read of it, for the objects that these led to
+    ways     id(array) -> what was read of it at each place where it was found outside
     inputs   constant -> path of the number from outside that it stands for
     varying  paths of the numbers from outside that have changed since earlier traces
     freezing how many calls of `static` are under way, within which what is read is not noted
@@ -138,6 +139,7 @@ class Trace:
         self.entered: dict = {}
         self.reads: dict = {}
         self.outside: dict = {}
+        self.ways: dict[int, list] = {}
         self.untraced: dict[int, Any] = {}              # objects whose code runs as it is, of which all has been noted
         self.inputs: dict = {}
         self.varying: frozenset = getattr(_STATE, "varying", frozenset())

@@ -376,7 +376,8 @@ class Unpacker:
 
     def _parts(self, layout: PartsIn, x: str, mutable: bool) -> None:
         self._check(layout.whole, x, mutable)
-        cls = layout.whole.type if isinstance(layout.whole, (TypeIn, KeptIn)) else object
+        whole: Any = layout.whole
+        cls = whole.type if isinstance(whole, (TypeIn, KeptIn)) else type(getattr(whole, "value", None))
         for kind, key, part in layout.parts:
             self._part(kind, x, cls, key, part)
 

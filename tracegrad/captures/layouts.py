@@ -117,12 +117,14 @@ class ValueLayouts:
             return ScalarIn(kind, dtype, param)
         if x is ABSENT:
             return AbsentIn()
-        if isinstance(x, np.ndarray) or random.kind_of(x) is not None:
-            return TypeIn(type(x))                       # more is checked where elements are read or drawn (captures.py)
+        if isinstance(x, np.ndarray) and reading.exact:
+            return PartsIn(WeakIn(x), self.parts(reading))
+        if isinstance(x, np.ndarray) or random.kind_of(x) is not None:       # more is checked where elements are read or drawn
+            return PartsIn(TypeIn(type(x)), self.parts(reading)) if reading.parts else TypeIn(type(x))        # (captures.py)
         if isinstance(x, ATOMS):
             return StaticIn(x)
         if id(reading) in self.open:
-            return self.itself(x)
+            return StaticIn(x) if type(x) in (list, dict) else self.itself(x)
         self.open.add(id(reading))
         made = self.compound(x, reading)
         self.open.discard(id(reading))

@@ -37,13 +37,13 @@ import numpy as np
 from ..captures.closures import KEY
 from ..ir.core import Function
 from ..ir.types import DType
+from ..tracer import attributes
 from ..tracer.syntax.source import is_generated, unwrap
 from ..tracer.values.captured_arrays import SMALL
 from .purity import IMPURE, REFLECTIVE, forbidden, is_pure, root_of
 
 MOST, LONGEST = 10_000, 100_000    # objects of one walk, and values in all
 _OWN = __name__.partition(".")[0]
-_HEAP_TYPE = 1 << 9                # Py_TPFLAGS_HEAPTYPE
 _ATOMS = (type(None), bool, int, str, bytes, float, complex, type(Ellipsis), type(NotImplemented), range)
 _BASES = (int, float, complex, str, bytes, tuple, list, dict)          # builtin types that users' classes may extend
 # what a compiled function has besides what it was made with
@@ -243,7 +243,7 @@ class Fingerprint:
         self.put(cls.__module__, cls.__qualname__)
         if is_pure(cls.__module__):
             return
-        if not cls.__flags__ & _HEAP_TYPE:
+        if not cls.__flags__ & attributes.HEAP_TYPE:
             raise Unknown(f"the class {cls.__module__}.{cls.__qualname__} is not written in Python")
         if type(cls) is not type:
             self.add(type(cls))
@@ -333,7 +333,7 @@ class Fingerprint:
             for y in x:
                 self.add(y)
         else:
-            found = dict(_slots(x)) | getattr(x, "__dict__", {})
+            found = attributes.slots(x) | getattr(x, "__dict__", {})
             if not found:
                 raise Unknown(f"a {type(x).__qualname__} does not show what it holds")
             for name, y in found.items():
@@ -360,7 +360,7 @@ class Fingerprint:
         self.add(cls)
         if base in _BASES:
             self.add(base(x))
-        found = dict(_slots(x)) | getattr(x, "__dict__", {})
+        found = attributes.slots(x) | getattr(x, "__dict__", {})
         # the code of a library's class is not traced, so nobody sees which elements it reads
         library = is_pure(cls.__module__) and cls is not types.SimpleNamespace
         self._own += library
@@ -399,22 +399,12 @@ def _public(x: Any, module: types.ModuleType | None) -> bool:
 def _solid_base(cls: type) -> type:
     """The class that says what C data an instance has: `object` where it is all in attributes."""
     for base in cls.__mro__:
-        if not base.__flags__ & _HEAP_TYPE:
+        if not base.__flags__ & attributes.HEAP_TYPE:
             return base
         new = vars(base).get("__new__")
         if isinstance(new, types.BuiltinFunctionType) and new.__self__ is base:
             return base                               # a type of C that was made at run time
     return object
-
-
-def _slots(x: Any) -> Iterator[tuple[str, Any]]:
-    for cls in type(x).__mro__:
-        for name, slot in vars(cls).items():
-            if isinstance(slot, types.MemberDescriptorType) and cls.__flags__ & _HEAP_TYPE:
-                try:
-                    yield name, slot.__get__(x)
-                except AttributeError:
-                    yield name, None
 
 
 def _constant(c: float | None) -> str:

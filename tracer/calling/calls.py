@@ -31,8 +31,8 @@ from ..regions import if_join, list_scan_outputs
 from ..syntax import source
 from ..values import captured_arrays, captured_values, optional_values, ownership, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
-from ..values.python import chosen_texts, division, format_strings
-from . import dispatch, recursion
+from ..values.python import chosen_texts, division, format_strings, settings
+from . import dispatch, recursion, untraced
 from .types_seen import isinstance_, issubclass_, type_, type_of
 
 if TYPE_CHECKING:
@@ -249,6 +249,9 @@ def _as_it_stands(trace: Trace | None, f: Any, args: Sequence[Value], kwargs: An
     owner = getattr(f, "__self__", None)
     unrepeatable.expect_repeatable(trace, f, args)
     captured_values.handed_over(f, owner, *args, *kwargs.values())
+    settings.called(f, (*args, *kwargs.values()))
+    if isinstance(f, type) and captured_values.users(f):
+        captured_values.UNTRACED[0](f)                              # an Enum, which has methods for the value that it is given
     if not isinstance(owner, _STORES):
         captured_arrays.note_read(owner, *args, kwargs)
     if isinstance(f, type) and f.__module__ == "itertools":        # they call what they are given when items are asked for
@@ -257,6 +260,8 @@ def _as_it_stands(trace: Trace | None, f: Any, args: Sequence[Value], kwargs: An
     name = getattr(f, "__name__", None) or type(f).__name__
     what = f"{type(owner).__name__}.{name}" if isinstance(owner, (list, dict, set, collections.deque)) else f"{name}()"
     made = ownership.watched(trace, what, f, tuple(args), kwargs, owner, attributes=name in OF_OBJECTS)
+    if not kwargs:
+        untraced.found_by(f, args, made)
     return captured_arrays.made(_adopted(trace, made), owner, *args)
 
 
@@ -286,6 +291,7 @@ def _method(trace: Trace, f: Any, args: tuple[float | str | type, ...], kwargs: 
 def _builtin(trace: Trace, f: Callable, args: Any, kwargs: dict) -> bool | Iterable | None:
     """A method of a built-in object, or a function written in C."""
     owner, name = getattr(f, "__self__", None), f.__name__
+    captured_values.owner(trace, f)
     if type(owner) in _CHANGES and name in SLOTS:
         return SLOTS[name](owner, *args)
     if name in OF_OBJECTS and getattr(type(owner), name) is getattr(object, name):
@@ -468,6 +474,9 @@ def _next(iterator: Any, *default: Any) -> int:
     """next(iterator) changes the iterator: not in a loop that is traced once for all of its iterations."""
     trace = tracing.current()
     unrepeatable.expect_not_consumed(iterator)
+    if isinstance(iterator, iteration.ONCE):
+        raise UnsupportedError("next() of what enumerate, zip, reversed or itertools.product gave cannot be compiled",
+                               "ask `items = iter(…)` of it for the next one", tracing.locate())
     if trace.scopes and (not isinstance(iterator, types.GeneratorType) or trace.maker(iterator) >= 0):
         ownership.expect_own(trace, iterator, "next()")
     return next(iterator, *default)

@@ -37,7 +37,7 @@ from ..values.boxes import (
     lift,
 )
 from ..values.promotion import fail, result_dtype, strong, to_dtype
-from ..values.python import complex_functions, scalar_functions  # noqa: F401  (the former fills a table of the latter)
+from ..values.python import complex_functions, scalar_functions, settings  # noqa: F401  (the former fills a table of the latter)
 
 
 def traced(x: Any) -> bool:
@@ -62,6 +62,7 @@ def passing(f: Callable, handler: Callable) -> Callable:
         if any(map(traced, args)) or (kwargs and any(map(traced, kwargs.values()))):
             return handler(*args, **kwargs)
         captured_values.handed_over(*args, *kwargs.values())
+        settings.called(f, (*args, *kwargs.values()))
         return fresh(f(*args, **kwargs))
 
     return call
@@ -73,6 +74,7 @@ def plain(f: Callable, handler: Callable) -> Callable:
         if any(map(traced, args)) or (kwargs and any(map(traced, kwargs.values()))):
             return handler(*map(captured_arrays.seen_within, args), **kwargs)
         captured_values.handed_over(*args, *kwargs.values())
+        settings.called(f, (*args, *kwargs.values()))
         return f(*args, **kwargs)
 
     return call
@@ -176,8 +178,18 @@ implements(np.iscomplexobj)(lambda x: lift(x).dtype_ir.complex)
 implements(np.isrealobj)(lambda x: not lift(x).dtype_ir.complex)
 implements(np.iterable)(lambda y: bool(lift(y).dims))
 implements(np.isscalar)(lambda element: isinstance(element, ScalarBox))
-implements(np.may_share_memory, np.shares_memory)(
-    lambda a, b, *rest, **more: isinstance(a, ArrayBox) and isinstance(b, ArrayBox) and a.root is b.root)
+
+
+@implements(np.may_share_memory, np.shares_memory)
+def shares_memory(a: Any, b: Any, *rest: Any, **more: Any) -> bool:
+    if not (isinstance(a, ArrayBox) and isinstance(b, ArrayBox)):
+        return False
+    if a.root is not b.root and a.root.captured and b.root.captured:
+        fail(UnsupportedError, "whether two arrays from outside share memory is no question to compiled code",
+             "ask it outside and pass the answer in")
+    return a.root is b.root
+
+
 implements(np.common_type)(lambda *arrays: np.common_type(*(np.empty(0, strong(lift(a).kind)) for a in arrays)))
 
 _PYTHON_KIND = {"b": ("bool", None), "i": ("int", I64), "u": ("int", I64), "f": ("float", F64), "c": ("complex", None)}

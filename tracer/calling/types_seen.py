@@ -35,6 +35,7 @@ def type_of(x: Any) -> type:
         return class_of(x.kind)
     if isinstance(x, ScalarBox):
         return _WEAK[x.weak] if x.weak else (np.int64 if x.dtype_ir.kind == "x" else x.dtype_ir.np.type)
+    captured_values.class_of(x)
     return slice if x is slice else type(x)
 
 
@@ -57,6 +58,7 @@ def isinstance_(x: Array | Box, kinds: tuple[type, ...] | type) -> bool:
     if isinstance(x, (Box, packed_lists.Settling, GeneratorBox, *STANDS_FOR)):
         return issubclass(type_of(x), kinds)
     captured_arrays.seen(x)
+    captured_values.class_of(x)
     _related(type(x), kinds)
     own = pytrees.kind_of(x) in (pytrees.SPARSE, pytrees.RECORDS) and getattr(x, "cls", None)
     return issubclass(own, kinds) if isinstance(own, type) else isinstance(x, kinds)

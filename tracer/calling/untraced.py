@@ -39,6 +39,24 @@ def note(x: Any) -> None:
             todo += _led_to(trace, here)
 
 
+def found_by(f: Any, args: Sequence[Any], found: Any) -> None:
+    """A method of an object of C, of which nobody knows what it holds, has answered: it is asked again at each call."""
+    if type(f) not in captured_values.METHODS or not isinstance(found, captured_values.ATOMS):
+        return
+    held, outside = f.__self__, tracing.current().outside
+    if isinstance(held, (*captured_values.ATOMS, np.ndarray, type, types.ModuleType)) or not (
+            id(held) in outside or id(f) in outside):
+        return
+    known = type(held).__module__.partition(".")[0] in _KNOWN and type(held) is not memoryview
+    if not known and all(isinstance(x, captured_values.ATOMS) for x in args):
+        captured_values.answered(held, ("call", f.__name__, *args), found)
+
+
+# packages whose objects do not change, or say themselves what they hold
+_KNOWN = frozenset({"builtins", "collections", "re", "datetime", "decimal", "_struct", "zoneinfo", "numpy", "scipy",
+                    "functools", "types"})
+
+
 def _led_to(trace: Trace, x: Any) -> list:
     if isinstance(x, types.FunctionType):
         rewritten = id(x.__code__) in tracing.PLACES                     # it says itself what it reads
@@ -54,7 +72,8 @@ def _led_to(trace: Trace, x: Any) -> list:
     if isinstance(x, (property, functools.cached_property)):
         return [x.fget if isinstance(x, property) else x.func]
     if isinstance(x, type):
-        return [part for base in x.__mro__ if captured_values.users(base) for part in _parts(base)]
+        bases = (*x.__mro__, *(type(x).__mro__ if captured_values.users(type(x)) else ()))
+        return [part for base in bases if captured_values.users(base) for part in _parts(base)]
     if captured_values.users(type(x)):
         return [type(x)]
     return []

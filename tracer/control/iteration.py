@@ -49,6 +49,7 @@ class Source:
         def at(self, k: Any) -> Any: ...
 
     def __iter__(self) -> Iterator:
+        spend(self)
         if isinstance(self.trip, Value):
             why = tracing.make_static(self.trip, "iteration outside a for statement")
             raise ConcretizationError(
@@ -297,7 +298,8 @@ class Crossed(Source):
         return tuple(reversed(found))
 
 
-ONCE = (Enumerated, Zipped, Backwards, Crossed)         # what Python goes through once
+_PYTHON = {Enumerated: "enumerate", Zipped: "zip", Backwards: "reversed", Crossed: "itertools.product"}
+ONCE = tuple(_PYTHON)                                   # what Python goes through once
 
 
 def expect_first(x: Any) -> None:
@@ -356,14 +358,14 @@ def range_(*bounds: int | ScalarBox) -> range | Range:
 
 
 def enumerate_(iterable: Sequence | ArrayBox, start: int = 0) -> enumerate | Enumerated:
-    source = source_of(iterable)
+    source = source_of(spend(iterable))
     if source is None:
         return enumerate(iterate(iterable), start)
     return Enumerated(source, start)
 
 
 def zip_(*iterables: Sequence | ArrayBox, strict: bool = False) -> Zipped | zip:
-    sources = [source for x in iterables if (source := source_of(x)) is not None]
+    sources = [source for x in iterables if (source := source_of(spend(x))) is not None]
     if not sources or len(sources) < len(iterables):
         return zip(*map(iterate, iterables), strict=strict)
     if strict:
@@ -373,12 +375,14 @@ def zip_(*iterables: Sequence | ArrayBox, strict: bool = False) -> Zipped | zip:
 
 
 def reversed_(sequence: range) -> Any:
+    if type(sequence) in ONCE:
+        raise TypeError(f"'{_PYTHON[type(sequence)]}' object is not reversible")
     source = source_of(sequence)
     return reversed(sequence) if source is None else Backwards(source)
 
 
 def product_(*iterables: Any, repeat: int = 1) -> Any:
-    sources = [source_of(x) for x in iterables] * repeat
+    sources = [source_of(spend(x)) for x in iterables] * repeat
     if None in sources:
         return itertools.product(*map(iterate, iterables), repeat=repeat)
     return Crossed(sources)
@@ -412,7 +416,7 @@ def iterate(x: Any) -> Any:
         return x
     if isinstance(source.trip, int) and source.trip > LIMIT:
         too_long(source.trip)
-    return iter(spend(source))
+    return iter(source)
 
 
 def too_long(trip: Dim, why: str = "it is iterated outside a for statement") -> NoReturn:

@@ -288,6 +288,8 @@ def zip_(*iterables: Any, strict: Any = False) -> Any:
     if len(drivers) != 1 or None in sources or strict:
         return _ZIP(*iterables, strict=strict)
     others = [s for s in sources if s is not drivers[0]]
+    for x in iterables:
+        iteration.spend(x)
 
     def push(sink: Callable) -> None:
         trace = tracing.current()

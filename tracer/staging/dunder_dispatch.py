@@ -25,7 +25,7 @@ from ..sequences import sparse
 from ..syntax import source
 from ..values import captured_arrays, captured_names, captured_values, optional_values, ownership, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
-from ..values.python import chosen_texts, percent_texts
+from ..values.python import chosen_texts, percent_texts, settings
 from .argument_objects import Hidden, show_all
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ def operate(name: str, a: float | Box, b: Array | Box) -> Any:
     """a `op` b."""
     function, forward, reflected = _OPERATORS[name]
     first, second = type(a), type(b)
+    if name == "mod" and issubclass(first, str):
+        settings.shown(*(b if second is tuple else (b,)))
     if (order := _order_of(first)) is not None and _order_of(second) is order and name in _ORDER and _holds_box(a, b):
         return _compare_items(name, a, b)
     if (first is np.ndarray or second is np.ndarray) and tracing.active() is not None:
@@ -82,6 +84,7 @@ def operate(name: str, a: float | Box, b: Array | Box) -> Any:
         if type(x) is iteration.Range:
             x.refused()
     captured_values.compared(a, b)
+    settings.computed(a, b)
     if name == "ne" and first not in _NATIVE and first.__ne__ is object.__ne__ and _method(first, "__eq__"):
         found = calls.call(first.__eq__, a, b)               # Python's own `!=` is the opposite of a class's `==`
         if found is not NotImplemented:
@@ -138,13 +141,21 @@ def _compare_items(name: str, a: Any, b: Any) -> Any:
 def unary(name: str, a: Any) -> Any:
     function, method = _UNARY[name]
     a = captured_arrays.seen(a)
+    settings.computed(a)
     cls = type(a)
     own = None if cls in _NATIVE or tracing.active() is None else _method(cls, method)
     return function(a) if own is None else calls.call(own, a)
 
 
 # What an array says without its elements.
-_DESCRIBES = frozenset({"shape", "ndim", "size", "dtype", "itemsize", "nbytes", "strides", "flags"})
+_DESCRIBES = frozenset({"shape", "ndim", "size", "dtype", "itemsize", "nbytes", "strides", "flags", "base"})
+
+
+_MEMORY = frozenset({"flags", "base"})                   # … of its memory
+
+
+def _of_memory(held: np.ndarray) -> tuple:
+    return str(held.flags), held.base is None
 
 
 def attribute(held: Any, name: str) -> Any:
@@ -153,6 +164,8 @@ def attribute(held: Any, name: str) -> Any:
     if cls is np.ndarray and captured_arrays.outside(held):
         seen = captured_arrays.seen(held)
         found = getattr(held if name in _DESCRIBES else seen, name)
+        if name in _MEMORY:
+            captured_values.told(held, _of_memory)
         return captured_arrays.made(found, held) if seen is held else found
     if cls in _BOXES or tracing.active() is None:
         return getattr(held, name)
@@ -204,6 +217,7 @@ def hasattr_(held: tuple[np.ndarray | Box, ...], name: str) -> bool:
 
 
 def dir_(*held: Any) -> list[str]:
+    captured_values.asked("__dir__", *held)
     if len(held) == 1 and hasattr(held[0], "__dict__") and not isinstance(held[0], types.ModuleType):
         captured_values.whole(attribute(held[0], "__dict__"))
     return dir(*held)
@@ -232,7 +246,7 @@ def item(held: Any, key: Any) -> int | list[ArrayBox] | Box:
     unrepeatable.expect_no_environment(held)
     captured_values.compared(key)
     captured_arrays.note_read(*((key.start, key.stop, key.step) if type(key) is slice else (key,)))
-    captured_values.asked("__index__" if isinstance(held, (list, tuple)) else "__hash__",
+    captured_values.asked("__hash__" if isinstance(held, (dict, set)) else "__index__",
                           *((key.start, key.stop, key.step) if type(key) is slice else (key,)))
     if isinstance(held, dict) and type(key) in captured_values.KEYS and key not in held:
         captured_values.presence(held, key)

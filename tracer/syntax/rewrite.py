@@ -273,8 +273,8 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
                                                   s)), s)
 
     def s_Assert(self, s: Any) -> Any:
-        message = [self.thunk(self.expr(s.msg))] if s.msg else []
-        return placed(ast.Expr(self.tg("assert_", [self.expr(s.test), *message], s)), s)
+        made = [self.expr(s.test), *([self.thunk(self.expr(s.msg))] if s.msg else [])]
+        return placed(ast.Expr(self.tg("assert_", made, s)) if __debug__ else ast.Pass(), s)      # `python -O` leaves it out
 
     def s_Raise(self, s: ast.Raise) -> ast.Raise:
         made = [self.thunk(self.expr(x)) for x in (s.exc, s.cause) if x is not None]

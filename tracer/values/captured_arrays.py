@@ -64,7 +64,8 @@ def reached(trace: Trace, writes: bool, objects: list[Callable | int]) -> Captur
             trace.live[_constant(x)] = x
     found = Captured(tuple(trace.entered.values()), tuple(objects), tuple(trace.live.items()), tuple(trace.known.values()),
                      tuple(trace.reads.values()), tuple(trace.inputs))
-    for table in (trace.lifted, trace.live, trace.known, trace.reads, trace.outside, trace.inputs, trace.untraced):
+    for table in (trace.lifted, trace.live, trace.known, trace.reads, trace.outside, trace.ways, trace.inputs,
+                  trace.untraced):
         table.clear()                                  # what nobody holds can be resized
     tracing.gathered().append(found)
     return found

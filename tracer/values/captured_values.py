@@ -14,6 +14,7 @@ trace needs it as a number, it starts again (`tracing.Restart`), as for the elem
 """
 from __future__ import annotations
 
+import collections
 import collections.abc
 import enum
 import functools
@@ -27,7 +28,8 @@ import numpy as np
 from ...ir.build import const
 from ...ir.core import Const
 from ...ir.types import C128, F64, I64
-from .. import tracing
+from .. import attributes, tracing
+from ..attributes import fixed, remembered, users
 from .boxes import Box, ScalarBox
 from .captured_arrays import note_read
 from .promotion import to_dtype
@@ -40,9 +42,7 @@ ATOMS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype
 KEYS = (str, int, float, bool, type(None))          # keys of a dict that are looked up without running code of the user
 ALL, _LONGEST, _MOST = 100, 100_000, 20_000            # containers inside of each other, items of one, objects in all
 _WEAK = {float: ("float", F64), int: ("int", I64), complex: ("complex", C128)}
-# packages whose own names and classes are taken to stay as they are
 _OWN = __name__.partition(".")[0]
-_FIXED = frozenset({_OWN, "numpy", "scipy", "numba", *sys.stdlib_module_names} - {"__main__"})
 
 
 class Reading:
@@ -84,6 +84,16 @@ def root(trace: Trace, x: Any) -> Reading:
         known = _reading(trace, x, path)
         trace.reads[path] = "object", x, None, known
     return known
+
+
+def owner(trace: Trace, x: Any) -> None:
+    """The container of whom a function outside is a method: `look = TABLE.get`."""
+    if id(x) in trace.outside and type(x) in METHODS and not trace.freezing and isinstance(x.__self__, _OWNERS):
+        root(trace, x.__self__)
+
+
+METHODS = (types.BuiltinFunctionType, types.MethodWrapperType)
+_OWNERS = (list, dict, set, collections.deque, bytearray)
 
 
 def start(trace: Trace, x: Any) -> None:
@@ -133,26 +143,34 @@ def attribute(held: Any, key: str, value: Any) -> Any:
         return _given(trace, _part(trace, root(trace, held), "attr", key, value)) if users(held) else value
     if cls is super:
         ancestors(held.__self_class__)
-        _of_class(trace, held.__thisclass__ if held.__self_class__ is None else _after(held, key), key)
+        _of_class(trace, held.__thisclass__ if held.__self_class__ is None else attributes.after(held, key), key)
         return value
     reading = trace.outside.get(id(held))
     if reading is None and users(cls) and not issubclass(cls, tuple) and not _inside(trace, held):
         reading = root(trace, held)                                      # an item of a set, what a weak reference gave
     if reading is None:
-        if users(cls) and key not in _own_names(held):
+        if users(cls) and key not in attributes.own(held):
             _of_class(trace, cls, key)
         return value
     if isinstance(value, (types.BuiltinFunctionType, types.MethodWrapperType)) and value.__self__ is held:
         return value                                                     # a method written in C, bound anew by each look
-    if _computed(held, cls, key):
-        if _is_dict(cls) and type(key) in KEYS and key in held:          # __getattr__ = dict.__getitem__
+    if attributes.computed(held, cls, key):
+        if attributes.is_dict(cls) and type(key) in KEYS and key in held:          # __getattr__ = dict.__getitem__
             return item(held, key, value)
         opaque(trace, reading)
         if not isinstance(value, ATOMS):
-            if users(cls) and key not in _own_names(held):
+            if users(cls) and key not in attributes.own(held):
                 special(cls, key)
             return value
     return _given(trace, _part(trace, reading, "attr", key, value))
+
+
+def class_of(held: Any) -> None:
+    """Which class an object is of decides something: `held.__class__ = Other` is seen."""
+    trace = tracing.active()
+    reading = None if trace is None or trace.freezing else trace.outside.get(id(held))
+    if trace is not None and reading is not None and users(type(held)):
+        _part(trace, reading, "attr", "__class__", type(held))
 
 
 def class_part(cls: type, key: str) -> None:
@@ -188,13 +206,17 @@ def item(held: Any, key: Any, value: Any) -> Any:
     if trace is None or reading is None or trace.freezing:
         return value
     cls = type(held)
-    if type(key) is int and (fields := _fields(cls)):
+    if type(key) is int and (fields := attributes.fields(cls)):
         return attribute(held, fields[key], value)
     if users(cls):
         special(cls, "__getitem__")
-    if (_is_dict(cls) and type(key) in KEYS) or (cls in (list, tuple) and type(key) is int):
+    if (attributes.is_dict(cls) and type(key) in KEYS) or (cls in (list, tuple) and type(key) is int):
         return _given(trace, _part(trace, reading, "item", key, value))
     whole(held)
+    if cls not in _CONTAINERS and not users(cls):
+        handed_over(held)
+    if not (cls in (list, tuple) or isinstance(value, (*ATOMS, np.ndarray)) or _inside(trace, value)):
+        root(trace, value)                                               # a section of a ConfigParser, what a ChainMap found
     return value
 
 
@@ -204,7 +226,7 @@ def presence(held: Any, key: Any) -> None:
     if trace is None:
         return
     reading = trace.outside.get(id(held))
-    if reading is not None and not trace.freezing and _is_dict(type(held)) and type(key) in KEYS:
+    if reading is not None and not trace.freezing and attributes.is_dict(type(held)) and type(key) in KEYS:
         _part(trace, reading, "item", key, dict.get(held, key, ABSENT))
     elif reading is not None and not trace.freezing and type(held) in (set, frozenset) and type(key) in KEYS:
         _part(trace, reading, "member", key, True if key in held else ABSENT)
@@ -244,9 +266,10 @@ def same(a: Any, b: Any) -> bool:
     trace = tracing.active()
     if trace is not None and a is not b and id(a) in trace.given and id(b) in trace.given:
         trace.told_apart = True
-    if trace is not None and isinstance(a, _CONTAINERS) and type(a) is type(b):
-        for reading in filter(None, (trace.outside.get(id(a)), trace.outside.get(id(b)))):
-            reading.exact = True
+    if trace is not None and isinstance(a, (*_CONTAINERS, np.ndarray)) and type(a) is type(b):
+        for x in (a, b):
+            for reading in (*filter(None, [trace.outside.get(id(x))]), *trace.ways.get(id(x), ())):
+                reading.exact = True
     return a is b
 
 
@@ -282,6 +305,9 @@ def handed_over(*held: Any) -> None:
         if id(x) in seen or isinstance(x, ATOMS):
             continue
         seen.add(id(x))
+        if type(x) in METHODS:
+            owner(trace, x)
+            todo.append(x.__self__)
         if type(x) in _RUN or type(x) is np.ufunc or users(type(x)):
             UNTRACED[0](x)
         if type(x) in _NO_CONTAINERS:
@@ -313,10 +339,10 @@ _BY_DEFAULT = {"__str__": ("__repr__",), "__format__": ("__str__", "__repr__"), 
 def opaque(trace: Trace, reading: Reading) -> None:
     """Code that is not traced looks into an object: all of its items and attributes matter."""
     held, reading.itself = reading.value, True
-    if isinstance(held, collections.abc.Collection):
+    if issubclass(type(held), collections.abc.Collection):
         _all(trace, reading)
-    own = getattr(held, "__dict__", None)
-    if type(own) is not dict or isinstance(held, enum.Enum):
+    own = attributes.own(held) | attributes.slots(held)
+    if issubclass(type(held), enum.Enum):
         return
     note_read(*own.values())
     if not (users(type(held)) or type(held).__module__.partition(".")[0] in sys.stdlib_module_names):
@@ -336,7 +362,7 @@ _NO_CONTAINERS = frozenset({types.FunctionType, types.BuiltinFunctionType, types
 def _all(trace: Trace, reading: Reading) -> None:
     x = reading.value
     reading.whole = True
-    for field in _fields(type(x)):
+    for field in attributes.fields(type(x)):
         as_python(trace, _part(trace, reading, "attr", field, getattr(x, field)))
     if type(x) not in _CONTAINERS or len(x) > _LONGEST:
         return
@@ -358,7 +384,10 @@ def _reading(trace: Trace, value: Any, path: tuple) -> Reading:
         for field in ("__func__", "__self__"):
             _part(trace, made, "field", field, getattr(value, field))
         return made
-    if isinstance(value, (*ATOMS, np.ndarray)) or value is ABSENT or _inside(trace, value):
+    if isinstance(value, np.ndarray):
+        trace.ways.setdefault(id(value), []).append(made := Reading(value, path))
+        return made
+    if isinstance(value, ATOMS) or value is ABSENT or _inside(trace, value):
         return Reading(value, path)
     return trace.outside.setdefault(id(value), Reading(value, path))
 
@@ -405,16 +434,24 @@ def answered(held: Any, question: tuple, value: Any) -> None:
         rooted(trace, "asked", held, question, value, value)
 
 
+def told(held: Any, function: Callable[[Any], Any]) -> None:
+    """Something is known of an object outside that `function`, of this package, tells of it."""
+    question = ("told", function)
+    trace = tracing.active()
+    if trace is None or trace.freezing or _inside(trace, held):
+        return
+    for reading in (ways := trace.ways.get(id(held), [])):               # an array: wherever the trace has found it
+        _part(trace, reading, "asked", question, function(held))
+    if not ways:
+        answered(held, question, function(held))
+
+
 def special(cls: type, key: str) -> None:
     """What stands in a class or its bases under a name, which is no value of the object's own."""
     answered(cls, ("special", key), next((vars(base)[key] for base in cls.__mro__ if key in vars(base)), None))
 
 
 # --- classes ---------------------------------------------------------------------------------------------------------
-
-def fixed(module: str | None) -> bool:
-    return (module or "").partition(".")[0] in _FIXED
-
 
 def own(module: str | None) -> bool:
     """Whether it is a module of this package, whose names nobody gives other values."""
@@ -428,21 +465,12 @@ def ancestors(cls: type) -> None:
         _all(trace, _part(trace, root(trace, cls), "attr", "__mro__", cls.__mro__))
 
 
-def _remembered(asked: Callable[[type], bool]) -> Callable[[type], bool]:
-    return functools.lru_cache(maxsize=4096)(asked)
-
-
-@_remembered
-def users(cls: type) -> bool:
-    return bool(cls.__flags__ & 1 << 9) and not fixed(cls.__module__)          # Py_TPFLAGS_HEAPTYPE
-
-
-@_remembered
+@remembered
 def _plain(cls: type) -> bool:
     """Whether another object of the class with the same attributes does as well, as far as attributes are all that is read."""
     if issubclass(cls, (enum.Enum, type)) or any("__call__" in vars(base) for base in cls.__mro__):
         return False
-    return bool(_fields(cls)) or ((users(cls) or cls.__module__ in _OPEN) and type(cls.__getattribute__) is _C_METHOD)
+    return bool(attributes.fields(cls)) or ((users(cls) or cls.__module__ in _OPEN) and type(cls.__getattribute__) is _C_METHOD)
 
 
 _C_METHOD = types.WrapperDescriptorType
@@ -457,36 +485,3 @@ def _of_class(trace: Trace, cls: type, key: str) -> None:
         return
     if not isinstance(value, types.MethodType) or isinstance(cls.__dict__.get(key), classmethod):
         _part(trace, root(trace, cls), "attr", key, value)
-
-
-def _own_names(held: Any) -> dict:
-    """The attributes that an object has itself."""
-    found = getattr(held, "__dict__", None)
-    return found if type(found) is dict else {}
-
-
-def _after(held: Any, key: str) -> type:
-    """The class in which super() finds a name."""
-    order = held.__self_class__.__mro__
-    rest = order[order.index(held.__thisclass__) + 1:]
-    return next((base for base in rest if key in vars(base)), object)
-
-
-def _computed(held: Any, cls: type, key: str) -> bool:
-    """Whether code that is not traced computes the attribute, so that another look may give another object."""
-    found = next((vars(base)[key] for base in cls.__mro__ if key in vars(base)), ABSENT)
-    if found is ABSENT:
-        return key not in _own_names(held)
-    plain = (types.FunctionType, staticmethod, classmethod, types.MemberDescriptorType, types.GetSetDescriptorType)
-    return (hasattr(type(found), "__get__") and not isinstance(found, plain) and key not in _own_names(held)
-            and key not in _fields(cls))
-
-
-def _fields(cls: type) -> tuple[str, ...]:
-    """The names of a namedtuple's items."""
-    return getattr(cls, "_fields", ()) if issubclass(cls, tuple) else ()
-
-
-def _is_dict(cls: type) -> bool:
-    """Whether items of the class are looked up as a dict's."""
-    return issubclass(cls, dict) and cls.__getitem__ is dict.__getitem__ and cls.__contains__ is dict.__contains__

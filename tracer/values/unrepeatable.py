@@ -91,7 +91,7 @@ def expect_not_spent(held: Any) -> None:
     if id(held) in tracing.current().spent:
         raise UnsupportedError("an iterator goes on here from where an earlier loop or call has left it, which only run time "
                                "knows",
-                               "iterate over an array, or count the items: `for k in range(done, len(x))`", tracing.locate())
+                               "take its items once, `items = list(…)`, or iterate over an array or a range", tracing.locate())
 
 
 _ITERATORS = (collections.abc.Iterator, io.IOBase)

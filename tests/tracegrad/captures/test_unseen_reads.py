@@ -12,7 +12,7 @@ import pytest
 import tracegrad as tg
 
 HEAD = """
-import bisect, dataclasses, functools, heapq, operator, sys, types, weakref
+import array, bisect, configparser, dataclasses, decimal, email.message, enum, functools, heapq, operator, sys, types, weakref
 import numpy as np
 K = 2.0
 class V:
@@ -50,6 +50,40 @@ class Described:
 class Data:
     a: float = 1.0
     parts: list = dataclasses.field(default_factory=lambda: [K])
+class Slots:
+    __slots__ = ("__a",)
+    def __init__(self, a):
+        self.__a = a
+    def put(self, a):
+        self.__a = a
+    def __float__(self):
+        return self.__a
+class Everything:
+    def __getattribute__(self, name):
+        return K
+class Listing:
+    def __dir__(self):
+        return ["a"] * int(abs(K) * 4)
+class Text(str):
+    def __eq__(self, other):
+        return K > 0
+    __hash__ = str.__hash__
+class Kind(type):
+    def __iter__(cls):
+        return iter([K])
+    def __contains__(cls, x):
+        return K > 0
+class OfKind(metaclass=Kind):
+    pass
+class Other:
+    rate = 3.0
+class Plain:
+    rate = 2.0
+class Colour(enum.Enum):
+    RED, BLUE = 1, 2
+    @classmethod
+    def _missing_(cls, value):
+        return cls.RED if K > 0 else cls.BLUE
 def key(q):
     return q * K
 class Shown:
@@ -72,6 +106,17 @@ ITEMS, ROWS, NAMED = [1.0], [np.ones(3), np.arange(3.0)], {"a": np.ones(3)}
 W = np.arange(1.0, 4.0)
 RECORDS = [{"w": np.ones(3)}, {"w": np.arange(3.0)}]
 FIRST = SECOND = [1.0]
+P, Q = np.ones(2), np.full(1, 0.123456)
+SAME, NAMES, HELD = P, {"a": 2.0}, [1.0]
+HELD.append(HELD)
+third, half = decimal.Decimal(1), np.float64(0.5)
+config = configparser.ConfigParser()
+config["a"] = {"rate": "2.0"}
+mail = email.message.Message()
+mail["rate"] = "2.0"
+slots, everything, listing, text, plain = Slots(2.0), Everything(), Listing(), Text("a"), Plain()
+look, position, doubles = NAMES.get, ITEMS.__getitem__, array.array("d", [2.0])
+double = doubles.__getitem__
 MEMBERS = {a}
 REFERENCE = weakref.ref(a)
 MEMMAP = np.arange(1.0, 4.0).view(type("Mapped", (np.ndarray,), {}))
@@ -131,6 +176,32 @@ READS = {
     "return x * sum(space.__dict__.values())": ["space.new = 1.0"],
     "return x if FIRST is SECOND else -x": ["FIRST = [1.0]", "FIRST = SECOND"],
     "return x * sum(m.rate for m in MEMBERS)": ["a.rate = 5.0"],
+    "return x * FIRST[0] if FIRST is SECOND else -x": ["FIRST[0] = 5.0", "FIRST = [3.0]"],
+    "return x if P is SAME else -x": ["P = np.ones(2)", "SAME = P"],
+    "return x * HELD[1][1][0]": ["HELD[0] = 2.0", "HELD[1] = [7.0, [8.0]]"],
+    "return x if P.flags.writeable else -x": ["P.flags.writeable = False", "P = np.ones(2)"],
+    "return x if P.flags['OWNDATA'] and P.base is None else -x": ["P = np.ones(3)[:2]", "P = np.ones(2)"],
+    "return x * len(f'{Q}')": ["np.set_printoptions(precision=2)", "np.set_printoptions(precision=8)"],
+    "return x * len('%s' % Q)": ["np.set_printoptions(precision=3)", "np.set_printoptions(precision=8)"],
+    "return x * len(repr(half))": ["np.set_printoptions(legacy='1.13')", "np.set_printoptions(legacy=False)"],
+    "return x * float(third / 3)": ["decimal.getcontext().prec = 3", "decimal.getcontext().prec = 28"],
+    "return x * float(sum([third / 7, third]))": ["decimal.getcontext().prec = 4", "decimal.getcontext().prec = 28"],
+    "return x * float(config['a']['rate'])": ["config['a']['rate'] = '3.0'"],
+    "return x * float(mail['rate'])": ["mail.replace_header('rate', '3.0')"],
+    "return x * float(slots)": ["slots.put(3.0)"],
+    "return x * everything.rate": [NEGATIVE],
+    "return x * len(dir(listing))": [NEGATIVE],
+    "return x if text == 'b' else -x": [NEGATIVE],
+    "return x * look('a')": ["NAMES['a'] = 5.0"],
+    "return x * sum(map(look, ['a']))": ["NAMES['a'] = 5.0"],
+    "return x * position(0)": ["ITEMS[0] = 5.0"],
+    "return x * double(0)": ["doubles[0] = 5.0"],
+    "return x * sum(OfKind)": [NEGATIVE],
+    "return x if 'a' in OfKind else -x": [NEGATIVE],
+    "return x * Colour(7).value": [NEGATIVE],
+    "return x[a:]": [NEGATIVE],
+    "return x * type(plain).rate": ["plain.__class__ = Other"],
+    "return x if isinstance(plain, Other) else -x": ["plain.__class__ = Other"],
     "return x * REFERENCE().rate": ["a.rate = 5.0"],
 }
 

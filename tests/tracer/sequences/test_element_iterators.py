@@ -1,4 +1,6 @@
 """Iterators over arrays that have a name: where they stand, compiled and in Python."""
+import itertools
+
 import numpy as np
 import pytest
 
@@ -130,6 +132,30 @@ def test_others_are_not_asked_again(made):
 
     with pytest.raises(tg.UnsupportedError, match="an earlier loop or call has left it"):
         tg.jit(f)(np.array([1.0, 2.0, 3.0]), 1.5)
+
+
+@pytest.mark.parametrize("made", [reversed, enumerate, lambda x: zip(x, x), lambda x: itertools.product(x, x)])
+@pytest.mark.parametrize("twice", [
+    lambda e: (sum(1.0 for _ in e), sum(1.0 for _ in e)), lambda e: [1.0 for _ in zip(e, e)], lambda e: [*e, *e],
+    lambda e: (list(e), len(list(e))), lambda e: [1.0 for _ in itertools.product(e, e)], lambda e: (next(iter(e)), list(e)),
+    lambda e: [sum(1.0 for _ in e) for _ in range(30)]])
+def test_items_are_taken_once(made, twice):
+    """Python finds nothing the second time."""
+    with pytest.raises(tg.UnsupportedError, match="an earlier loop or call has left it"):
+        tg.jit(lambda x: twice(made(x)))(np.array([1.0, 2.0, 3.0]))
+
+
+def test_a_sum_takes_the_items_of_what_is_reversed():
+    def f(x):
+        e = reversed(x)
+        return sum(e), sum(e)
+
+    with pytest.raises(tg.UnsupportedError, match=r"items = list"):
+        tg.jit(f)(np.array([1.0, 2.0]))
+    with pytest.raises(tg.UnsupportedError, match="ask `items = iter"):
+        tg.jit(lambda x: next(reversed(x)))(np.array([1.0, 2.0]))
+    with pytest.raises(TypeError, match="'zip' object is not reversible"):
+        tg.jit(lambda x: list(reversed(zip(x, x))))(np.array([1.0, 2.0]))
 
 
 def test_a_generator_at_its_end_has_nothing_more():

@@ -197,6 +197,8 @@ def test_what_needs_rewriting_is_refused(code):
     assert REFUSED[code] in str(caught.value) and "Instead: " in str(caught.value)
 
 
+UNCHECKED = ("import tracegrad as tg\ndef f(x):\n  assert x > 9\n  return x * (1 if __debug__ else 2)\n"
+             "print(tg.grad(f)(3.0), tg.jit(f)(1.0))")
 PROGRAM = "import tracegrad as tg\ndef f(x): return x * x\nprint(tg.grad(f)(3.0), tg.jit(lambda x: x + 1)(1.0))"
 
 
@@ -205,3 +207,8 @@ PROGRAM = "import tracegrad as tg\ndef f(x): return x * x\nprint(tg.grad(f)(3.0)
 def test_programs_that_no_file_holds(how):
     done = subprocess.run([sys.executable, *how], input=PROGRAM, capture_output=True, text=True, timeout=120)
     assert done.stdout.split() == ["6.0", "2.0"], done.stderr
+
+
+def test_python_without_assertions_checks_none():
+    done = subprocess.run([sys.executable, "-O", "-c", UNCHECKED], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["2.0", "2.0"], done.stderr

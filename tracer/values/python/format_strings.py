@@ -17,6 +17,7 @@ from ....ir.types import I64, INDEX
 from ... import pytrees, tracing
 from .. import boxes, captured_arrays, captured_values
 from ..boxes import ArrayBox, Box, ScalarBox
+from . import settings
 from .chosen_texts import ChosenText
 
 
@@ -187,6 +188,7 @@ def _read(x: Any) -> None:
     """What Python is about to show while the function is traced."""
     captured_values.handed_over(x)
     captured_arrays.note_read(x)
+    settings.shown(x)
 
 
 def takes_part(method: str, args: Sequence) -> bool:
