@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...ir import ops  # noqa: F401  (declares the ops)
+from ...ir.analysis.lengths import depends
 from ...ir.build import Builder, Expr, const
 from ...ir.core import Const, Value
 from ...ir.errors import DTypeError, ShapeError, UnsupportedError
@@ -451,7 +452,7 @@ def _power_in_place(box: ArrayBox, other: Any) -> None:
 def operator_power(a: Any, b: Any) -> Box:
     """a ** b: with a literal exponent NumPy's operator takes a shortcut."""
     if isinstance(a, Box) and type(b) in (int, float) and a.weak is None:
-        if a.dtype_ir is BOOL and type(b) is int and b == 2:
+        if a.dtype_ir is BOOL and isinstance(a, ArrayBox) and type(b) is int and b == 2:      # scalars take no shortcut
             return call(np.square, a)
         kinds = (a.kind, type(b))
         ins, _ = resolve(np.power, kinds)
@@ -462,6 +463,9 @@ def operator_power(a: Any, b: Any) -> Box:
             found = shortcut_power(builder, x, b)
         if found is not None:
             return boxes.result(found, _strides([a], found))
+    if isinstance(a, ArrayBox) and a.dtype_ir is BOOL and isinstance(b, Box) and b.weak == "int":
+        if (unfixed := tracing.current().unfixed) and depends(b.read(), unfixed):
+            raise tracing.NeedLengths("the dtype of a power of bools depends on its exponent")
     return call(np.power, a, b)
 
 

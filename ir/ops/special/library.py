@@ -144,6 +144,9 @@ class Numbers:
     def dtype(self) -> Any:
         return _dtype_of(self.value)
 
+    def number(self, value: complex) -> Any:
+        return Numbers(np.asarray(value, self.value.dtype))
+
     def cast(self, dtype: DType) -> Any:
         return Numbers(self.value.astype(dtype.np))
 
