@@ -86,7 +86,9 @@ def _quantile(scale: int, nan: bool = False) -> Callable:
         builder, box = tracing.current().builder, as_array(a)
         _expect_real_numbers(box)
         at = boxes.to_value(q, _of_fractions(lift(q), box.dtype_ir))
-        dtype = box.dtype_ir if method in _DISCRETE or box.dtype_ir.inexact else result_dtype([box.dtype_ir.np, at.type.dtype.np])
+        dtype = box.dtype_ir
+        if method not in _DISCRETE and not dtype.inexact:
+            dtype = result_dtype([dtype.np, at.type.dtype.np])
         ordered, axes, dims = _sorted_lines(box, axis, dtype)
         if nan and total_of(dims, range(len(dims))) == 0:     # a NaN for each line, whatever the number of quantiles
             lost = builder.full(math.nan, ordered.type.dims[:-1], mean_dtype(box.dtype_ir))

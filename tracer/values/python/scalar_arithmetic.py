@@ -224,21 +224,24 @@ def _power(name: str, a: float | ScalarBox, b: int | ScalarBox, weak: str) -> Sc
         return _int_power(a, b, known, exponent)
     builder = tracing.current().builder
     whole_exponent = weak_of(b) in ("int", "bool") or (known and not isinstance(exponent, complex)
-                                                       and exponent == math.floor(exponent))
+                                                       and not (math.isfinite(exponent) and exponent % 1))
     x, y = python_scalar(a, weak), python_scalar(b, weak)
     if weak == "float" and not (known and exponent == 2):
         _check_power(builder, x, y, known, exponent, whole_exponent)
     elif weak == "complex" and division.raises():
         _check_complex_power(builder, x, y, known, exponent)
     out = builder("mul", x, x) if known and exponent == 2 else builder("pow", x, y)
-    if division.raises() and not (known and not isinstance(exponent, complex) and 0 <= exponent <= 1):
+    small = known and not isinstance(exponent, complex) and (0 <= exponent <= 1 or not math.isfinite(exponent))
+    if division.raises() and not small:
         _expect_finite(builder, out, x, y)
     return ScalarBox(out, weak)
 
 
 def _expect_finite(builder: Builder, out: Value, x: Value, y: Value) -> None:
     """Python raises where a power of finite numbers is too large for a float, and no other operator of floats does."""
-    of_finite = builder("and", builder("isfinite", x), builder("isfinite", y)) if y.__class__ is not Const else builder("isfinite", x)
+    of_finite = builder("isfinite", x)
+    if y.__class__ is not Const:
+        of_finite = builder("and", of_finite, builder("isfinite", y))
     message = _COMPLEX_POWER[1] if out.type.dtype.complex else _RANGE
     _require(builder("not", builder("and", builder("isinf", out), of_finite)), out, "OverflowError", message)
 
