@@ -116,10 +116,11 @@ def _larger(name: str, one: Size | None, other: Size | None) -> Size | None:
 def _signed(one: Value, other: Value) -> tuple[Size | None, float]:
     """sign(x) x = |x|."""
     for v, w in ((one, other), (other, one)):
+        v, k = line(v)
         if v.op is not None and v.op.defn.name == "sign":
             (x, c), (y, d) = line(v.op.operands[0]), line(w)
             if key_of(x) == key_of(y):
-                return Size(y, 1, abs(d)), math.copysign(1.0, c * d)
+                return Size(y, 1, abs(d * k)), math.copysign(1.0, c * d * k)
     return None, 1.0
 
 
