@@ -171,7 +171,8 @@ class Trace:
         self.depth: dict = {}
         self.recursive = {False: 0, True: 0}
         self.packages: set[str] = set()
-        self.layout_dependent, self.layout_read = dict[int, object](), dict[int, object]()
+        self.layout_decisions: list[tuple[tuple, list]] = []        # values/memory_layout.py
+        self.layout_read = dict[int, object]()
         self.whole = set[int]()                    # objects that are arguments and have not been taken apart
         self.short: set[Value] = set()
         self.general = function is not None and any(d.__class__ is Length for p in function.params for d in p.type.dims)

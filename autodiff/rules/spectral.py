@@ -227,9 +227,18 @@ def _defective(b: Builder, v: Value) -> Value:
     return b("and", b("not", _eye(b, v)), b("ge", across, b.broadcast(least, across.type.dims)))
 
 
-def _moves(b: Builder, m: Value, met: Value) -> Value:
-    """diag(M), NaN for eigenvalues that have met."""
-    return _undefined(b, b.reduce(met, "any", (len(m.type.dims) - 1,)), _diagonal(b, m))
+def _moves(b: Builder, w: Value, m: Value, met: Value) -> Value:
+    """diag(M), NaN for eigenvalues that have met.
+
+    Equal ones that have not met mix their vectors as A moves, by M[i, j] / (w[j] - w[i]): unless that is 0 the next derivative
+    has no value. On the way back it may stand behind an adjoint that cancels to 0, so the values say it themselves."""
+    gap = b("sub", rows(b, w, m), columns(b, w, m))
+    equal = b("and", b("not", _eye(b, m)), b("eq", gap, _constant(b, 0, gap)))
+    gap = _real(b, gap)
+    mixing = b("lost", gap, b("select", equal, _constant(b, np.nan, gap), _constant(b, 0, gap)))
+    last = len(m.type.dims) - 1
+    dot = b("add", _diagonal(b, m), b.reduce(_times(b, m, mixing), "sum", (last,)))
+    return _undefined(b, b.reduce(met, "any", (last,)), dot)
 
 
 def _eig(b: Builder, op: Op, x: Any, out: Callable, dots: list[Value]) -> Any:
@@ -257,7 +266,7 @@ def _eig(b: Builder, op: Op, x: Any, out: Callable, dots: list[Value]) -> Any:
     c = b("neg", b("complex", along, turn))
     # a vector that has met another moves along that, which its own direction hides: no flow through M tells of it
     lost = rows(b, b.reduce(met, "any", (len(m.type.dims) - 2,)), v)
-    return [_moves(b, m, met), _undefined(b, lost, b("add", u, b("mul", v, rows(b, c, v))))]
+    return [_moves(b, w, m, met), _undefined(b, lost, b("add", u, b("mul", v, rows(b, c, v))))]
 
 
 def _eigvals(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value]) -> list[Value]:
@@ -271,7 +280,7 @@ def _eigvals(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value]) 
     own = b("le", _diagonal(b, apart), b.reduce(apart, "min", (rank - 1,)))
     place = b.cast(b.broadcast(positions(b, w, -1), nearest.type.dims), nearest.type.dtype)
     nearest = b("select", own, place, nearest)
-    return [take_along(b, _moves(b, _similar(b, v, dots[0]), _defective(b, v)), nearest, rank - 2)]
+    return [take_along(b, _moves(b, found, _similar(b, v, dots[0]), _defective(b, v)), nearest, rank - 2)]
 
 
 # --- singular values ---------------------------------------------------------------------------------------------------

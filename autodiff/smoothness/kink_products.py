@@ -168,6 +168,13 @@ def _keeps_order(op: Op, depth: int) -> bool:
     return op.attrs.get("kind", "max") in ("max", "min") and is_root(x) and least(x) >= 0 and _has_kink(x, depth)
 
 
+def _guarded(b: Builder, op: Op, exponent: Fraction) -> Any:
+    """A kink, unless something is no number: its power, unless that is so."""
+    found = [smooth_power(b, v, exponent) for v in op.operands[1:]]
+    powers = [(b.expr(v) ** float(exponent) if p is None else p).value for v, p in zip(op.operands[1:], found)]
+    return None if found == [None, None] else (b.expr(b("select", op.operands[0], *powers)), 0)
+
+
 def _angle(half_square: Callable, name: str) -> Callable:
     """arccos(x) = 2 arcsin(sqrt(w)) with w = (1 - x)/2, arccosh(x) = 2 arcsinh(sqrt(w)) with w = (x - 1)/2: of the square
     4 w (arcsin(sqrt(w))/sqrt(w))²."""
@@ -183,7 +190,7 @@ def _angle(half_square: Callable, name: str) -> Callable:
 
 # op -> (builder, op, exponent) -> (a smooth power of it, the exponent that is left), None where the exponent is too low
 _POWERS = {"abs": _even(_modulus), "copysign": _even(_of_first), "hypot": _even(_sum_of_squares),
-           "max": _choice, "min": _choice,
+           "max": _choice, "min": _choice, "select": _guarded,
            **dict.fromkeys(("sqrt", "root"), _root(lambda op: Fraction(1, 2))),
            "cbrt": _root(lambda op: Fraction(1, 3)), **dict.fromkeys(("pow", "norm_root"), _root(_exponent)),
            "acos": _angle(lambda x: (1 - x) * 0.5, "asin"), "acosh": _angle(lambda x: (x - 1) * 0.5, "asinh"),
@@ -212,8 +219,11 @@ def _is_kink(v: Value, depth: int = _DEPTH) -> bool:
         return _exponent(op) is not None
     if name in MOVES:
         return _has_kink(op.operands[0], depth - 1)
+    if name == "select":
+        asked, *choices = op.operands
+        return asked.op is not None and asked.op.defn.name == "isnan" and any(_has_kink(x, depth - 1) for x in choices)
     if name in _ORDERS:
-        return _keeps_order(op, depth - 1)
+        return _keeps_order(op, depth)
     return name in _POWERS
 
 

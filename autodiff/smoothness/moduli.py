@@ -74,7 +74,7 @@ def _made(b: Builder, op: Op, operands: Sequence[Value]) -> tuple[Size | None, f
     name, first = op.defn.name, operands[0]
     match name:
         case "hypot":
-            one, other = (size_of(b, v) or _first_power(v) for v in operands)
+            one, other = (_of_product(b, *line(shown(v))) or _first_power(v) for v in operands)
             if not one.c or not other.c:
                 return (one if one.c else other), 1.0
             same = key_of(one.x) == key_of(other.x) and one.p == other.p
@@ -116,10 +116,11 @@ def _larger(name: str, one: Size | None, other: Size | None) -> Size | None:
 def _signed(one: Value, other: Value) -> tuple[Size | None, float]:
     """sign(x) x = |x|."""
     for v, w in ((one, other), (other, one)):
+        v, k = line(v)
         if v.op is not None and v.op.defn.name == "sign":
             (x, c), (y, d) = line(v.op.operands[0]), line(w)
             if key_of(x) == key_of(y):
-                return Size(y, 1, abs(d)), math.copysign(1.0, c * d)
+                return Size(y, 1, abs(d * k)), math.copysign(1.0, c * d * k)
     return None, 1.0
 
 
@@ -129,6 +130,14 @@ def line(v: Value) -> tuple[Value, float]:
     while (found := multiple(v)) is not None and 0 < abs(c * found[1]) < math.inf:
         v, c = found[0], c * found[1]
     return v, 0.0 if number(v) == 0 else c
+
+
+def common(x: Value, y: Value) -> tuple[Value, float, float] | None:
+    """(u, c, d) of c u and d u, two different multiples of a real number."""
+    if not x.type.dtype.inexact or x.type.dtype.complex or x.type != y.type:
+        return None
+    (u, c), (v, d) = line(x), line(y)
+    return (u, c, d) if key_of(u) == key_of(v) and 0 not in (c, d) and c != d else None
 
 
 def _first_power(v: Value) -> Size:
@@ -253,7 +262,13 @@ def _opposite(x: Value, y: Value) -> bool:
 def largest(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
     """Reductions, of which the largest of few is that of two values."""
     found = _extreme(builder, op, mapped(op.operands, mapping))
-    return copy_op(builder, op, mapping) if found is None else (found,)
+    if found is None:
+        return copy_op(builder, op, mapping)
+    chosen = found.op
+    if chosen is None or chosen.defn.name not in ("max", "min"):
+        return (found,)
+    smooth = _as_modulus(builder, chosen, chosen.operands)
+    return stated(builder, (found,), smooth)
 
 
 def _extreme(b: Builder, op: Op, operands: Sequence[Value]) -> Value | None:

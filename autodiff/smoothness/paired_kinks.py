@@ -21,7 +21,7 @@ from ...ir.build import Builder, key_of
 from ...ir.clone import copy_op, copy_region, mapped
 from ...ir.core import Block, Op, Value
 from .kink_lines import multiple
-from .moduli import line
+from .moduli import common, line
 from .sides import bends
 
 _CHOICES = {"max": "add", "min": "sub"}        # the sign of |x - y|
@@ -215,6 +215,9 @@ def _tied(x: Value, y: Value) -> tuple[frozenset, object, bool] | None:
     """(the place of x = y, the end that counts as x there, whether that is above where x > y)."""
     if not x.type.dtype.inexact or x.type.dtype.complex or key_of(x) == key_of(y):
         return None
+    if (multiples := common(x, y)) is not None:
+        u, c, d = multiples
+        return _of_zero(u, c > d)
     if number(x) != 0 and number(y) != 0:
         return frozenset((key_of(x), key_of(y))), key_of(x), True
     return _of_zero(x, True) if number(y) == 0 else _of_zero(y, False)

@@ -25,6 +25,7 @@ from ...ir.core import Block, Op, Value
 from ...ir.errors import SlopeFrame
 from ...ir.opdef import Elementwise
 from .kink_lines import multiple
+from .moduli import common
 from .vector_mixing import slope_of
 
 # comparisons of x with 0, to whether 0 counts as a positive number there; and with the operands exchanged
@@ -213,10 +214,16 @@ def _zero_and(op: Op) -> tuple[Value, int] | None:
 
 
 def _forms(op: Op) -> list[tuple[Value, bool]]:
-    """The x that an op compares with 0, and whether 0 counts as positive; of -2 y also y."""
+    """The x that an op compares with 0, and whether 0 counts as positive; of -2 y also y. And x of x > -x."""
     name = op.defn.name
-    if name not in _ASKS or (found := _zero_and(op)) is None:
+    if name not in _ASKS:
         return []
+    if (found := _zero_and(op)) is None:
+        multiples = common(*op.operands)
+        if multiples is None:
+            return []
+        x, c, d = multiples
+        return [(x, _ASKS[name if c > d else _MIRRORED[name]])]
     x, k = found
     name = _MIRRORED[name] if k else name
     forms = [(x, _ASKS[name])]

@@ -44,6 +44,28 @@ def test_what_is_not_lost_is_0(f):
     assert slopes(f, np.float64) == (0.0, 0.0, 0.0)
 
 
+# functions with an infinite slope at 0, where they are finite
+STEEP = {
+    "gammainc": lambda c: sp.gammainc(0.5, c), "gammaincc": lambda c: sp.gammaincc(0.5, c),
+    "betainc": lambda c: sp.betainc(0.5, 2, c), "betaincc": lambda c: sp.betaincc(0.5, 2, c),
+    "chdtr": lambda c: sp.chdtr(1, c), "fdtr": lambda c: sp.fdtr(1, 2, c), "gdtr": lambda c: sp.gdtr(1, 0.5, c),
+    "gammaincinv": lambda c: sp.gammaincinv(2, c), "chdtri": lambda c: sp.chdtri(4, 1 - c),
+    "betaincinv": lambda c: sp.betaincinv(2, 2, c), "fdtri": lambda c: sp.fdtri(4, 4, c), "spence": lambda c: sp.spence(c),
+    "ellipe": lambda c: sp.ellipe(1 - c), "jv": lambda c: sp.jv(0.5, c), "iv": lambda c: sp.iv(0.5, c),
+    "struve": lambda c: sp.struve(-0.5, c), "expn": lambda c: sp.expn(2, c), "powm1": lambda c: sp.powm1(c, 0.5),
+    "boxcox": lambda c: sp.boxcox(c, 0.5), "boxcox1p": lambda c: sp.boxcox1p(c - 1, 0.5),
+    "inv_boxcox": lambda c: sp.inv_boxcox(c - 0.5, 2.0),
+}
+
+
+@pytest.mark.sweep(4)
+@pytest.mark.parametrize("f", STEEP.values(), ids=STEEP)
+def test_steep_ends_beside_what_is_0_there(f):
+    """sin(x) f(x) has the slope f(0), in both modes."""
+    np.testing.assert_allclose(slopes(lambda c: np.sin(c) * f(c), np.float64), float(f(np.float64(0.0))), atol=1e-15)
+    assert np.isinf(slopes(f, np.float64)).all()
+
+
 def test_only_what_is_infinite_is_lost():
     def f(x, c):
         return 1.0 / (x - 1.0 / c)

@@ -265,8 +265,23 @@ def test_a_reshaped_view_of_an_argument_in_another_layout(same):
         m[0] = 2.0
         return m[:, None] * np.ravel(np.ones((1, 3)))
 
+    def copied(m):                                    # in another order the argument stays, the view of its transpose does not
+        b = np.ascontiguousarray(m)
+        b -= 1.0
+        return b
+
+    def written(m):
+        v = m.T.ravel()
+        v[0] = 7.0
+        return v
+
+    def laid_as_the_argument(m):
+        b = m * 2
+        b[0].ravel()[0] = 9.0
+        return np.asarray(b, order="C")
+
     m = np.arange(6.0).reshape(2, 3)
-    for f in (flat, turned):
+    for f in (flat, turned, copied, written, laid_as_the_argument):
         same(f, m)
         for other in (np.asfortranarray(m), np.zeros((4, 3))[::2], m[::-1]):
             with pytest.raises(tg.ArgumentError, match=r"does not lie in memory in C order(.|\n)*np.ascontiguousarray\(m\)"):
@@ -281,6 +296,7 @@ def test_a_reshaped_view_of_an_argument_in_another_layout(same):
     np.testing.assert_array_equal(even, [0, 2, 9, 6])
     np.testing.assert_array_equal(tg.jit(reads)(np.asfortranarray(m)), reads(m.copy()))
     np.testing.assert_array_equal(tg.jit(lambda m: m.reshape(-1))(m.T), m.T.reshape(-1))
+    np.testing.assert_array_equal(tg.jit(lambda m: np.ascontiguousarray(m).ravel() + (m * 2).ravel())(m.T), 3 * m.T.reshape(-1))
 
 
 # --- lists ------------------------------------------------------------------------------------------------------------

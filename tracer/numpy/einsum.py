@@ -14,7 +14,7 @@ from ...ir.types import BOOL
 from .. import tracing
 from ..values import boxes, shapes
 from ..values.boxes import ArrayBox, as_array, implements
-from ..values.promotion import fail, result_dtype, to_dtype
+from ..values.promotion import check_cast, fail, result_dtype, to_dtype
 from ..values.views import diagonal
 from . import linalg
 
@@ -144,6 +144,10 @@ def einsum(*operands: Any, out: Any = None, dtype: Any = None, order: Any = "K",
         operands = _from_lists(operands)
     subscripts, arrays = operands[0], [as_array(x) for x in operands[1:]]
     target = to_dtype(dtype) if dtype is not None else result_dtype([x.kind for x in arrays])
+    for x in arrays:
+        check_cast("einsum", x.dtype_ir, target, casting)
+    if out is not None:
+        check_cast("einsum", target, as_array(out).dtype_ir, casting)
     values = [boxes.to_value(x, target) for x in arrays]
     named, result = parse(subscripts, [v.type.rank for v in values])
     for k, (v, names) in enumerate(zip(values, named)):

@@ -102,6 +102,9 @@ GUFUNCS[np.matmul] = matmul
 def dot(a: Any, b: Any, out: Any = None) -> Any:
     a, b = common(a, b)
     ra, rb = a.type.rank, b.type.rank
+    if out is not None and as_array(out).dtype_ir is not a.type.dtype:
+        raise ValueError("output array is not acceptable (must have the right datatype, number of dimensions, and be a "
+                         "C-Array)")
     if not ra or not rb:
         (x, y), _ = shapes.align([a, b])
         return finish(ufuncs.evaluate(np.multiply, [x, y], (x.type.dtype,)), out, "dot")

@@ -86,7 +86,10 @@ def _quantile(scale: int, nan: bool = False) -> Callable:
         builder, box = tracing.current().builder, as_array(a)
         _expect_real_numbers(box)
         at = boxes.to_value(q, _of_fractions(lift(q), box.dtype_ir))
-        ordered, axes, dims = _sorted_lines(box, axis, box.dtype_ir if method in _DISCRETE else None)
+        dtype = box.dtype_ir
+        if method not in _DISCRETE and not dtype.inexact:
+            dtype = result_dtype([dtype.np, at.type.dtype.np])
+        ordered, axes, dims = _sorted_lines(box, axis, dtype)
         if nan and total_of(dims, range(len(dims))) == 0:     # a NaN for each line, whatever the number of quantiles
             lost = builder.full(math.nan, ordered.type.dims[:-1], mean_dtype(box.dtype_ir))
             return finish(lost, dims, axes, keepdims, out, "nanquantile")

@@ -257,6 +257,8 @@ def _position(kind: str) -> Callable:
             k = axis_of(axis, len(dims))
             axes = (k,)
         require_elements(value.type.dims[k], f"attempt to get {kind} of an empty sequence")
+        if out is not None and not np.can_cast(given := as_array(out).dtype_ir.np, np.int64):
+            raise TypeError(f"Cannot cast array data from {given!r} to dtype('int64') according to the rule 'safe'")
         found = builder.cast(builder("argreduce", value, kind=kind, axis=k), I64)
         return finish(found, dims, axes, keepdims, out, kind)
 

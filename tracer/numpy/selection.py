@@ -35,8 +35,7 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> ArrayBox:
     mask = boxes.to_value(condition, BOOL)
     values, dims = shapes.align([mask, *(boxes.converted(v, v.read(), target) for v in (yes, no))])
     found = shapes.expand(tracing.current().builder("select", *values), dims)
-    strides = ufuncs._strides([lift(condition), yes, no], found)
-    return boxes.array(found, strides)
+    return as_array(ufuncs.laid([lift(condition), yes, no], found))
 
 
 @implements(np.nonzero)
@@ -90,7 +89,7 @@ def clip(a: Any, a_min: Any = np._NoValue, a_max: Any = np._NoValue, out: Any = 
         (x, bound), _ = shapes.align([found, boxes.to_value(v, ins[0])])
         found = ufuncs.evaluate(np.maximum if name == "low" else np.minimum, [x, bound], (ins[0],))
     if out is None and where is True:
-        return boxes.result(found, ufuncs._strides(given, found))
+        return ufuncs.laid(given, found)
     return ufuncs.deliver("clip", found, out[0] if isinstance(out, tuple) else out, where, casting, core=0)
 
 

@@ -265,6 +265,18 @@ def factorial(n: Any, exact: bool = False, extend: str = "zero") -> Any:
     return np.where(n < 0, 0.0, _ufunc("gamma", n + 1))
 
 
+def _mirrored(name: str, order: Any, z: Any) -> Any:
+    """j_n(-z) = (-1)^n j_n(z), as i_n, and k_n(-z) = -(-1)^n k_n(z) - π i_n(z), which the routines do not have."""
+    if name == "spherical_yn":
+        return _ufunc("_spherical_yn", order, z)
+    left, sign = z < 0, np.where(order % 2 == 0, 1, -1).astype(z.dtype)
+    size = np.where(left, -z, z)
+    found = _ufunc(f"_{name}", order, size)
+    if name != "spherical_kn":
+        return np.where(left, sign * found, found)
+    return np.where(left, -sign * found - math.pi * _ufunc("_spherical_in", order, np.where(left, size, 0.0)), found)
+
+
 def _spherical(name: str) -> Callable:
     def function(n: Any, z: Any, derivative: bool = False) -> Any:
         n, z = as_array(n), _floating(z)
@@ -273,7 +285,7 @@ def _spherical(name: str) -> Callable:
                  "compiled", "use the Bessel function of order n + 1/2")
 
         def value(order: Any) -> Any:
-            found = _ufunc(f"_{name}", order, z)
+            found = _mirrored(name, order, z)
             return found if name == "spherical_kn" else found.astype(np.float64)          # as SciPy's, which mirrors the others
 
         if not derivative:

@@ -37,7 +37,7 @@ from ..regions import failed_writes, identity, leaf_types, region_tracing
 from ..sequences import generators, real_or_complex
 from ..syntax import source
 from ..tracing import Restart, Scope, Trace
-from ..values import captured_values, optional_values, promotion, random_generators, returned_views
+from ..values import captured_values, memory_layout, optional_values, promotion, random_generators, returned_views
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.captured_arrays import Captured, reached
 from ..values.python import format_strings
@@ -317,6 +317,8 @@ class _Run:
             if leaf.kind == "array":
                 held.append(ArrayBox(param, strides=_strides(self.call.values, k)))
                 held[-1].seen = True
+                if self.call.values and isinstance(self.call.values[k], ArrayBox):
+                    held[-1].laid_as = memory_layout.origins(self.call.values[k])
             elif leaf.kind in random.KINDS:
                 held.append(random_generators.GeneratorBox(param, leaf.kind))
             else:
@@ -394,8 +396,10 @@ class _Run:
         return tuple(outs)
 
     def laid(self, held: list, mutated: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(k for k in self.dynamic if id(held[k]) in self.trace.layout_read
-                     or (k in mutated and id(held[k]) in self.trace.layout_dependent))
+        """The arguments whose layout in memory the program depends on."""
+        read = self.trace.layout_read.keys() | memory_layout.deciding(self.trace)
+        asked = {id(root) for roots, _ in self.trace.layout_decisions for root in roots}
+        return tuple(k for k in self.dynamic if id(held[k]) in read or (k in mutated and id(held[k]) in asked))
 
     def outside(self, writes: bool) -> Captured:
         """What the function reaches that is no argument."""

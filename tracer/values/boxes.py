@@ -210,8 +210,8 @@ class ArrayBox(Box):
     `seen`: something else depends on its dimensions, a view of it or the caller. `writeable` is None where only run time knows
     whether it is a view or a copy of another array."""
 
-    __slots__ = ("__weakref__", "_epoch", "_strides", "_value", "base", "captured", "identity", "path", "seen",
-                 "writeable")
+    __slots__ = ("__weakref__", "_epoch", "_strides", "_value", "base", "captured", "identity", "laid_as", "path",
+                 "seen", "writeable")
 
     def __init__(self, value: Value | None, base: ArrayBox | None = None, path: Any = None,
                  strides: Any = None):
@@ -219,6 +219,7 @@ class ArrayBox(Box):
         self.writeable: bool | None = True
         self.captured, self._epoch = False, tracing.stamp()
         self.identity: Any = None                     # regions/identity.py
+        self.laid_as: tuple | None = None             # memory_layout.py
         self.seen = False
 
     weak = None

@@ -19,7 +19,7 @@ from ...ir.errors import DTypeError, ShapeError, UnsupportedError
 from ...ir.opdef import OPS, Elementwise
 from ...ir.types import BOOL, F16, F32, I64, INDEX, U64, Array, DType
 from .. import tracing
-from . import boxes, shapes, views
+from . import boxes, memory_layout, shapes, views
 from .boxes import UFUNC_METHODS, ArrayBox, Box, ScalarBox, converted, lift
 from .promotion import check_cast, fail, resolve, to_dtype
 
@@ -320,7 +320,7 @@ def call(ufunc: Any, *inputs: Array | Box, out: Any = None, where: bool = True, 
                              else [converted(x, x.read(), d) for x, d in zip(taken, ins)])
     found = evaluate(ufunc, values, outs)
     if out is None and where is True:
-        return boxes.result(found, _strides(taken, found)) if type(found) is not tuple else tuple(map(boxes.result, found))
+        return laid(taken, found) if type(found) is not tuple else tuple(map(boxes.result, found))
     many = found if type(found) is tuple else (found,)
     if len(many) > 1 and out is not None and not isinstance(out, tuple):
         fail(DTypeError, "'out' must be a tuple of arrays", f"give a tuple of {len(many)}, with None for a new one")
@@ -351,6 +351,11 @@ def _check_keywords(ufunc: Callable, others: dict) -> None:
         if name == "casting" or _UNUSED.get(name) == value or (name == "order" and value in "KCA"):
             continue
         fail(UnsupportedError, f"the keyword {name}={value!r} of np.{ufunc.__name__} cannot be compiled", "leave it out")
+
+
+def laid(taken: list[Box], found: Value) -> Box:
+    """A result that lies in memory as the operands do."""
+    return memory_layout.follow(boxes.result(found, _strides(taken, found)), taken)
 
 
 def _strides(taken: list[Box], found: Value) -> Any:
@@ -449,9 +454,11 @@ def _power_in_place(box: ArrayBox, other: Any) -> None:
 
 
 def operator_power(a: Any, b: Any) -> Box:
-    """a ** b: with a literal exponent NumPy's operator takes a shortcut."""
+    """a ** b: with a literal exponent NumPy's operator takes a shortcut, which for bools gives another dtype."""
+    if isinstance(a, ArrayBox) and a.dtype_ir is BOOL and isinstance(b, Box) and b.weak == "int":
+        b = shapes.static_int(b, "the exponent of an array of bools")
     if isinstance(a, Box) and type(b) in (int, float) and a.weak is None:
-        if a.dtype_ir is BOOL and type(b) is int and b == 2:
+        if a.dtype_ir is BOOL and isinstance(a, ArrayBox) and type(b) is int and b == 2:      # scalars take no shortcut
             return call(np.square, a)
         kinds = (a.kind, type(b))
         ins, _ = resolve(np.power, kinds)
@@ -461,7 +468,7 @@ def operator_power(a: Any, b: Any) -> Box:
         else:
             found = shortcut_power(builder, x, b)
         if found is not None:
-            return boxes.result(found, _strides([a], found))
+            return laid([a], found)
     return call(np.power, a, b)
 
 

@@ -42,27 +42,28 @@ def _by_order(name: str, complex_too: bool = True) -> Callable:
     return lambda v, x, out: (refused if x.dtype.complex else known)(v, x, out)
 
 
-def _cylinder(name: str, low: float, high: float, domain: tuple[float, ...], tail: Callable | None = None) -> None:
+def _cylinder(name: str, low: float, high: float, domain: tuple[float, ...], tail: Callable | None = None,
+              steep: bool = False) -> None:
     """A function of two operands, with its derivatives by the order."""
     def by_x(order: int) -> Callable:
         return _recurrence(f"{name}_by0_{order}", low, high, tail)
 
     by_parameter(name, 2, 0, lambda *at: lambda v, x: getattr(v, name)(x), _step, {1: by_x}, domain=(_ORDER, domain))
-    library(name, 2, (_by_order(name), _recurrence(name, low, high, tail)), takes=INEXACT, domain=(_ORDER, domain))
+    library(name, 2, (_by_order(name), _recurrence(name, low, high, tail)), takes=INEXACT, domain=(_ORDER, domain), steep=steep)
 
 
 def _decay(v: Expr, x: Expr, out: Expr) -> Any:
     return -out * x.sign()
 
 
-_cylinder("jv", 1.0, -1.0, RIGHT)
+_cylinder("jv", 1.0, -1.0, RIGHT, steep=True)            # x^v at 0, as iv
 _cylinder("yv", 1.0, -1.0, RIGHT)
-_cylinder("iv", 1.0, 1.0, RIGHT)
+_cylinder("iv", 1.0, 1.0, RIGHT, steep=True)
 _cylinder("kv", -1.0, -1.0, RIGHT)
 
 
 # scaled by exp(∓x): for real arguments; of a complex one the scale is that of its real part, which has no complex derivative
-def _scaled(name: str, low: float, high: float, tail: Callable | None) -> None:
+def _scaled(name: str, low: float, high: float, tail: Callable | None, steep: bool = False) -> None:
     def by_x(v: Expr, x: Expr, out: Expr) -> Expr:
         if x.dtype.complex:
             return unknown(f"{name}, of complex arguments,", 1)(v, x, out)
@@ -70,12 +71,12 @@ def _scaled(name: str, low: float, high: float, tail: Callable | None) -> None:
 
     by_parameter(name, 2, 0, lambda *at: lambda v, x: getattr(v, name)(x), _step,
                  {1: lambda order: _recurrence(f"{name}_by0_{order}", low, high, tail)}, domain=(_ORDER, RIGHT))
-    library(name, 2, (_by_order(name), by_x), takes=INEXACT, domain=(_ORDER, RIGHT))
+    library(name, 2, (_by_order(name), by_x), takes=INEXACT, domain=(_ORDER, RIGHT), steep=steep)
 
 
-_scaled("jve", 1.0, -1.0, None)
+_scaled("jve", 1.0, -1.0, None, True)
 _scaled("yve", 1.0, -1.0, None)
-_scaled("ive", 1.0, 1.0, _decay)
+_scaled("ive", 1.0, 1.0, _decay, True)
 library("kve", 2, (lambda v, x, out: v.kv_by0_1(x) * x.exp() if not x.dtype.complex else unknown("kve", 0)(),
                    _recurrence("kve", -1.0, -1.0, lambda v, x, out: out)), takes=INEXACT, domain=(_ORDER, RIGHT))
 for _name in ("hankel1", "hankel2"):
@@ -128,8 +129,8 @@ def _struve_slope(name: str, sign: float) -> Callable:
     return slope
 
 
-library("struve", 2, (..., _struve_slope("struve", -1.0)), domain=(_ORDER, RIGHT), singular=(1,))
-library("modstruve", 2, (..., _struve_slope("modstruve", 1.0)), domain=(_ORDER, RIGHT), singular=(1,))
+library("struve", 2, (..., _struve_slope("struve", -1.0)), domain=(_ORDER, RIGHT), singular=(1,), steep=True)
+library("modstruve", 2, (..., _struve_slope("modstruve", 1.0)), domain=(_ORDER, RIGHT), singular=(1,), steep=True)
 
 
 # --- Airy functions: w'' = x w ----------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ def _gamma_by_shape(a: Expr, x: Expr, out: Expr) -> Any:
 
 
 composed("gamma_density", 2, _gamma_density, (_gamma_by_shape, lambda a, x, out: (a - 1).gamma_density(x) - out),
-         domain=(RIGHT, ABOVE), doc="x^(a-1) exp(-x) / Γ(a): gamma_density(a, x).")
+         domain=(RIGHT, ABOVE), doc="x^(a-1) exp(-x) / Γ(a): gamma_density(a, x).", steep=True)
 
 
 def _beta_density(a: Expr, b: Expr, x: Expr) -> Any:
@@ -85,7 +85,7 @@ def _beta_by_b(a: Expr, b: Expr, x: Expr, out: Expr) -> Any:
 composed("beta_density", 3, _beta_density,
          (_beta_by, _beta_by_b,
           lambda a, b, x, out: (a + b - 1) * ((a - 1).beta_density(b, x) - a.beta_density(b - 1, x))),
-         domain=(RIGHT, RIGHT, INSIDE), doc="x^(a-1) (1-x)^(b-1) / B(a, b): beta_density(a, b, x).")
+         domain=(RIGHT, RIGHT, INSIDE), doc="x^(a-1) (1-x)^(b-1) / B(a, b): beta_density(a, b, x).", steep=True)
 
 
 # --- the incomplete gamma function ------------------------------------------------------------------------------------
@@ -110,13 +110,14 @@ def _gamma_slopes(order: int) -> Callable:
 
 
 by_parameter("gammainc", 2, 0, _gamma_value, _gamma_step, {1: _gamma_slopes}, domain=(RIGHT, ABOVE))
-library("gammainc", 2, (first("gammainc", 0), lambda a, x, out: a.gamma_density(x)), domain=(RIGHT, ABOVE))
-library("gammaincc", 2, (lambda a, x, out: -a.gammainc_by0_1(x), lambda a, x, out: -a.gamma_density(x)), domain=(RIGHT, ABOVE))
+library("gammainc", 2, (first("gammainc", 0), lambda a, x, out: a.gamma_density(x)), domain=(RIGHT, ABOVE), steep=True)
+library("gammaincc", 2, (lambda a, x, out: -a.gammainc_by0_1(x), lambda a, x, out: -a.gamma_density(x)), domain=(RIGHT, ABOVE),
+        steep=True)
 # P(a, X(a, y)) = y: X_y = 1/g, X_a = -P_a/g
 library("gammaincinv", 2, (lambda a, y, out: -a.gammainc_by0_1(out) / a.gamma_density(out),
-                           lambda a, y, out: 1 / a.gamma_density(out)), domain=(RIGHT, INSIDE))
+                           lambda a, y, out: 1 / a.gamma_density(out)), domain=(RIGHT, INSIDE), steep=True)
 library("gammainccinv", 2, (lambda a, y, out: -a.gammainc_by0_1(out) / a.gamma_density(out),
-                            lambda a, y, out: -1 / a.gamma_density(out)), domain=(RIGHT, INSIDE))
+                            lambda a, y, out: -1 / a.gamma_density(out)), domain=(RIGHT, INSIDE), steep=True)
 
 
 # --- the incomplete beta function -------------------------------------------------------------------------------------
@@ -177,13 +178,14 @@ by_parameter("betainc", 3, 0, _beta_value, lambda a, b, x: _beta_step(a, b, x, x
              domain=_BETA)
 by_parameter("betainc", 3, 1, _beta_value, lambda a, b, x: _beta_step(b, a, 1 - x, 1 - x), {0: _mixed, 2: _beta_slopes(1)},
              domain=_BETA)
-library("betainc", 3, (first("betainc", 0), first("betainc", 1), lambda a, b, x, out: a.beta_density(b, x)), domain=_BETA)
+library("betainc", 3, (first("betainc", 0), first("betainc", 1), lambda a, b, x, out: a.beta_density(b, x)), domain=_BETA,
+        steep=True)
 library("betaincc", 3, (lambda a, b, x, out: -a.betainc_by0_1(b, x), lambda a, b, x, out: -a.betainc_by1_1(b, x),
-                        lambda a, b, x, out: -a.beta_density(b, x)), domain=_BETA)
+                        lambda a, b, x, out: -a.beta_density(b, x)), domain=_BETA, steep=True)
 for _name, _sign in (("betaincinv", 1.0), ("betainccinv", -1.0)):
     library(_name, 3, (lambda a, b, y, out: -a.betainc_by0_1(b, out) / a.beta_density(b, out),
                        lambda a, b, y, out: -a.betainc_by1_1(b, out) / a.beta_density(b, out),
-                       lambda a, b, y, out, sign=_sign: sign / a.beta_density(b, out)), domain=_BETA)
+                       lambda a, b, y, out, sign=_sign: sign / a.beta_density(b, out)), domain=_BETA, steep=True)
 
 
 # --- distribution functions -------------------------------------------------------------------------------------------
@@ -235,12 +237,12 @@ def _scaled_gamma(sign: float) -> tuple[Callable, Callable, Callable]:
             lambda a, b, x, out: b.gamma_density(a * x) * a * sign)
 
 
-library("chdtr", 2, _half_gamma(1.0), domain=(RIGHT, ABOVE))
-library("chdtrc", 2, _half_gamma(-1.0), domain=(RIGHT, ABOVE))
+library("chdtr", 2, _half_gamma(1.0), domain=(RIGHT, ABOVE), steep=True)
+library("chdtrc", 2, _half_gamma(-1.0), domain=(RIGHT, ABOVE), steep=True)
 library("chdtri", 2, (lambda v, y, out: -(v * 0.5).gammainc_by0_1(out * 0.5) / (v * 0.5).gamma_density(out * 0.5),
-                      lambda v, y, out: -2 / (v * 0.5).gamma_density(out * 0.5)), domain=(RIGHT, INSIDE))
-library("gdtr", 3, _scaled_gamma(1.0), domain=(ABOVE, RIGHT, ABOVE))
-library("gdtrc", 3, _scaled_gamma(-1.0), domain=(ABOVE, RIGHT, ABOVE))
+                      lambda v, y, out: -2 / (v * 0.5).gamma_density(out * 0.5)), domain=(RIGHT, INSIDE), steep=True)
+library("gdtr", 3, _scaled_gamma(1.0), domain=(ABOVE, RIGHT, ABOVE), steep=True)
+library("gdtrc", 3, _scaled_gamma(-1.0), domain=(ABOVE, RIGHT, ABOVE), steep=True)
 # Σ_(j ≤ k) of Poisson's probabilities is Q(⌊k⌋ + 1, m): a step function of k
 library("pdtr", 2, (None, lambda k, m, out: -(k.floor() + 1).gamma_density(m)), domain=((2.2, 2.8), ABOVE))
 library("pdtrc", 2, (None, lambda k, m, out: (k.floor() + 1).gamma_density(m)), domain=((2.2, 2.8), ABOVE))
@@ -268,10 +270,10 @@ def _f_partials(sign: float) -> tuple[Callable, Callable, Callable]:
 
 
 _F_BY = _f_partials(1.0)
-library("fdtr", 3, _F_BY, domain=(RIGHT, RIGHT, ABOVE))
-library("fdtrc", 3, _f_partials(-1.0), domain=(RIGHT, RIGHT, ABOVE))
+library("fdtr", 3, _F_BY, domain=(RIGHT, RIGHT, ABOVE), steep=True)
+library("fdtrc", 3, _f_partials(-1.0), domain=(RIGHT, RIGHT, ABOVE), steep=True)
 library("fdtri", 3, (*(lambda m, n, p, out, by=by: -by(m, n, out, out) / _F_BY[2](m, n, out, out) for by in _F_BY[:2]),
-                     lambda m, n, p, out: 1 / _F_BY[2](m, n, out, out)), domain=(RIGHT, RIGHT, INSIDE))
+                     lambda m, n, p, out: 1 / _F_BY[2](m, n, out, out)), domain=(RIGHT, RIGHT, INSIDE), steep=True)
 
 # Binomial: Σ_(j ≤ k) is I(n-k, k+1, 1-p); negative binomial: I(n, k+1, p); k whole
 _COUNTS = ((1.2, 1.8), (3.0, 3.0), INSIDE)

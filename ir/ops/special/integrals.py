@@ -122,9 +122,9 @@ def _exponential_slope(name: str) -> Callable:
     return slope
 
 
-library("expn", 2, (..., _exponential_slope("expn")), domain=((2.0, 2.0), POSITIVE), singular=(1,))
+library("expn", 2, (..., _exponential_slope("expn")), domain=((2.0, 2.0), POSITIVE), singular=(1,), steep=True)
 library("expn_n", 2, (..., _exponential_slope("expn_n")), routine="expn", whole=(0,), domain=((2.0, 2.0), POSITIVE),
-        singular=(1,))
+        singular=(1,), steep=True)
 
 
 def _quotient(sign: float) -> Callable:
@@ -153,7 +153,7 @@ library("fresnel_s", 1, lambda x, out: (x * x * (math.pi / 2)).sin(), routine="f
 library("fresnel_c", 1, lambda x, out: (x * x * (math.pi / 2)).cos(), routine="fresnel", output=1, takes=INEXACT, domain=(ANY,),
         singular=())
 # Li₂(1-x): log x / (1 - x), smooth at 1
-library("spence", 1, lambda x, out: -like(x, 0).log1prel_n(x - 1), domain=(POSITIVE,))
+library("spence", 1, lambda x, out: -like(x, 0).log1prel_n(x - 1), domain=(POSITIVE,), steep=True)
 library("cosm1", 1, lambda x, out: -x.sin(), domain=(ANY,), singular=())
 _DEGREE = math.pi / 180
 library("sindg", 1, lambda x, out: x.cosdg() * _DEGREE, domain=(ANY,), singular=())
@@ -161,9 +161,11 @@ library("cosdg", 1, lambda x, out: x.sindg() * -_DEGREE, domain=(ANY,), singular
 library("tandg", 1, lambda x, out: (1 + out * out) * _DEGREE, domain=(ANY,), singular=())
 library("cotdg", 1, lambda x, out: (1 + out * out) * -_DEGREE, domain=(POSITIVE,), singular=())
 # x^y - 1
-library("powm1", 2, (lambda x, y, out: x.power_slope(y), lambda x, y, out: (x ** y).mulz(x.log())), domain=(POSITIVE, ANY))
+library("powm1", 2, (lambda x, y, out: x.power_slope(y), lambda x, y, out: (x ** y).mulz(x.log())), domain=(POSITIVE, ANY),
+        steep=True)
 library("boxcox1p", 2, (lambda x, p, out: (1 + x) ** (p - 1),
-                        lambda x, p, out: x.log1p() ** 2 * like(x, 1).exprel_n(p * x.log1p())), domain=(POSITIVE, ANY))
+                        lambda x, p, out: x.log1p() ** 2 * like(x, 1).exprel_n(p * x.log1p())), domain=(POSITIVE, ANY),
+        steep=True)
 
 # --- elliptic integrals -----------------------------------------------------------------------------------------------
 
@@ -195,7 +197,7 @@ def _ellipkm1_slope(p: Expr, out: Expr) -> Any:
 
 
 library("ellipk", 1, _ellipk_slope, domain=(_PART,))
-library("ellipe", 1, _ellipe_slope, domain=(_PART,))
+library("ellipe", 1, _ellipe_slope, domain=(_PART,), steep=True)
 library("ellipkm1", 1, _ellipkm1_slope, domain=((0.2, 0.9),))
 for _name, _count in (("elliprc", 2), ("elliprd", 3), ("elliprf", 3), ("elliprg", 3), ("elliprj", 4)):
     library(_name, _count, (...,) * _count, takes=INEXACT, domain=(POSITIVE,) * _count, singular=())
@@ -233,7 +235,7 @@ def _parity(phi: Any) -> Any:
 
 
 library("ellipkinc", 2, (lambda phi, m, out: 1 / _delta(phi, m), _ellipkinc_by_m), domain=(ANY, _PART))
-library("ellipeinc", 2, (lambda phi, m, out: _delta(phi, m), _ellipeinc_by_m), domain=(ANY, _PART))
+library("ellipeinc", 2, (lambda phi, m, out: _delta(phi, m), _ellipeinc_by_m), domain=(ANY, _PART), steep=True)
 
 
 # Jacobi's functions of the amplitude φ: φ_u = dn, and from F(φ, m) = u: φ_m = -dn F_m(φ, m)

@@ -90,7 +90,7 @@ def unknown(name: str, k: int) -> Callable:
 
 def library(name: str, arity: int = 1, partials: tuple | Callable = (), *, domain: tuple, routine: str = "",
             whole: tuple[int, ...] = (), output: int = 0, takes: frozenset = FLOATS, singular: tuple | None = None,
-            flat: bool = False) -> None:
+            flat: bool = False, steep: bool = False) -> None:
     """Declare an op that is a routine of SciPy. A partial is a formula; None where the function has steps in that operand and
     so no slope; ... where no formula is known."""
     partials = (partials,) if callable(partials) else partials
@@ -100,7 +100,8 @@ def library(name: str, arity: int = 1, partials: tuple | Callable = (), *, domai
     ROUTINES[name] = made = Routine(routine or name, whole, output)
     declare(name, made, arity, takes, cost=60, lanewise=False, partials=partials,
             singular=known if singular is None else singular, domain=domain,
-            recipe=(("fc", ("scipy", made)),), flat=flat, doc=f"scipy.special.{routine or name}, by SciPy's own routine.")
+            recipe=(("fc", ("scipy", made)),), flat=flat, steep=steep,
+            doc=f"scipy.special.{routine or name}, by SciPy's own routine.")
 
 
 # --- derivatives by a parameter ---------------------------------------------------------------------------------------
@@ -144,6 +145,9 @@ class Numbers:
     def dtype(self) -> Any:
         return _dtype_of(self.value)
 
+    def number(self, value: complex) -> Any:
+        return Numbers(np.asarray(value, self.value.dtype))
+
     def cast(self, dtype: DType) -> Any:
         return Numbers(self.value.astype(dtype.np))
 
@@ -184,14 +188,14 @@ def evaluator(formula: Callable) -> Callable:
 
 
 def composed(name: str, arity: int, formula: Callable, partials: tuple, *, domain: tuple, doc: str,
-             singular: tuple | None = None) -> None:
+             singular: tuple | None = None, steep: bool = False) -> None:
     """Declare an op that is a formula over other ops, which evaluates it too."""
     formula = in_double(formula)
     partials = tuple(unknown(name, k) if p is ... else p for k, p in enumerate(partials))
     run = evaluator(formula)
     run.__name__ = name
     ROUTINES[name] = None
-    declare(name, run, arity, formula=formula, partials=partials, domain=domain, doc=doc,
+    declare(name, run, arity, formula=formula, partials=partials, domain=domain, doc=doc, steep=steep,
             singular=tuple(k for k, p in enumerate(partials) if p is not None) if singular is None else singular)
 
 

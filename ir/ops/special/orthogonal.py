@@ -171,4 +171,4 @@ library("poch", 2, (_rising_by_z, lambda z, m, out: out.mulz((z + m).digamma()))
 # W' = e^(-W) / (1 + W), which is right at 0 too
 library("wrightomega", 1, lambda z, out: out / (1 + out), takes=INEXACT, domain=((-2.0, 2.0),))
 library("lambertw", 3, (lambda z, k, tol, out: (-out).exp() / (1 + out), None, None), routine="_lambertw", takes=COMPLEXES,
-        domain=((0.5, 3.0), (0.0, 0.0), (1e-8, 1e-8)), singular=(0,))
+        domain=((0.5, 3.0), (0.0, 0.0), (1e-8, 1e-8)), singular=(0,), steep=True)

@@ -123,10 +123,10 @@ def _inverse_by_power(y: Expr, power: Any, out: Expr) -> Any:
 
 
 declare("boxcox", Special("boxcox"), 2, formula=_box_cox, singular=(0, 1), domain=(POSITIVE, ANY),
-        partials=(lambda x, p, out: x ** (p - 1), _box_cox_by_power))
+        partials=(lambda x, p, out: x ** (p - 1), _box_cox_by_power), steep=True)
 # (1 + p y)^(1/p) = exp(y log1prel(p y))
 declare("inv_boxcox", Special("inv_boxcox"), 2, formula=_inverse_box_cox, singular=(0, 1), domain=(POSITIVE, POSITIVE),
-        partials=(_inverse_by_y, _inverse_by_power))
+        partials=(_inverse_by_y, _inverse_by_power), steep=True)
 
 
 # --- losses ---------------------------------------------------------------------------------------------------------------

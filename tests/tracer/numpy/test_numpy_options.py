@@ -104,6 +104,17 @@ def test_only_elementwise_functions_repeat_their_results_in_out(name):
         assert _outcome(f, x, y, np.zeros(shape)) == _outcome(OUTS[name], x, y, np.zeros(shape)), (y.shape, shape)
 
 
+@pytest.mark.parametrize("name, f", [
+    ("dot", OUTS["dot"]), ("einsum", OUTS["einsum"]), ("add", OUTS["add"]), ("argmax", lambda x, y, out: np.argmax(x, out=out)),
+    ("einsum of a lower precision", lambda x, y, out: np.einsum("ij,ij->ij", x, y, dtype=np.float32)),
+    ("einsum, cast", lambda x, y, out: np.einsum("ij->ij", x, out=out, casting="same_kind"))])
+def test_out_of_another_dtype(name, f):
+    x = np.arange(1.0, 5.0).reshape(2, 2)
+    for dtype in (np.float32, np.float64, np.complex128, np.int64, np.int32):
+        out = np.zeros(() if name == "argmax" else (2, 2), dtype)
+        assert _outcome(tg.jit(f), x, x, out.copy()) == _outcome(f, x, x, out), dtype
+
+
 def test_out_of_lengths_that_run_time_knows():
     f = tg.jit(lambda x, out: np.sum(x, axis=0, out=out), shapes="symbolic")
     out = np.zeros(3)

@@ -44,6 +44,13 @@ def test_nanmedian(fn, a):
     check(fn, a)
 
 
+def test_the_dtype_of_integers_is_that_of_the_fractions():
+    for dtype in (np.int8, np.uint16, np.int64, np.float16, np.float32):
+        for q in (np.float32(0.3), np.float64(0.3), np.array([0.3, 0.6], np.float32)):
+            check(lambda np, a, q: (np.quantile(a, q), np.nanquantile(a, q), np.quantile(a, q, method="hazen")),
+                  np.arange(5).astype(dtype), q)
+
+
 @pytest.mark.sweep(2, days=True)
 def test_derivatives():
     for method in METHODS:

@@ -46,8 +46,8 @@ TABLE = {
     "chndtr": (ABOVE, REFUSED, ABOVE), "wright_bessel": (REFUSED, REFUSED, ABOVE),
     "agm": (REFUSED,) * 2,
     "tklmbda": (REFUSED,) * 2, "nctdtr": (REFUSED,) * 3, "ncfdtr": (REFUSED,) * 4, "pdtrik": (REFUSED,) * 2,
-    "itstruve0": (ANY,), "itmodstruve0": (ANY,), "itj0y0": (ABOVE,), "iti0k0": (ABOVE,), "spherical_jn": (WHOLE, ABOVE),
-    "spherical_yn": (WHOLE, ABOVE), "spherical_in": (WHOLE, ABOVE), "spherical_kn": (WHOLE, ABOVE),
+    "itstruve0": (ANY,), "itmodstruve0": (ANY,), "itj0y0": (ABOVE,), "iti0k0": (ABOVE,), "spherical_jn": (WHOLE, ANY),
+    "spherical_yn": (WHOLE, ANY), "spherical_in": (WHOLE, ANY), "spherical_kn": (WHOLE, ANY),
 }
 PAIRS = ("sici", "shichi", "fresnel", "airy", "itj0y0", "iti0k0")          # of which the first result is taken
 

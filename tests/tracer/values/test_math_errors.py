@@ -65,6 +65,36 @@ def test_powers_of_and_to_infinities_and_nan():
         g = tg.jit(lambda x, y=y: x**y, static_argnames="y")
         for x in (*powers, 2, True):
             np.testing.assert_equal(said(g, x), said(pow, x, y), err_msg=str((x, y)))
+POWERS = (2, 3, -3, 400, 0.5, 2.5, -1, 1e3, math.inf)
+
+
+@pytest.mark.parametrize("y", POWERS)
+def test_powers_of_floats_that_are_too_large(y):
+    """Python's numbers raise; NumPy's are infinite."""
+    traced, known = tg.jit(lambda x, y: x ** y), tg.jit(lambda x: x ** y)
+    for x in (0.0, 10.0, 1e200, 1e-200, -1e200, math.inf, math.nan):
+        if x < 0 and y % 1:
+            continue
+        try:
+            wanted = x ** y
+        except (OverflowError, ZeroDivisionError) as error:
+            wanted = error
+        for f in (lambda: traced(x, y), lambda: known(x)):                           # noqa: B023
+            if isinstance(wanted, Exception):
+                with pytest.raises(type(wanted)):
+                    f()
+            elif not isinstance(wanted, complex):
+                np.testing.assert_allclose(f(), wanted, rtol=1e-14, err_msg=str((x, y)))
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(known(np.float64(1e200)), np.float64(1e200) ** y, rtol=1e-14)
+
+
+def test_powers_of_complex_numbers_that_have_none():
+    f = tg.jit(lambda x, y: x ** y)
+    for x, y, error in ((1e200 + 0j, 2.5, OverflowError), (0j, -1, ZeroDivisionError), (0j, 1j, ZeroDivisionError)):
+        with pytest.raises(error):
+            f(x, y)
+    assert f(0j, 0) == 1 and f(0j, 2) == 0 and f(2j, 2) == -4
 
 
 def test_remainders_of_large_quotients_and_of_nan():

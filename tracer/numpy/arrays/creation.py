@@ -12,7 +12,7 @@ from ....ir.errors import DTypeError, ShapeError, UnsupportedError
 from ....ir.types import BOOL, F16, F32, I64, INDEX, Dim, DType
 from ... import tracing
 from ...regions import list_scan_outputs
-from ...values import boxes, shapes, views
+from ...values import boxes, memory_layout, shapes, views
 from ...values.boxes import FUNCTIONS, HOOKS, METHODS, ArrayBox, Box, ScalarBox, as_array, implements, lift
 from ...values.promotion import fail, result_dtype, strong, to_dtype
 
@@ -99,13 +99,16 @@ def _in_order_of(out: ArrayBox, a: Box, order: str) -> ArrayBox:
     """A copy of `a`: order "K" is the memory order of `a`, "F" that of Fortran."""
     if order == "F" and len(out.dims) > 1:
         return boxes.array(out.read(), _fortran_strides(out.dims))
-    if order in "KA" and type(a) is ArrayBox and a.permuted and len(out.dims) > 1 and shapes.same_dims(out.dims, a.dims):
+    if order not in "KA" or type(a) is not ArrayBox or len(out.dims) < 2 or not shapes.same_dims(out.dims, a.dims):
+        return out
+    if a.permuted:
         strides = a.strides_known
-        if strides is None or not out.read().type.static:
-            return boxes.array(out.read(), views.UNKNOWN)
-        found = views.ufunc_strides([(a.dims, strides)], out.dims)
-        return boxes.array(out.read(), None if found == views.c_strides(out.dims) else found)
-    return out
+        found = views.UNKNOWN
+        if strides is not None and out.read().type.static:
+            found = views.ufunc_strides([(a.dims, strides)], out.dims)
+            found = None if found == views.c_strides(out.dims) else found
+        out = boxes.array(out.read(), found)
+    return memory_layout.follow(out, [a])
 
 
 creates(np.zeros_like)(_like(0))
@@ -388,7 +391,7 @@ def asarray(a: list[float | ScalarBox] | Box, dtype: Any = None, order: str | No
         return from_nested(list(a) if isinstance(a, range) else a, target)
     box = lift(a)
     if type(box) is ArrayBox and (target is None or target is box.dtype_ir) and not copy:
-        return box
+        return _with_order(box, order)
     return boxes.array(boxes.to_value(box, target or to_dtype(strong(box.kind))))
 
 
@@ -397,9 +400,21 @@ def ascontiguousarray(a: Any, dtype: DType | None = None, *, like: Any = None) -
     box = asarray(a, dtype)
     if not box.dims:
         return FUNCTIONS[np.reshape](box, (1,))
+    return _with_order(box, "C")
+
+
+def _with_order(box: ArrayBox, order: str | None) -> ArrayBox:
+    """An array as it is where it lies in C or Fortran order as asked, else a copy."""
+    if order not in ("C", "F"):
+        return box
     strides = box.strides_known
-    fine = box.base is None and box._strides is None if strides is None else views.contiguous(box.dims, strides)
-    return box if fine else boxes.array(box.read())
+    if order == "F" and len(box.dims) > 1:
+        fine = strides is not None and views.contiguous(tuple(reversed(box.dims)), tuple(reversed(strides)))
+    else:
+        fine = box.base is None and box._strides is None if strides is None else views.contiguous(box.dims, strides)
+    found = box if fine else boxes.array(box.read(), _fortran_strides(box.dims) if order == "F" and len(box.dims) > 1 else None)
+    memory_layout.decided(box, found)
+    return found
 
 
 @creates(np.require)
@@ -413,12 +428,7 @@ def require(a: Any, dtype: DType | None = None, requirements: Any = None, *, lik
 @creates(np.asfortranarray)
 def asfortranarray(a: Any, dtype: DType | None = None, *others: Any, like: Any = None) -> Any:
     box = asarray(a, dtype)
-    strides = box.strides_known
-    if len(box.dims) < 2:
-        return ascontiguousarray(box)
-    if strides is not None and views.contiguous(tuple(reversed(box.dims)), tuple(reversed(strides))):
-        return box
-    return boxes.array(box.read(), _fortran_strides(box.dims))
+    return _with_order(box, "F") if box.dims else ascontiguousarray(box)
 
 
 @creates(np.copy)

@@ -12,7 +12,7 @@ from ....ir.core import Value
 from ....ir.errors import ShapeError, UnsupportedError
 from ....ir.types import BOOL, INDEX, Dim
 from ... import tracing
-from ...values import boxes, shapes, views
+from ...values import boxes, memory_layout, shapes, views
 from ...values.boxes import METHODS, PROPERTIES, ArrayBox, Box, ScalarBox, as_array, implements, lift
 from ...values.promotion import fail
 from ...values.shapes import axes_of, axis_of, same
@@ -30,8 +30,13 @@ def reshaped(box: ArrayBox, dims: tuple[Dim, ...]) -> ArrayBox:
     if out is not None:
         sel = tuple(None if a in out else 0 for a in range(len(old)))
         return box.view(Strided(sel, out))
+    found = _regrouped(box, old, dims)
     if len(box.root.dims) > 1:                 # one axis stays evenly spaced, however far apart its elements are
-        _depends_on_layout(box)
+        memory_layout.decided(box, found)
+    return found
+
+
+def _regrouped(box: ArrayBox, old: tuple[Dim, ...], dims: tuple[Dim, ...]) -> ArrayBox:
     strides = box.strides_known
     if strides is None or any(type(d) is not int for d in (*old, *dims)):
         contiguous = _contiguous(box)
@@ -51,14 +56,8 @@ def _perhaps_a_view(found: ArrayBox) -> ArrayBox:
     return found
 
 
-def _depends_on_layout(box: ArrayBox) -> None:
-    """Whether NumPy gives a view or a copy here depends on how the array lies in memory."""
-    tracing.current().layout_dependent[id(box.root)] = box.root
-
-
 def c_contiguous(box: ArrayBox) -> bool | None:
     """Whether the array lies in memory in C order without gaps; None: run time decides."""
-    _depends_on_layout(box)
     strides = box.strides_known
     return _contiguous(box) if strides is None else views.contiguous(box.dims, strides)
 
@@ -194,9 +193,12 @@ def ravel(a: Any, order: Any = "C") -> ArrayBox:
     total = (shapes.product(box.dims),)
     without_gaps = c_contiguous(box)
     if without_gaps:
-        return reshaped(box, total)
-    found = boxes.array(tracing.current().builder.reshape(box.read(), total))
-    return _perhaps_a_view(found) if without_gaps is None else found
+        found = reshaped(box, total)
+    else:
+        found = boxes.array(tracing.current().builder.reshape(box.read(), total))
+        found = _perhaps_a_view(found) if without_gaps is None else found
+    memory_layout.decided(box, found)
+    return found
 
 
 @implements(method="flatten")

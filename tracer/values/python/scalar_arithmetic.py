@@ -213,7 +213,8 @@ def _divide(name: str, a: ScalarBox, b: int | ScalarBox, weak: str) -> Any:
     return ScalarBox(builder("div" if name == "truediv" else name, x, y), weak)
 
 
-_NEGATIVE_POWER = _message(operator.pow, 0.0, -1.0)
+_NEGATIVE_POWER, _RANGE = _message(operator.pow, 0.0, -1.0), _message(operator.pow, 10.0, 400.0)
+_COMPLEX_POWER = _message(operator.pow, 0j, -1.0), _message(operator.pow, 1e200 + 0j, 2.5)
 
 
 def _power(name: str, a: float | ScalarBox, b: int | ScalarBox, weak: str) -> ScalarBox:
@@ -225,11 +226,35 @@ def _power(name: str, a: float | ScalarBox, b: int | ScalarBox, weak: str) -> Sc
         return _int_power(a, b, exponent)
     builder = tracing.current().builder
     x, y = python_scalar(a, weak), python_scalar(b, weak)
-    if exponent == 2:
-        return ScalarBox(builder("mul", x, x), weak)
-    if weak == "float" and not isinstance(exponent, complex):
+    if weak == "float" and exponent != 2 and not isinstance(exponent, complex):
         _check_power(builder, x, y, exponent, whole_exponent=weak_of(b) in ("int", "bool"))
-    return ScalarBox(builder("pow", x, y), weak)
+    elif weak == "complex" and division.raises():
+        _check_complex_power(builder, x, y, exponent)
+    out = builder("mul", x, x) if exponent == 2 else builder("pow", x, y)
+    small = isinstance(exponent, (int, float)) and (0 <= exponent <= 1 or not math.isfinite(exponent))
+    if division.raises() and not small:
+        _expect_finite(builder, out, x, y)
+    return ScalarBox(out, weak)
+
+
+def _expect_finite(builder: Builder, out: Value, x: Value, y: Value) -> None:
+    """Python raises where a power of finite numbers is too large for a float, and no other operator of floats does."""
+    of_finite = builder("isfinite", x)
+    if y.__class__ is not Const:
+        of_finite = builder("and", of_finite, builder("isfinite", y))
+    message = _COMPLEX_POWER[1] if out.type.dtype.complex else _RANGE
+    _require(builder("not", builder("and", builder("isinf", out), of_finite)), out, "OverflowError", message)
+
+
+def _check_complex_power(builder: Builder, x: Value, y: Value, exponent: complex | None) -> None:
+    """A complex 0 has positive real powers alone, and the power 0."""
+    if exponent is not None and (exponent == 0 or (complex(exponent).real > 0 and complex(exponent).imag == 0)):
+        return
+    zero = const(0, y.type.dtype)
+    real, imag = builder("real", y), builder("imag", y)
+    fine = builder("and", builder("ge", real, const(0, F64)), builder("eq", imag, const(0, F64)))
+    fine = builder("and", fine, builder("or", builder("gt", real, const(0, F64)), builder("eq", y, zero)))
+    _require(builder("or", builder("ne", x, zero), fine), x, "ZeroDivisionError", _COMPLEX_POWER[0])
 
 
 def _int_power(a: Any, b: Any, exponent: complex | None) -> ScalarBox:
