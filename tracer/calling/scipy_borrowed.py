@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 NAMES = {package: frozenset(names.split()) for package, names in {
     "linalg": """
-        coshm cosm sinhm sinm tanhm tanm fiedler fiedler_companion leslie matmul_toeplitz orthogonal_procrustes pinvh
+        fiedler fiedler_companion leslie matmul_toeplitz orthogonal_procrustes pinvh
         convolution_matrix cdf2rdf
     """,
     "stats": """

@@ -26,7 +26,7 @@ from ..scipy.programs.filters import (
     systems,
 )
 from ..scipy.programs.interpolate import choice as interpolation
-from ..scipy.programs.linalg import control, factorisations, matrices, over_numpy
+from ..scipy.programs.linalg import control, factorisations, matrices, matrix_functions, over_numpy
 from ..scipy.programs.stats import density_estimates, methods, multivariate, ranked, vectors
 from ..syntax import source
 from ..values.boxes import HOOKS
@@ -43,8 +43,8 @@ def _programs(module: ModuleType) -> dict:
             and not name.startswith("_")}
 
 
-PROGRAMS = {"linalg": _programs(over_numpy) | _programs(matrices) | _programs(control)
-            | _programs(factorisations), "signal": convolutions.SIGNAL | peaks.PEAKS | filter_design.DESIGNS | planes.PLANES
+PROGRAMS = {"linalg": _programs(over_numpy) | _programs(matrices) | _programs(control) | _programs(factorisations)
+            | _programs(matrix_functions), "signal": convolutions.SIGNAL | peaks.PEAKS | filter_design.DESIGNS | planes.PLANES
             | polyphase.POLYPHASE | systems.SYSTEMS,
             "ndimage": convolutions.IMAGE | resampled.RESAMPLED | neighbourhoods.NEIGHBOURHOODS | morphology.MORPHOLOGY,
             "integrate": sampled.INTEGRATE, "stats": ranked.TRIMMED,
