@@ -43,7 +43,7 @@ NAMES = {package: frozenset(names.split()) for package, names in {
         power_divergence ttest_ind_from_stats kruskal bartlett levene fligner mood alexandergovern kstat kstatvar
         linregress ranksums combine_pvalues boxcox trimboth tmin quantile_test brunnermunzel mvsdist obrientransform
         epps_singleton_2samp directional_stats confidence_interval expectile trim1 tmax yeojohnson yeojohnson_llf
-        friedmanchisquare false_discovery_control quantile mannwhitneyu kendalltau
+        friedmanchisquare false_discovery_control quantile mannwhitneyu kendalltau ansari
     """,
     "integrate": "cumulative_simpson",
     "signal": """
@@ -53,7 +53,7 @@ NAMES = {package: frozenset(names.split()) for package, names in {
         wiener zpk2tf lombscargle sos2tf cont2discrete sweep_poly bode lfilter_zi decimate envelope freqz_zpk normalize firwin
         sawtooth square gaussian freqz_sos gauss_spline impulse step lp2lp lp2hp lp2bp lp2bs minimum_phase
         iirnotch iirpeak firwin2 kaiser_beta kaiser_atten sosfilt_zi choose_conv_method bilinear_zpk
-        lp2lp_zpk lp2hp_zpk lp2bp_zpk lp2bs_zpk
+        lp2lp_zpk lp2hp_zpk lp2bp_zpk lp2bs_zpk lsim dlsim abcd_normalize order_filter sosfreqz
     """,
     "ndimage": """
         center_of_mass histogram maximum minimum mean sum_labels variance standard_deviation sum extrema maximum_position median
