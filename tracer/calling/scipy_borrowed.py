@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...ir.errors import UnsupportedError
+from ...ir.errors import ConcretizationError, UnsupportedError
 from .. import tracing
 from ..scipy.programs.stats import ranked
 from ..syntax import source
@@ -350,9 +350,22 @@ def redirect(f: Callable, name: str, names: Iterable[str] | None = None) -> Any:
     def call(*args: Any, **kwargs: Any) -> Any:
         if not any(map(boxed, (*args, *kwargs.values()))):
             return calls.as_it_stands(f, args, kwargs)
-        return run(*args, **kwargs)
+        return named(name, run, *args, **kwargs)
 
     return call
+
+
+def named(name: str, run: Callable, /, *args: Any, **kwargs: Any) -> Any:
+    """The call of a user; what SciPy's source does that cannot be compiled is an error of the function that was called."""
+    if inside():
+        return run(*args, **kwargs)
+    here = len(tracing.locate())
+    try:
+        return run(*args, **kwargs)
+    except (UnsupportedError, ConcretizationError) as error:
+        if len(error.loc) <= here:                         # else of a function that the user handed over
+            error.of_call(name)
+        raise
 
 
 def boxed(x: Any) -> bool:

@@ -212,7 +212,7 @@ def _distribution(f: Any, owner: Any) -> Callable | None:
     def run(*xs: Any, **more: Any) -> Any:
         if dist is not owner:
             xs, more = methods.before_parameters(f.__name__, xs, more)
-        return calls.call(program, *xs, *args, **kwargs, **more)
+        return scipy_borrowed.named(name, calls.call, program, *xs, *args, **kwargs, **more)
 
     return dispatch.passing(f, run)
 

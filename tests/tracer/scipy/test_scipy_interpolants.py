@@ -89,5 +89,9 @@ def test_errors_are_those_of_scipy():
 
 
 def test_what_is_refused_is_named():
-    with pytest.raises(tg.UnsupportedError, match=r"scipy\.interpolate\.UnivariateSpline cannot be compiled"):
+    with pytest.raises(tg.UnsupportedError, match=r"scipy\.interpolate\.SmoothBivariateSpline cannot be compiled"):
+        tg.jit(lambda y: sx.SmoothBivariateSpline(T, y, y)(1.0, 1.0))(Y)
+    with pytest.raises(NotImplementedError, match="with s=0"):
         tg.jit(lambda y: sx.UnivariateSpline(T, y)(1.0))(Y)
+    with pytest.raises(ValueError, match="epsilon"):
+        tg.jit(lambda y: sx.RBFInterpolator(RADIAL, y, kernel="gaussian")(PLACES))(Y)
