@@ -24,8 +24,8 @@ _SOLVERS: tuple[tuple[str, str, tuple[str | tuple[str, str], ...]], ...] = (
     ("optimize", "implicit.scipy_roots", ("newton", "bisect", "toms748", "brentq", ("brenth", "brentq"), ("ridder", "brentq"))),
     ("optimize", "implicit.scipy_least_squares", ("least_squares", "leastsq", "curve_fit")),
     ("optimize", "implicit.scipy_minima", ("minimize_scalar", "root_scalar", "root", "fsolve", "fixed_point", "minimize")),
-    ("sparse.linalg", "implicit.scipy_sparse", ("spsolve", "cg", "gmres", "bicgstab", "bicg", "minres", "lgmres", "qmr", "tfqmr",
-                                                "cgs")),
+    ("sparse.linalg", "implicit.scipy_sparse", ("spsolve", "cg", "gmres", "bicgstab", "bicg", "minres", "lgmres", "qmr",
+                                                "tfqmr", "cgs")),
 )
 _SHOWN = ("jitted", "lowered")                    # what notebooks show as HTML, by notebook/display.py
 

@@ -1,9 +1,9 @@
 """scipy.optimize's least_squares, leastsq and curve_fit in compiled code.
 
-The search is Levenberg's and Marquardt's with the exact Jacobian (J. J. Moré, "The Levenberg-Marquardt algorithm", Lecture Notes
-in Mathematics 630, 1978), with steps cut off at the bounds. It is not differentiated, and need not take SciPy's steps: both end
-within the tolerance. Where the slope of the cost by the free parameters is 0, two Newton steps on that slope follow the minimum,
-as scipy_minima.py has it; parameters at a bound move as the bound does.
+The search is Levenberg's and Marquardt's with the exact Jacobian (J. J. Moré, "The Levenberg-Marquardt algorithm", Lecture
+Notes in Mathematics 630, 1978), with steps cut off at the bounds. It is not differentiated, and need not take SciPy's steps:
+both end within the tolerance. Where the slope of the cost by the free parameters is 0, two Newton steps on that slope follow
+the minimum, as scipy_minima.py has it; parameters at a bound move as the bound does.
 """
 from __future__ import annotations
 
@@ -121,8 +121,8 @@ def least_squares(fun: Callable, x0: Any, jac: Any = "2-point", bounds: Any = (-
 
 
 def _weighted(j: Any, r: Any, rho: Callable) -> Any:
-    """The Jacobian whose square is the cost's matrix of second derivatives without those of the residuals: rows times the root of
-    rho'(z) + 2 z rho''(z)."""
+    """The Jacobian whose square is the cost's matrix of second derivatives without those of the residuals: rows times the root
+    of rho'(z) + 2 z rho''(z)."""
     z = r * r
     rate, bend = jvp(grad(lambda z: np.sum(rho(z))), (z,), (z,))
     return j * np.sqrt(np.maximum(rate + 2 * bend, np.finfo(np.float64).eps))[:, None]

@@ -60,7 +60,8 @@ def _eliminating(name: str) -> Any:
     """An iteration of SciPy's as elimination: what says where the iteration ends has no effect."""
     def solver(A: Any, b: Any, x0: Any = None, *, callback: Any = None, **options: Any) -> Any:
         if callback is not None:
-            raise UnsupportedError(f"scipy.sparse.linalg.{name} with callback= cannot be compiled", "leave it out", where(solver))
+            raise UnsupportedError(f"scipy.sparse.linalg.{name} with callback= cannot be compiled", "leave it out",
+                                   where(solver))
         right = np.ravel(np.asarray(b))
         dtype = np.result_type(A.dtype, right.dtype)
         return spsolve(A, right.astype(dtype if np.issubdtype(dtype, np.inexact) else np.float64)), 0

@@ -1,4 +1,4 @@
-"""scipy.optimize's least_squares, leastsq and curve_fit in compiled code: the same minima, derivatives by all that they depend on."""
+"""scipy.optimize's least_squares, leastsq and curve_fit in compiled code: the same minima, all derivatives."""
 import numpy as np
 import pytest
 from scipy import optimize

@@ -199,7 +199,6 @@ CASES = {
     "signal.abcd_normalize": (lambda a: sg.abcd_normalize(a, np.ones((4, 1)), np.ones((1, 4)), np.zeros((1, 1)))[0], (M,)),
     "signal.order_filter": (lambda x: sg.order_filter(x, np.ones(3), 1), (X,)),
     "signal.sosfreqz": (lambda x: np.abs(sg.sosfreqz(np.concatenate((x[:3], np.ones(1), x[3:5]))[None], 6)[1]), (X,)),
-    "-stats.ansari": (lambda x, y: st.ansari(x, y).statistic, (S64[:12], S64[12:])),
     "linalg.cdf2rdf": (lambda w, v: sl.cdf2rdf(w + 0j, v + 0j)[0], (X[:4], M)),
     "-spatial.hamming": (lambda a, b: sd.hamming(a > 1, b > 1), (X, Y)),
     "-spatial.jaccard": (lambda a, b: sd.jaccard(a > 1, b > 1), (X, Y)),

@@ -369,8 +369,8 @@ def interpolated_univariate_spline(x: Any, y: Any, w: Any = None, bbox: Any = (N
 def univariate_spline(x: Any, y: Any, w: Any = None, bbox: Any = (None, None), k: int = 3, s: Any = None, ext: int = 0,
                       check_finite: bool = False) -> Any:
     if s is None or s != 0:
-        raise NotImplementedError("UnivariateSpline can be compiled through all data, with s=0: with other s its knots are found "
-                                  "by trying; use make_lsq_spline with knots of yours")
+        raise NotImplementedError("UnivariateSpline can be compiled through all data, with s=0: with other s its knots are "
+                                  "found by trying; use make_lsq_spline with knots of yours")
     return interpolated_univariate_spline(x, y, w, bbox, k, ext)
 
 

@@ -10,7 +10,7 @@ from ..stats.families import sp
 from .interpolants import Spline, _knots
 from .stands import Stand
 
-# kernel -> its value for the square of a distance; a distance of 0 has the slope 0, as the functions of r^2 have that are smooth
+# kernel -> the least degree of the polynomial beside it. Of a distance of 0 the slope counts as 0
 _LEAST = {"multiquadric": 0, "linear": 0, "thin_plate_spline": 1, "cubic": 1, "quintic": 2}
 _NO_SCALE = ("linear", "thin_plate_spline", "cubic", "quintic")
 
@@ -36,8 +36,8 @@ class Radial(Stand):
                  epsilon: Any = None, degree: Any = None):
         y, d = np.asarray(y).astype(np.float64), np.asarray(d)
         if neighbors is not None or np.iscomplexobj(d):
-            raise NotImplementedError("scipy.interpolate.RBFInterpolator with neighbors= or complex data cannot be compiled: leave "
-                                      "neighbors out, interpolate real and imaginary parts")
+            raise NotImplementedError("scipy.interpolate.RBFInterpolator with neighbors= or complex data cannot be compiled: "
+                                      "leave neighbors out, interpolate real and imaginary parts")
         kernel = kernel.lower()
         if kernel not in (*_LEAST, "gaussian", "inverse_quadratic", "inverse_multiquadric"):
             raise ValueError("`kernel` must be one of the radial basis functions of SciPy.")
@@ -54,8 +54,8 @@ class Radial(Stand):
         self.terms = [c for k in range(degree + 1) for c in combinations_with_replacement(range(y.shape[1]), k)]
         n, more = y.shape[0], len(self.terms)
         if more > n:
-            raise ValueError(f"At least {more} data points are required when `degree` is {degree} and the number of dimensions is "
-                             f"{y.shape[1]}.")
+            raise ValueError(f"At least {more} data points are required when `degree` is {degree} and the number of dimensions "
+                             f"is {y.shape[1]}.")
         low, high = np.min(y, axis=0), np.max(y, axis=0)
         self.shift = (high + low) / 2
         scale = (high - low) / 2
@@ -100,8 +100,8 @@ class Surface(Stand):
 
     def __init__(self, x: Any, y: Any, z: Any, bbox: Any = (None,) * 4, kx: int = 3, ky: int = 3, s: Any = 0, maxit: int = 20):
         if any(b is not None for b in bbox) or s != 0:
-            raise NotImplementedError("scipy.interpolate.RectBivariateSpline can be compiled through all data: with s=0, without "
-                                      "bbox=")
+            raise NotImplementedError("scipy.interpolate.RectBivariateSpline can be compiled through all data: with s=0, "
+                                      "without bbox=")
         x, y, z = (np.asarray(a).astype(np.float64) for a in (x, y, z))
         for name, points in (("x", x), ("y", y)):
             if not np.all(np.diff(np.ravel(points)) > 0.0):

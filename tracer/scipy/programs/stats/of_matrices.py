@@ -1,4 +1,4 @@
-"""scipy.stats' matrix_normal, invwishart and dirichlet_multinomial as NumPy programs. Formulas are those of SciPy's documentation."""
+"""scipy.stats' matrix_normal, invwishart and dirichlet_multinomial as NumPy programs, by formulas of SciPy's documentation."""
 from __future__ import annotations
 
 from typing import Any
