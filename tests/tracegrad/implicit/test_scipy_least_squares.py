@@ -35,11 +35,11 @@ def test_curve_fit(name):
         np.testing.assert_allclose(cov, right, rtol=1e-4)
 
 
-@pytest.mark.sweep(4)
+@pytest.mark.sweep(4, days=True)
 def test_what_a_fit_does_with_data():
     """The slope by the data, at the minimum: -(J^T J + S)^-1 J^T, against differences of a compiled fit."""
-    tg.check_grads(lambda y: tg.jit(FITS["plain"])(y)[0][0], (Y,))
-    tg.check_grads(lambda y: FITS["plain"](y)[1][0, 1], (Y,), order=1, rtol=1e-3)
+    tg.check_grads(lambda y: tg.jit(FITS["plain"])(y)[0][0], (Y,), order=1)
+    tg.check_grads(lambda y: tg.jit(FITS["plain"])(y)[1][0, 1], (Y,), order=1)
 
 
 @pytest.mark.sweep(5)
