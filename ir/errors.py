@@ -77,6 +77,13 @@ class TracegradError(Exception):
             self.args = (self.render(),)
         return self
 
+    def of_call(self, name: str) -> TracegradError:
+        """The same error, which says first which function of a library the user called."""
+        if name not in self.what:
+            self.what = f"{name} cannot be compiled with these arguments: {self.what}"
+            self.args = (self.render(),)
+        return self
+
 
 class ShapeError(TracegradError, ValueError):
     """Shapes that do not fit together."""

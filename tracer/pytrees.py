@@ -252,6 +252,8 @@ DICT = Kind("dict", _split_dict, _join_dict, _keyed)
 ORDERED = Kind("OrderedDict", lambda x: (list(x.values()), (tuple(x),)),
                lambda meta, c: collections.OrderedDict(zip(meta[0], c)), _keyed)
 DEFAULT = Kind("defaultdict", _split_default, _join_default, _keyed)
+# what SciPy's solvers return: a dict whose keys are attributes
+RESULT = Kind("result", lambda x: (list(x.values()), (type(x), tuple(x))), lambda meta, c: meta[0](zip(meta[1], c)), _dotted)
 NAMED = Kind("namedtuple", lambda x: (x, (type(x), x._fields)), lambda meta, c: meta[0](*c), _dotted)
 # a tuple whose class initialises it with more than its fields, as SciPy's results of tests do
 BUNCH = Kind("tuple with attributes", _split_bunch, _join_bunch, _dotted)
@@ -317,6 +319,8 @@ def _learn(x: Array | Box) -> Kind | None:
         kind = DATACLASS
     elif is_sparse_class(cls):
         kind = SPARSE
+    elif issubclass(cls, dict) and any(k.__name__ == "_RichResult" and k.__module__.startswith("scipy.") for k in cls.__mro__):
+        kind = RESULT
     elif cls.__module__.startswith("numba.typed.") and cls.__name__ in _TYPED:
         kind = _TYPED[cls.__name__]
     else:

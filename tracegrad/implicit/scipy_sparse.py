@@ -7,6 +7,7 @@ cg        SciPy's own steps (M. R. Hestenes, E. Stiefel, Methods of conjugate gr
           Nat. Bur. Standards 49, 1952), with its test for the end. They are not differentiated: the derivative is that of the
           solution, A x_dot = b_dot - A_dot x, by elimination, so that it does not inherit `rtol`. Where none is asked for,
           nothing of it is computed, and A may be of any size.
+gmres …   the other iterations take many forms, whose ends are the solution: it is that by elimination, to rounding.
 """
 from __future__ import annotations
 
@@ -53,6 +54,23 @@ def cg(A: Any, b: Any, x0: Any = None, *, rtol: float = 1e-5, atol: float = 0.0,
     right = right.astype(dtype if np.issubdtype(dtype, np.inexact) else np.float64)
     x, info = _steps(A, right, x0, rtol, atol, right.shape[0] * 10 if maxiter is None else maxiter, M)
     return followed(x, spsolve(A, right)) if A.shape[0] <= MOST else x, info
+
+
+def _eliminating(name: str) -> Any:
+    """An iteration of SciPy's as elimination: what says where the iteration ends has no effect."""
+    def solver(A: Any, b: Any, x0: Any = None, *, callback: Any = None, **options: Any) -> Any:
+        if callback is not None:
+            raise UnsupportedError(f"scipy.sparse.linalg.{name} with callback= cannot be compiled", "leave it out",
+                                   where(solver))
+        right = np.ravel(np.asarray(b))
+        dtype = np.result_type(A.dtype, right.dtype)
+        return spsolve(A, right.astype(dtype if np.issubdtype(dtype, np.inexact) else np.float64)), 0
+
+    return solver
+
+
+gmres, bicgstab, bicg, minres, lgmres, qmr, tfqmr, cgs = map(_eliminating, (
+    "gmres", "bicgstab", "bicg", "minres", "lgmres", "qmr", "tfqmr", "cgs"))
 
 
 def _steps(A: Any, b: Any, x0: Any, rtol: Any, atol: Any, maxiter: Any, M: Any) -> Any:

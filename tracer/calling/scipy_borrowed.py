@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...ir.errors import UnsupportedError
+from ...ir.errors import ConcretizationError, UnsupportedError
 from .. import tracing
 from ..scipy.programs.stats import ranked
 from ..syntax import source
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 NAMES = {package: frozenset(names.split()) for package, names in {
     "linalg": """
-        coshm cosm sinhm sinm tanhm tanm fiedler fiedler_companion leslie matmul_toeplitz orthogonal_procrustes pinvh
+        fiedler fiedler_companion leslie matmul_toeplitz orthogonal_procrustes pinvh
         convolution_matrix cdf2rdf
     """,
     "stats": """
@@ -53,7 +53,7 @@ NAMES = {package: frozenset(names.split()) for package, names in {
         wiener zpk2tf lombscargle sos2tf cont2discrete sweep_poly bode lfilter_zi decimate envelope freqz_zpk normalize firwin
         sawtooth square gaussian freqz_sos gauss_spline impulse step lp2lp lp2hp lp2bp lp2bs minimum_phase
         iirnotch iirpeak firwin2 kaiser_beta kaiser_atten sosfilt_zi choose_conv_method bilinear_zpk
-        lp2lp_zpk lp2hp_zpk lp2bp_zpk lp2bs_zpk
+        lp2lp_zpk lp2hp_zpk lp2bp_zpk lp2bs_zpk lsim dlsim abcd_normalize order_filter sosfreqz
     """,
     "ndimage": """
         center_of_mass histogram maximum minimum mean sum_labels variance standard_deviation sum extrema maximum_position median
@@ -350,9 +350,22 @@ def redirect(f: Callable, name: str, names: Iterable[str] | None = None) -> Any:
     def call(*args: Any, **kwargs: Any) -> Any:
         if not any(map(boxed, (*args, *kwargs.values()))):
             return calls.as_it_stands(f, args, kwargs)
-        return run(*args, **kwargs)
+        return named(name, run, *args, **kwargs)
 
     return call
+
+
+def named(name: str, run: Callable, /, *args: Any, **kwargs: Any) -> Any:
+    """The call of a user; what SciPy's source does that cannot be compiled is an error of the function that was called."""
+    if inside():
+        return run(*args, **kwargs)
+    here = len(tracing.locate())
+    try:
+        return run(*args, **kwargs)
+    except (UnsupportedError, ConcretizationError) as error:
+        if len(error.loc) <= here:                         # else of a function that the user handed over
+            error.of_call(name)
+        raise
 
 
 def boxed(x: Any) -> bool:

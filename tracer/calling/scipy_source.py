@@ -13,7 +13,7 @@ from typing import Any
 
 from ...ir.errors import UnsupportedError
 from .. import pytrees
-from ..scipy.programs import cosines, sampled
+from ..scipy.programs import cosines, finite_searches, sampled
 from ..scipy.programs.filters import (
     convolutions,
     filter_design,
@@ -26,8 +26,8 @@ from ..scipy.programs.filters import (
     systems,
 )
 from ..scipy.programs.interpolate import choice as interpolation
-from ..scipy.programs.linalg import control, factorisations, matrices, over_numpy
-from ..scipy.programs.stats import density_estimates, methods, multivariate, ranked, vectors
+from ..scipy.programs.linalg import control, factorisations, matrices, matrix_functions, over_numpy
+from ..scipy.programs.stats import density_estimates, methods, multivariate, of_matrices, ranked, vectors
 from ..syntax import source
 from ..values.boxes import HOOKS
 from ..values.promotion import fail
@@ -43,14 +43,15 @@ def _programs(module: ModuleType) -> dict:
             and not name.startswith("_")}
 
 
-PROGRAMS = {"linalg": _programs(over_numpy) | _programs(matrices) | _programs(control)
-            | _programs(factorisations), "signal": convolutions.SIGNAL | peaks.PEAKS | filter_design.DESIGNS | planes.PLANES
+PROGRAMS = {"linalg": _programs(over_numpy) | _programs(matrices) | _programs(control) | _programs(factorisations)
+            | _programs(matrix_functions), "signal": convolutions.SIGNAL | peaks.PEAKS | filter_design.DESIGNS | planes.PLANES
             | polyphase.POLYPHASE | systems.SYSTEMS,
             "ndimage": convolutions.IMAGE | resampled.RESAMPLED | neighbourhoods.NEIGHBOURHOODS | morphology.MORPHOLOGY,
             "integrate": sampled.INTEGRATE, "stats": ranked.TRIMMED,
-            "spatial": sampled.DISTANCE, "fft": sampled.FFT | _programs(cosines)}
+            "optimize": finite_searches.SEARCHES, "spatial": sampled.DISTANCE, "fft": sampled.FFT | _programs(cosines)}
 # full name of a compiled routine, behind Python of SciPy that is traced -> its program
-ROUTINES: dict[str, Callable] = {**ranked.ROUTINES}
+ROUTINES: dict[str, Callable] = {**ranked.ROUTINES,
+                                 "scipy.optimize._lsap.linear_sum_assignment": finite_searches.linear_sum_assignment}
 # (package, function) -> finds the program, which the face has
 LATE: dict[tuple[str, str], Callable] = {}
 # types of SciPy's functions that are no Python and may read a box as if it were an array
@@ -211,12 +212,12 @@ def _distribution(f: Any, owner: Any) -> Callable | None:
     def run(*xs: Any, **more: Any) -> Any:
         if dist is not owner:
             xs, more = methods.before_parameters(f.__name__, xs, more)
-        return calls.call(program, *xs, *args, **kwargs, **more)
+        return scipy_borrowed.named(name, calls.call, program, *xs, *args, **kwargs, **more)
 
     return dispatch.passing(f, run)
 
 
 methods.FROZEN.update(multivariate_normal_gen=multivariate.METHODS, multivariate_t_gen=vectors.STUDENT,
-                      multinomial_gen=vectors.MULTINOMIAL)
+                      multinomial_gen=vectors.MULTINOMIAL, **of_matrices.OF_MATRICES)
 methods.BORROWED.append(scipy_borrowed.method_of)
 calls.REDIRECTS.append(redirect)

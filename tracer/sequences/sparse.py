@@ -237,12 +237,24 @@ def redirect(f: Callable | type) -> Any:
         return None if isinstance(owner, Sparse) else getattr(lifted(owner), f.__name__)
     if isinstance(f, type) and pytrees.is_sparse_class(f):
         return lambda *args, **kwargs: _made(f, *args, **kwargs)
+    if isinstance(f, type) and f.__name__ in _BY_PLACE and f.__module__.startswith("scipy.sparse"):
+        return lambda *args, **kwargs: _not_by_place(f, *args, **kwargs)
     if getattr(f, "__name__", "") == "issparse" and (f.__module__ or "").startswith("scipy."):
         return lambda x: pytrees.kind_of(x) is pytrees.SPARSE
     module = getattr(f, "__module__", None) or ""
     if isinstance(f, types.FunctionType) and module.startswith("scipy.sparse.") and ".linalg" not in module:
         return _function(f)
     return None
+
+
+_BY_PLACE = {"coo_array": "csr_array", "coo_matrix": "csr_matrix", "lil_array": "csr_array", "lil_matrix": "csr_matrix"}
+
+
+def _not_by_place(cls: type, *args: Any, **kwargs: Any) -> Any:
+    if any(isinstance(leaf, Box) for leaf in pytrees.leaves_of((args, kwargs))):
+        fail(UnsupportedError, f"scipy.sparse.{cls.__name__} of traced values cannot be compiled",
+             f"write {_BY_PLACE[cls.__name__]}((data, (row, column)), shape=(rows, columns))")
+    return cls(*args, **kwargs)
 
 
 def _function(f: types.FunctionType) -> Callable:
@@ -279,7 +291,7 @@ def _built(f: Callable, values: Any, *args: Any, **kwargs: Any) -> Sparse:
 
 
 def _made(cls: Any, arg: Any, shape: Any = None, dtype: Any = None, copy: bool = False) -> Any:
-    """cls((data, indices, indptr), shape=…)"""
+    """cls((data, indices, indptr), shape=…), and cls((data, (row, column)), shape=…)"""
     arg = lifted(arg)
     if isinstance(arg, Sparse) and arg.format == cls.__name__[:3]:
         return arg
@@ -287,9 +299,33 @@ def _made(cls: Any, arg: Any, shape: Any = None, dtype: Any = None, copy: bool =
         data, indices, indptr = map(boxes.as_array, arg)
         return Sparse(cls, tuple(shape), data if dtype is None else data.astype(dtype), indices, indptr)
     if any(isinstance(leaf, Box) for leaf in pytrees.leaves_of(arg)):
-        fail(UnsupportedError, f"{cls.__name__} of traced values cannot be compiled, unless its pattern is given",
-             f"write {cls.__name__}((data, indices, indptr), shape=(rows, columns))")
+        if isinstance(arg, tuple) and len(arg) == 2 and isinstance(arg[1], (tuple, list)) and shape is not None:
+            return _at_places(cls, arg[0], *arg[1], tuple(shape), dtype)
+        fail(UnsupportedError, f"{cls.__name__} of traced values cannot be compiled, unless its pattern and shape are given",
+             f"write {cls.__name__}((data, indices, indptr), shape=(rows, columns)), or ((data, (row, column)), shape=…)")
     return cls(arg, shape=shape, dtype=dtype, copy=copy)
+
+
+def _at_places(cls: Any, data: Any, row: Any, column: Any, shape: tuple, dtype: Any) -> Sparse:
+    """A matrix of elements at places. Elements of one place stay beside each other, where SciPy adds them up: every product and
+    sum is the same, `data` is longer."""
+    data, row, column = map(boxes.as_array, (data, row, column))
+    places = (row, column) if cls.__name__[:3] == "csr" else (column, row)
+    sizes = shape if cls.__name__[:3] == "csr" else shape[::-1]
+    parts = calls.call(source.rewritten(_sorted_by_place), data if dtype is None else data.astype(dtype), *places, *sizes)
+    return Sparse(cls, shape, *parts)
+
+
+def _sorted_by_place(data: Any, major: Any, minor: Any, rows: Any, columns: Any) -> Any:
+    """(data, indices, indptr)"""
+    if data.shape != major.shape or data.shape != minor.shape:
+        raise ValueError("all index and data arrays must have the same length")
+    if np.any((major < 0) | (minor < 0) | (major >= rows) | (minor >= columns)):
+        raise ValueError("an index is negative or exceeds the matrix dimension")
+    key = major.astype(np.int64) * columns + minor
+    order = np.argsort(key, kind="stable")
+    starts = np.searchsorted(major[order], np.arange(rows + 1))
+    return data[order], minor[order].astype(np.int32), starts.astype(np.int32)
 
 
 def _join(meta: tuple[type, tuple[int, ...]], children: Sequence) -> Any:

@@ -11,6 +11,7 @@ that the other modules of the tracer fill: `METHODS` and `PROPERTIES` by name, `
 """
 from __future__ import annotations
 
+import sys
 import types
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -480,8 +481,9 @@ def frozen_data(x: Any) -> Any:
 def refuse(function: Callable) -> NoReturn:
     """The error for a NumPy function that is not in the tables."""
     name, module = getattr(function, "__name__", repr(function)), getattr(function, "__module__", None)
-    if module is None and getattr(np, name, None) is function:
-        module = "numpy"                             # a ufunc; those of other libraries do not say whose they are
+    if module is None:                               # a ufunc, which does not say whose it is
+        owners = [m for m in ("numpy", "scipy.special") if getattr(sys.modules.get(m), name, None) is function]
+        module = owners[0] if owners else None
     name = f"{module.replace('numpy', 'np')}.{name}" if module else name
     usual = "compose it from functions that are, or call it before the compiled function and pass the result in"
     fail(UnsupportedError, f"{name} cannot be compiled", INSTEAD.get(function, usual))

@@ -38,6 +38,18 @@ def eliminated(a, b):
     return np.sum(W * sla.spsolve(a, b) ** 2)
 
 
+@pytest.mark.sweep(4)
+@pytest.mark.parametrize("name", ["gmres", "bicgstab", "bicg", "minres", "lgmres", "qmr", "tfqmr", "cgs"])
+def test_other_iterations_end_at_the_solution(name):
+    f = tg.jit(lambda a, b: getattr(sla, name)(a, b, rtol=1e-10, maxiter=50))
+    for a in (MATRIX, DENSE):
+        (x, info), right = f.interpret(a, B), getattr(sla, name)(a, B, rtol=1e-10)
+        np.testing.assert_allclose(x, right[0], rtol=1e-7)
+        assert info == 0 and x.dtype == right[0].dtype
+    slope = tg.grad(lambda b: getattr(sla, name)(MATRIX, b)[0] @ W).interpret(B)
+    np.testing.assert_allclose(slope, np.linalg.solve(DENSE.T, W), rtol=1e-11)
+
+
 @pytest.mark.sweep(2)
 @pytest.mark.parametrize("f", [solved, eliminated])
 def test_derivatives(f):

@@ -14,6 +14,8 @@ PLACES = np.array([[0.2, -0.4], [1.1, 0.9], [2.9, 1.4]])
 KNOTS = np.r_[[0.0] * 4, 1, 2, 3, 4, [5.0] * 4]
 BSPLINE, SMOOTH = sx.BSpline(KNOTS, Y, 3), sx.UnivariateSpline(T, Y, s=0.5)
 CUBIC, TABLE, FIELD = sx.CubicSpline(T, Y), sx.interp1d(T, Y2, axis=0), sx.RegularGridInterpolator(GRID, VALUES)
+RADIAL, SURFACE = RNG.uniform(-1, 3, (8, 2)), RNG.standard_normal((8, 6))
+RBF = sx.RBFInterpolator(RADIAL, Y2)
 FORMS = {"natural": "natural", "clamped": "clamped", "not-a-knot": "not-a-knot", "mixed": ((1, 0.4), (2, -0.3))}
 
 CASES = {
@@ -33,6 +35,17 @@ CASES = {
     "PPoly": (lambda c, x: sx.PPoly(c, T)(x), (RNG.standard_normal((3, 7)), AT)),
     **{f"make_interp_spline {k}": (lambda t, y, x, k=k: sx.make_interp_spline(t, y, k=k)(x), (T, Y, AT)) for k in (1, 2, 3, 5)},
     "make_interp_spline columns": (lambda y, x: sx.make_interp_spline(T, y)(x, 2), (Y2, AT)),
+    **{f"RBFInterpolator {k}": (lambda y, x, k=k: sx.RBFInterpolator(RADIAL, y, kernel=k)(x), (Y, PLACES))
+       for k in ("linear", "thin_plate_spline", "cubic", "quintic")},
+    **{f"RBFInterpolator {k}": (lambda p, y, x, k=k: sx.RBFInterpolator(p, y, kernel=k, epsilon=1.5, smoothing=0.1)(x),
+                                (RADIAL, Y2, PLACES)) for k in ("gaussian", "multiquadric", "inverse_multiquadric")},
+    "RBFInterpolator captured": (lambda x: RBF(x), (PLACES,)),
+    "RBFInterpolator at its points": (lambda y: sx.RBFInterpolator(RADIAL, y)(RADIAL), (Y,)),
+    "RectBivariateSpline": (lambda z, a: sx.RectBivariateSpline(T, T[:6], z)(a, [1.0, 2.5]), (SURFACE, np.sort(AT[0]))),
+    "RectBivariateSpline ev": (lambda t, z, a: sx.RectBivariateSpline(t, T[:6], z, kx=2, ky=1).ev(a, 2.5), (T, SURFACE, AT)),
+    "RectBivariateSpline slopes": (lambda z: sx.RectBivariateSpline(T, T[:6], z)(1.4, 1.5, dx=1, dy=1), (SURFACE,)),
+    "RectBivariateSpline outside": (lambda z: sx.RectBivariateSpline(T, T[:6], z).ev([-9.0, 9.0], 2.5), (SURFACE,)),
+    "UnivariateSpline": (lambda y, x: sx.UnivariateSpline(T, y, s=0)(x), (Y, AT)),
     "make_lsq_spline": (lambda y, x: sx.make_lsq_spline(T, y, np.r_[[T[0]] * 4, 2.5, [T[-1]] * 4])(x), (Y, AT)),
     "BSpline": (lambda c, x: sx.BSpline(KNOTS, c, 3)(x), (Y, AT)),
     "BSpline integral": (lambda c, b: sx.BSpline(KNOTS, c, 3).integrate(0.3, b), (Y, 4.1)),
@@ -76,5 +89,9 @@ def test_errors_are_those_of_scipy():
 
 
 def test_what_is_refused_is_named():
-    with pytest.raises(tg.UnsupportedError, match=r"scipy\.interpolate\.UnivariateSpline cannot be compiled"):
+    with pytest.raises(tg.UnsupportedError, match=r"scipy\.interpolate\.SmoothBivariateSpline cannot be compiled"):
+        tg.jit(lambda y: sx.SmoothBivariateSpline(T, y, y)(1.0, 1.0))(Y)
+    with pytest.raises(NotImplementedError, match="with s=0"):
         tg.jit(lambda y: sx.UnivariateSpline(T, y)(1.0))(Y)
+    with pytest.raises(ValueError, match="epsilon"):
+        tg.jit(lambda y: sx.RBFInterpolator(RADIAL, y, kernel="gaussian")(PLACES))(Y)

@@ -53,6 +53,7 @@ CASES = {
     "expm": (lambda a: sl.expm(a), (W,)), "expm large": (lambda a: sl.expm(a), (9 * W,)), "expm stacked": (lambda a: sl.expm(a),
                                                                                            (np.stack((W, 2 * W)),)),
     "sqrtm": (lambda a: sl.sqrtm(a), (SPD,)), "logm": (lambda a: sl.logm(a), (SPD,)),
+    **{n: (lambda a, n=n: getattr(sl, n)(a * 0.3), (SPD,)) for n in ("coshm", "cosm", "sinhm", "sinm", "tanhm", "tanm")},
     "solve_sylvester": (lambda a, b, q: sl.solve_sylvester(a, b, q), (A, W + 4 * np.eye(3), RNG.standard_normal((4, 3)))),
     "solve_continuous_lyapunov": (lambda a, q: sl.solve_continuous_lyapunov(a, q), (A, SPD)),
     "solve_discrete_lyapunov": (lambda a, q: sl.solve_discrete_lyapunov(a, q), (W * 0.3, np.eye(3))),
@@ -108,7 +109,8 @@ def test_errors_are_those_of_scipy():
                           (lambda a: sl.solve(a, a), (np.full((2, 2), np.nan),), ValueError),
                           (lambda a: sl.solve(a, a), (np.zeros((2, 2)),), np.linalg.LinAlgError),
                           (lambda a: sl.cholesky(a), (-np.eye(2),), np.linalg.LinAlgError),
-                          (lambda a: sl.expm(a), (np.ones((2, 3)),), np.linalg.LinAlgError)):
+                          (lambda a: sl.expm(a), (np.ones((2, 3)),), np.linalg.LinAlgError),
+                          (lambda a: sl.tanhm(a), (np.ones((2, 3)),), ValueError)):
         for g in (f, tg.jit(f)):
             with pytest.raises(kind):
                 g(*args)
@@ -125,8 +127,11 @@ def test_what_has_no_program_is_refused_by_name():
 def test_complex_matrices_and_integers():
     z = A + 0.5j * A[::-1]
     for f in (lambda a: sl.expm(a), lambda a: sl.inv(a), lambda a: sl.cholesky(a @ np.conj(a.T) + np.eye(4)),
-              lambda a: sl.sqrtm(a @ a), lambda a: sl.polar(a)[1]):
+              lambda a: sl.sqrtm(a @ a), lambda a: sl.polar(a)[1], sl.cosm, sl.sinm, sl.tanm, sl.coshm, sl.sinhm, sl.tanhm):
         np.testing.assert_allclose(tg.jit(f)(z), f(z), rtol=1e-10, atol=1e-10)
     turn = np.array([[0, 1], [-1, 0]])
+    for f in (sl.cosm, sl.sinhm):
+        np.testing.assert_allclose(tg.jit(f)(turn), f(turn), rtol=1e-13, atol=1e-14)
+        np.testing.assert_allclose(tg.jit(f)(np.stack((A, 2 * A))), f(np.stack((A, 2 * A))), rtol=1e-10)
     np.testing.assert_allclose(tg.jit(lambda a: sl.expm(a))(turn), sl.expm(turn), rtol=1e-14)
     np.testing.assert_allclose(np.abs(tg.jit(lambda a: sl.eig(a)[1])(z)), np.abs(sl.eig(z)[1]), rtol=1e-10)

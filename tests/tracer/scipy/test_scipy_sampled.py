@@ -41,6 +41,8 @@ CASES = {
     "trapezoid": (lambda y, x: si.trapezoid(y, x), (X, np.cumsum(np.abs(X)))),
     "cumulative_trapezoid": (lambda y: si.cumulative_trapezoid(y, dx=0.3, axis=0, initial=0), (M,)),
     "simpson": (lambda y, x: si.simpson(y, x), (X, np.cumsum(np.abs(X)))),
+    "romb": (lambda y: si.romb(y, dx=0.3), (np.cos(np.arange(9.0)),)),
+    "romb columns": (lambda y: si.romb(y, axis=0), (np.cos(np.arange(10.0)).reshape(5, 2),)),
     "simpson even": (lambda y: si.simpson(y, dx=0.3), (M,)),
     "simpson even x": (lambda y, x: si.simpson(y, x=x), (X[:8], np.cumsum(np.abs(X[:8])))),
     "fixed_quad": (lambda a, b: si.fixed_quad(lambda x: np.exp(-x * x), a, b, n=6)[0], (0.2, 1.4)),

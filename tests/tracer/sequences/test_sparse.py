@@ -185,3 +185,30 @@ def test_refused(fn, reason, remedy):
 def test_dimension_mismatch():
     with pytest.raises(ValueError, match="dimension mismatch"):
         tg.jit(lambda a, x: a @ x)(S, U)
+
+
+ROW, COLUMN = np.array([2, 0, 2, 1, 0, 2]), np.array([1, 3, 0, 2, 3, 1])
+
+
+@pytest.mark.parametrize("kind", ["csr_array", "csc_array", "csr_matrix"])
+def test_elements_at_places(kind):
+    """Those of one place count together."""
+    data, cls = np.linspace(0.5, 2.0, 6), getattr(sps, kind)
+
+    def f(data, row, column):
+        a = cls((data, (row, column)), shape=(3, 4))
+        return a @ np.arange(4.0), a.toarray(), a.T @ np.arange(3.0), a.sum()
+
+    for found, right in zip(tg.jit(f)(data, ROW, COLUMN), f(data, ROW, COLUMN)):
+        np.testing.assert_allclose(found, right, rtol=1e-15)
+    again = tg.jit(lambda data: cls((data, (ROW, COLUMN)), shape=(3, 4)))(data)
+    assert type(again) is cls and (abs(again - cls((data, (ROW, COLUMN)), shape=(3, 4))) > 0).nnz == 0
+    slope = tg.grad(lambda data: np.sum((cls((data, (ROW, COLUMN)), shape=(3, 4)) @ np.arange(4.0)) ** 2))(data)
+    np.testing.assert_allclose(slope, 2 * (f(data, ROW, COLUMN)[0])[ROW] * COLUMN, rtol=1e-14)
+    with pytest.raises(ValueError, match="exceeds"):
+        tg.jit(f)(data, ROW + 1, COLUMN)
+
+
+def test_matrices_by_place_are_refused_with_the_way_to_write_them():
+    with pytest.raises(tg.UnsupportedError, match=r"csr_matrix\(\(data, \(row, column\)\)"):
+        tg.jit(lambda d: sps.coo_matrix((d, (ROW, COLUMN)), shape=(3, 4)) @ np.arange(4.0))(np.ones(6))

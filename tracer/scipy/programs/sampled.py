@@ -70,7 +70,26 @@ def fixed_quad(func: Any, a: Any, b: Array, args: Sequence[Array] = (), n: int =
     return (b - a) / 2.0 * np.sum(weights * func(y, *args), axis=-1), None
 
 
-INTEGRATE = {f.__name__: f for f in (trapezoid, cumulative_trapezoid, simpson, fixed_quad)}
+def romb(y: Any, dx: Any = 1.0, axis: int = -1, show: bool = False) -> Any:
+    """Trapezoidal sums of 1, 2, 4 … intervals, and from row to row (4^k R - R_before) / (4^k - 1)."""
+    y = np.moveaxis(np.asarray(y), axis, 0)
+    n = y.shape[0] - 1
+    count = n.bit_length() - 1
+    if n < 1 or 1 << count != n:
+        raise ValueError("Number of samples must be one plus a non-negative power of 2.")
+    h = n * np.asarray(dx, np.float64)
+    row = [(y[0] + y[n]) * 0.5 * h]
+    for i in range(1, count + 1):
+        step = n >> i
+        h = h / 2
+        following = [0.5 * (row[0] + 2 * h * np.sum(y[step:n:2 * step], axis=0))]
+        for k in range(i):
+            following.append(following[k] + (following[k] - row[k]) / (4 ** (k + 1) - 1))
+        row = following
+    return row[-1]
+
+
+INTEGRATE = {f.__name__: f for f in (trapezoid, cumulative_trapezoid, simpson, fixed_quad, romb)}
 
 
 # --- scipy.spatial.distance -------------------------------------------------------------------------------------------

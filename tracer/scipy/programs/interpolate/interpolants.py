@@ -366,6 +366,14 @@ def interpolated_univariate_spline(x: Any, y: Any, w: Any = None, bbox: Any = (N
     return make_interp_spline(x, y, k)
 
 
+def univariate_spline(x: Any, y: Any, w: Any = None, bbox: Any = (None, None), k: int = 3, s: Any = None, ext: int = 0,
+                      check_finite: bool = False) -> Any:
+    if s is None or s != 0:
+        raise NotImplementedError("UnivariateSpline can be compiled through all data, with s=0: with other s its knots are "
+                                  "found by trying; use make_lsq_spline with knots of yours")
+    return interpolated_univariate_spline(x, y, w, bbox, k, ext)
+
+
 def splrep(x: Any, y: Any, w: Any = None, xb: Any = None, xe: Any = None, k: int = 3, task: int = 0, s: Any = None,
            t: Any = None, full_output: int = 0, per: int = 0, quiet: int = 1) -> Any:
     if w is not None or xb is not None or xe is not None or task != 0 or s not in (None, 0) or per or k % 2 == 0 or full_output:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.linalg import LinAlgError
 
-from .over_numpy import _adjoint, _ready, _square, expm
+from .matrix_functions import expm
+from .over_numpy import _adjoint, _ready, _square
 
 
 def _equation(name: str, a: Any, b: Any, q: Any, r: Any, e: Any, s: Any) -> tuple[Any, Any, Any]:
@@ -29,12 +30,14 @@ def _equation(name: str, a: Any, b: Any, q: Any, r: Any, e: Any, s: Any) -> tupl
 
 def _doubled(a: Any, g: Any, h: Any) -> Any:
     """The limit of H: X = A^H X (I + G X)^-1 A + H."""
-    one = np.eye(a.shape[0], dtype=a.dtype)
+    n = a.shape[0]
+    one = np.eye(n, dtype=a.dtype)
     last, close, steps = False, False, 0
     while not last:
         if steps >= 60:
             raise LinAlgError("Failed to find a finite solution.")
-        left, right = np.linalg.solve(one + g @ h, a), np.linalg.solve(one + g @ h, g)
+        both = np.linalg.solve(one + g @ h, np.concatenate((a, g), axis=1))
+        left, right = both[:, :n], both[:, n:]
         change = _adjoint(a) @ h @ left
         g = g + a @ right @ _adjoint(a)
         a = a @ left

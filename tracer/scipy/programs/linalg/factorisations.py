@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...primitives import is_known
-from .over_numpy import _adjoint, _doubled, _ready, _square, cholesky, expm, logm, solve_banded
+from .over_numpy import _adjoint, _ready, _square, cholesky, solve_banded
 
 
 def _reflection(x: Any, first: Any) -> Any:
@@ -191,28 +190,3 @@ def eigh_tridiagonal(d: Any, e: Any, eigvals_only: bool = False, select: str = "
 def eigvalsh_tridiagonal(d: Any, e: Any, select: str = "a", select_range: Any = None, check_finite: bool = True,
                          tol: float = 0.0, lapack_driver: str = "auto") -> Any:
     return eigh_tridiagonal(d, e, True, select, select_range, check_finite, tol, lapack_driver)
-
-
-def signm(A: Any, disp: Any = None) -> Any:
-    """Newton's iteration X <- (X + X^-1) / 2 (Higham, Functions of Matrices, 5.3), scaled by the size of X while that
-    is far from its limit. It converges quadratically, and its derivatives with it: the program itself is differentiated."""
-    a = _square(_ready(A))
-    x = _doubled(a)
-    steps, last, close = 0, False, False
-    while not last and steps < 100:
-        inverse = np.linalg.inv(x)
-        scale = np.sqrt(np.linalg.norm(inverse) / np.linalg.norm(x))
-        scale = np.where(np.abs(scale - 1.0) > 0.01, scale, 1.0)
-        following = (x * scale + inverse / scale) / 2
-        last = close                                       # one more step, for the derivatives
-        close = np.linalg.norm(following - x) <= 1e-10 * np.linalg.norm(following)
-        x = following
-        steps += 1
-    return x.astype(a.dtype)
-
-
-def fractional_matrix_power(A: Any, t: Any) -> Any:
-    """A^t = exp(t log A), for A without eigenvalues on the negative real axis."""
-    if isinstance(t, int) or (is_known(t) and t == int(t)):
-        return np.linalg.matrix_power(np.asarray(A), int(t))
-    return expm(t * logm(A))

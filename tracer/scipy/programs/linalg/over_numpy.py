@@ -1,7 +1,6 @@
 """scipy.linalg as NumPy programs: SciPy's signatures, dtypes and errors over NumPy's factorisations.
 
-`overwrite_*`, `lapack_driver` and their kin say how, not what: they are taken and have no effect. Sources: N. J. Higham,
-Functions of Matrices (SIAM 2008), for exp, log and the square root.
+`overwrite_*`, `lapack_driver` and their kin say how, not what: they are taken and have no effect.
 """
 from __future__ import annotations
 
@@ -376,92 +375,7 @@ def null_space(A: Any, rcond: Array | None = None, *, overwrite_a: bool = False,
     return _adjoint(vh[np.sum(s > np.max(s, initial=0.0) * rcond):, :])
 
 
-# --- functions of matrices --------------------------------------------------------------------------------------------
-
-_PADE = (64764752532480000.0, 32382376266240000.0, 7771770303897600.0, 1187353796428800.0, 129060195264000.0,
-         10559470521600.0, 670442572800.0, 33522128640.0, 1323241920.0, 40840800.0, 960960.0, 16380.0, 182.0, 1.0)
-
-
-def expm(A: Any) -> Any:
-    """Scaling and squaring with the Padé approximant of order 13 (Higham, algorithm 10.20). The norm is brought below 4.25, the
-    bound at which the derivative of the approximant is the derivative of the exponential to rounding too (Al-Mohy and Higham,
-    SIAM J. Matrix Anal. Appl. 30, 2009): so the program itself is differentiated."""
-    a = np.asarray(A)
-    if a.ndim < 2:
-        if a.size == 1:
-            return np.exp(_ready(a, False, 0)).reshape((1, 1))
-        raise LinAlgError("The input array must be at least two-dimensional")
-    if a.shape[-1] != a.shape[-2]:
-        raise LinAlgError("Last 2 dimensions of the array must be square")
-    a = _ready(a, False)
-    if a.size == 0:
-        return np.zeros(a.shape, a.dtype)
-    if a.shape[-1] == 1:
-        return np.exp(a)
-    size = np.max(np.sum(np.abs(a), axis=-2))
-    if not np.isfinite(size):
-        return a * np.nan
-    squarings = int(np.maximum(np.ceil(np.log2(np.maximum(size, 1e-300) / 4.25)), 0.0))
-    a = a * np.exp2(-float(squarings)).astype(np.real(a).dtype)
-    one = np.eye(a.shape[-1], dtype=a.dtype)
-    a2 = a @ a
-    a4 = a2 @ a2
-    a6 = a2 @ a4
-    c = _PADE
-    odd = a @ (a6 @ (a6 * c[13] + a4 * c[11] + a2 * c[9]) + a6 * c[7] + a4 * c[5] + a2 * c[3] + one * c[1])
-    even = a6 @ (a6 * c[12] + a4 * c[10] + a2 * c[8]) + a6 * c[6] + a4 * c[4] + a2 * c[2] + one * c[0]
-    found = np.linalg.solve(even - odd, even + odd)
-    for _ in range(squarings):
-        found = found @ found
-    return found
-
-
-def _root(a: Any) -> Any:
-    """The principal square root by the product form of Denman and Beavers' iteration (Higham, 6.29), which converges
-    quadratically where a has no eigenvalues on the negative real axis."""
-    one = np.eye(a.shape[-1], dtype=a.dtype)
-    m, x = a, a
-    for _ in range(24):
-        inverse = np.linalg.inv(m)
-        x = x @ (one + inverse) * 0.5
-        m = (one + (m + inverse) * 0.5) * 0.5
-    return x
-
-
-def _checked_root(a: Any, name: str) -> Any:
-    found = _root(a)
-    bound = 1e3 * np.finfo(a.dtype).eps * a.shape[-1] * (np.max(np.abs(found)) ** 2 + 1e-300)
-    if not np.max(np.abs(found @ found - a)) <= bound:
-        raise ValueError(name + ": the matrix is singular or has eigenvalues on the negative real axis, so that its root is "
-                         "not real or does not exist: pass a.astype(complex), or compute it outside")
-    return found
-
-
-def sqrtm(A: Any, disp: Any = None, blocksize: Any = None) -> Any:
-    a = _square(_ready(A))
-    if a.size == 0:
-        return a
-    return _checked_root(a, "scipy.linalg.sqrtm")
-
-
-# Gauss-Legendre nodes and weights on [0, 1]: log(I + X) = ∫ X (I + tX)^-1 dt (Higham, 11.1), the Padé approximant of order 8
-_NODES, _WEIGHTS = (np.polynomial.legendre.leggauss(8)[0] + 1) / 2, np.polynomial.legendre.leggauss(8)[1] / 2
-
-
-def logm(A: Any, disp: Any = None) -> Any:
-    """Inverse scaling and squaring: square roots until the matrix is close to I, then the Padé approximant."""
-    a = _doubled(_square(_ready(A)))
-    one = np.eye(a.shape[-1], dtype=a.dtype)
-    x, scale = a, 1.0
-    while np.max(np.sum(np.abs(x - one), axis=-2)) > 0.25 and scale < 1e18:
-        x = _checked_root(x, "scipy.linalg.logm")
-        scale = scale * 2.0
-    x = x - one
-    total = x * 0.0
-    for node, weight in zip(_NODES.tolist(), _WEIGHTS.tolist()):
-        total = total + np.linalg.solve(one + x * node, x) * weight
-    return total * scale
-
+# --- linear matrix equations -------------------------------------------------------------------------------------------
 
 def solve_sylvester(a: Any, b: Any, q: Any) -> Any:
     """a x + x b = q as one system of linear equations, (I ⊗ a + b^T ⊗ I) vec x = vec q by rows."""

@@ -274,7 +274,9 @@ FROZEN: dict = {}                  # class of a multivariate distribution -> its
 BORROWED: list[Callable] = []      # (distribution, name of a method) -> that of SciPy, rewritten, or None; filled there, too
 # frozen multivariate distribution -> its attributes that are the parameters of a method
 _KEPT = {"multivariate_normal_frozen": ("mean", "cov", "allow_singular"), "multivariate_t_frozen": ("loc", "shape", "df"),
-         "multinomial_frozen": ("n", "p"), "dirichlet_frozen": ("alpha",), "wishart_frozen": ("df", "scale")}
+         "multinomial_frozen": ("n", "p"), "dirichlet_frozen": ("alpha",), "wishart_frozen": ("df", "scale"),
+         "matrix_normal_frozen": ("mean", "rowcov", "colcov"), "invwishart_frozen": ("df", "scale"),
+         "dirichlet_multinomial_frozen": ("alpha", "n")}
 
 
 def program(dist: Any, name: str) -> Bound | None:
