@@ -145,15 +145,23 @@ _DECLARED = {
     "PyGILState_Ensure": "declare i32 @PyGILState_Ensure()",
     "PyGILState_Release": "declare void @PyGILState_Release(i32)",
     "PyErr_Occurred": "declare ptr @PyErr_Occurred()",
+    "PyUnicode_AsUTF8": "declare ptr @PyUnicode_AsUTF8(ptr)",
     "PyLong_FromVoidPtr": "declare ptr @PyLong_FromVoidPtr(ptr)",
     "PyObject_Vectorcall": "declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)",
     "Py_DecRef": "declare void @Py_DecRef(ptr)",
 }
+_CALLED = ("PyGILState_Ensure", "PyGILState_Release", "PyErr_Occurred", "PyLong_FromVoidPtr", "PyObject_Vectorcall",
+           "Py_DecRef")
+
+
+def declarations(text: str, names: Sequence[str]) -> list[str]:
+    """The functions of Python that code calls; without those that `text`, which it follows, declares."""
+    return [_DECLARED[name] for name in names if f"@{name}(" not in text]
 
 
 def _wrapper(kernel: Kernel, form: Form, plan: Plan, report: int, text: str) -> str:
     """The C function around a kernel whose text is `text`."""
-    declared = [line for name, line in _DECLARED.items() if f"@{name}(" not in text]
+    declared = declarations(text, _CALLED)
     named = [f"%x{k}" if role == "x" else f"%{role}" for k, role in enumerate(form.roles)]
     params = ", ".join([f"{_C_TYPES[t][1]} {name}" for t, name in zip(form.types, named)])
     lines = [f"  %error = alloca [{ERROR_WORDS} x i64], align 8", "  %argument = alloca ptr, align 8"]

@@ -17,9 +17,23 @@ FOLDERS = ("ir", "tracer", "autodiff", "lowering", "tracegrad")
 NO_DUTY = {"__init__.py"}                       # says what its folder is for
 
 
+# README stands on PyPI, too, where links have to be whole: what they name in the repository is here.
+REPOSITORY = re.compile(r"^https://(github\.com/tracegrad/tracegrad/(blob|tree)|raw\.githubusercontent\.com/tracegrad/tracegrad)/main/")
+
+LINK = re.compile(r"(?:\]\(|^\[[^\]]+\]: )([^)\s]+)", re.M)
+
+
 def links(document):
     text = re.sub(r"```.*?```", "", document.read_text(), flags=re.S)
-    return [target for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
+    found = [REPOSITORY.sub("", target) for target in LINK.findall(text)]
+    return [target for target in found if "://" not in target]
+
+
+def test_links_of_the_readme_are_whole_and_named():
+    text = (ROOT / "README.md").read_text()
+    assert [target for target in LINK.findall(text) if not REPOSITORY.match(target)] == []
+    named = set(re.findall(r"^\[([^\]]+)\]: ", text, re.M))
+    assert set(re.findall(r"\]\[([^\]]+)\]", text)) == named
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

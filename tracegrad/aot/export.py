@@ -1,6 +1,8 @@
 """`tg.export`: a folder with the object file of a compiled function and all that a C program needs to call it."""
 from __future__ import annotations
 
+import ctypes
+import os
 import pathlib
 import re
 from collections.abc import Callable
@@ -153,9 +155,17 @@ def _symbol(name: str | None, jitted: Jitted, traced: Traced, of: str) -> str:
     if name is None:
         root = getattr(jitted.root, "__name__", traced.function.name)
         name = re.sub(r"\W+", "_", root, flags=re.ASCII).strip("_") + ("" if of == "value" else f"_{of}")
-    if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in RESERVED:
-        raise ArgumentError(f"{name!r} is no name of a C function", "pass name=\"…\", of letters, digits and _")
+    remedy = "give it another one, of letters, digits and _: name=\"…\", and --name … in a shell"
+    if name in RESERVED:
+        raise ArgumentError(f"{name!r} is a word of C and no name of a C function", remedy)
+    if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
+        raise ArgumentError(f"{name!r} is no name of a C function", remedy)
+    if name == "main" or hasattr(_C_LIBRARY, name):
+        raise ArgumentError(f"C has a function `{name}` of its own, whose place this one would take in a program", remedy)
     return name
+
+
+_C_LIBRARY = ctypes.CDLL(None if os.name == "posix" else "ucrtbase")
 
 
 def _request(made: _Program, plan: Plan, frozen_leaves: frozenset[int]) -> object_file.Request:

@@ -9,15 +9,19 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from ..captures.captures import captures_of
 from ..ir.errors import ArgumentError, ArgumentTypeError, TracegradError
+from ..jitted.api import Jitted
 from ..jitted.functions import derived
 from ..operators.batching import vmap
 from ..operators.transforms import jvp, vjp
 from ..programs.derivative_programs import explicit
 from ..tracer.pytrees import TreeDef
+from ..tracer.staging.trace_function import Traced
 from ..tracer.syntax import source
 
 if TYPE_CHECKING:
@@ -78,10 +82,24 @@ class Results(NamedTuple):
     leaves: tuple[tuple[tuple[int, ...], np.dtype], ...]
 
 
+_RESULTS: WeakKeyDictionary[Jitted, dict[Any, Results]] = WeakKeyDictionary()       # {function: {key of a call: its results}}
+
+
 def results(f: Callable, args: tuple) -> Results:
-    """What f returns for arguments of these types."""
+    """What f returns for arguments of these types: traced once, and anew where what f captured has changed."""
     jitted = derived(f, "jit", (), ()).core
-    traced = explicit(jitted.program(jitted.flatten(args, {})))
+    call = jitted.flatten(args, {})
+    known = _RESULTS.setdefault(jitted, {})
+    key, captured = jitted.known(call)
+    if captured is None or key not in known:
+        program = jitted.with_captures(call)
+        jitted.remember(call, program, captures_of(program.held))
+        key = jitted.known(call)[0]
+        known[key] = _results(explicit(program))
+    return known[key]
+
+
+def _results(traced: Traced) -> Results:
     found = []
     for out in traced.outs:
         if out.result is None:

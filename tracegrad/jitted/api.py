@@ -22,6 +22,7 @@ from ..lowering.call.c_function import CFunction
 from ..lowering.call.cache import Cache, CacheInfo
 from ..lowering.call.dispatch import Dispatcher
 from ..lowering.call.specialisation import ClosedError, Specialisation
+from ..lowering.call.xla_handler import XlaHandler
 from ..lowering.native import perf_map
 from ..options import config, owned
 from ..persistence.calls import Saved
@@ -115,7 +116,7 @@ class Jitted(Dispatcher, Generic[P, R]):
         self._programs: dict[Any, Any] = {}                 # key -> evaluator
         self.revealed: argument_objects.Revealed = set()    # attributes that the program reads though they are no numbers
         self.misses = History()
-        self.c_functions: dict[Any, CFunction] = {}         # key, signature -> what C code calls: never freed before this
+        self.c_functions: dict[Any, CFunction | XlaHandler] = {}       # key, signature -> what C code calls: never freed before
         functools.update_wrapper(self, fn, updated=())
 
     def __repr__(self) -> str:

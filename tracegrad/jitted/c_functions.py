@@ -10,7 +10,7 @@ import ctypes
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from ..ir.errors import ArgumentError, ArgumentTypeError, Loc, UnsupportedError
 from ..ir.types import DType
 from ..lowering.build import loop_builder
 from ..lowering.call.c_function import CFunction, Form, Plan, form
+from ..lowering.loopir.grammar import Kernel
 from ..lowering.native.locks import Lock
 from ..options import config
 from ..programs.compile import final, uses_fastmath
@@ -30,6 +31,7 @@ from ..tracer.staging.trace_function import Traced
 if TYPE_CHECKING:
     from .api import Jitted
 
+T = TypeVar("T")
 _LONGEST = 8                # arguments that a C function takes one by one, where no signature is asked for
 _LOCK = Lock(-1)             # compiles while it is held
 
@@ -43,14 +45,25 @@ def cfunc(jitted: Jitted, args: tuple, signature: str | None = None, user: Any =
     if user is not None and "user" not in wanted.roles:
         raise ArgumentError(f"the C signature {wanted.text} has no void * for user data",
                             "leave user_data out, or ask for a signature that has one")
-    key = (jitted.known(call)[0], wanted.text, user is not None)
     with _LOCK:
-        found = jitted.c_functions.get(key)
-        if found is None:
-            found = _made(jitted, call, wanted, user is not None)
-            key = (jitted.known(call)[0], wanted.text, user is not None)
-            jitted.c_functions[key] = found
+        return found_or_made(jitted, call, (wanted.text, user is not None),
+                             lambda: _made(jitted, call, wanted, user is not None))
+
+
+def found_or_made(jitted: Jitted, call: arguments.Call, form: tuple, make: Callable[[], Any]) -> Any:
+    """What C code calls in this form, for a call and what the function captures now: its code has the addresses of arrays."""
+    found = jitted.c_functions.get(_key(jitted, call, form))
+    if found is None:
+        found = make()
+        jitted.c_functions[_key(jitted, call, form)] = found
     return found
+
+
+def _key(jitted: Jitted, call: arguments.Call, form: tuple) -> tuple:
+    """Arrays by where they lie, as they are kept as long as the code; numbers by their value."""
+    key, captured = jitted.known(call)
+    where = [(x.ctypes.data, x.shape, x.strides) if x.ndim else x.tobytes() for x in captured or ()]
+    return key, form, tuple(where)
 
 
 def low_level_callable(jitted: Jitted, args: tuple, signature: str | None, user: Any) -> Any:
@@ -93,22 +106,31 @@ def _usual(call: arguments.Call, user: bool) -> str:
 
 
 def _made(jitted: Jitted, call: arguments.Call, wanted: Form, user: bool) -> CFunction:
+    kernel, plan, keep = kernel_of(jitted, call, "C function", lambda traced, held: _plan(traced, wanted, user, held))
+    return CFunction(kernel, wanted, plan, fastmath=uses_fastmath(), keep=keep)
+
+
+def kernel_of(jitted: Jitted, call: arguments.Call, what: str, planned: Callable[[Traced, list], T]) -> tuple[Kernel, T, Any]:
+    """(the kernel of a call, `planned` of its program and the arrays that it captured, what must live as long as the kernel).
+
+    what   what calls it, which hands out its inputs for reading only
+    """
     with jitted.reading(call):
         traced = jitted.with_captures(call)
     name, loc = named(traced), traced.function.loc
     if traced.writes:
         path = traced.paths[dynamic(traced)[next(iter(traced.writes))]]
-        raise UnsupportedError(f"`{name}` overwrites its argument {path}: the C function's caller does not expect that",
+        raise UnsupportedError(f"`{name}` overwrites its argument {path}: the {what}'s caller does not expect that",
                                f"let it work on a copy: {path} = {path}.copy()", loc)
     traced = explicit(traced)
     captures = captures_of(traced.held)
     captured = captures.find() or []
-    plan = _plan(traced, wanted, user, [memory(x, c.type.shape) for x, c in zip(captured, captures.parameters)])
+    plan = planned(traced, [memory(x, c.type.shape) for x, c in zip(captured, captures.parameters)])
     if len(captured) != len(captures.parameters):
         raise ArgumentError(f"an array that `{name}` captured has just been changed by another thread", "try again", loc)
     kernel = loop_builder.lower(final(traced, captures), verify=config.verify)
     jitted.remember(call, traced, captures)
-    return CFunction(kernel, wanted, plan, fastmath=uses_fastmath(), keep=(traced, captured))
+    return kernel, plan, (traced, captured)
 
 
 def _plan(traced: Traced, wanted: Form, user: bool, captured: list[np.ndarray]) -> Plan:

@@ -25,6 +25,7 @@ from ..options import config
 from ..programs import symbolic
 from ..tracer import tracing
 from ..tracer.calling import jitclasses
+from . import foreign_arrays
 from .api import Jitted
 from .function_options import by_numba, chosen, declare, is_numbas_own
 from .misses import rebound
@@ -158,8 +159,11 @@ class Found(Jitted):
             return self.own.miss(*args, **kwargs)
         if not self.derives and inspect.isgeneratorfunction(self._undecorated):
             return self.root(*args, **kwargs)        # between its pauses the caller's Python runs: what it calls is compiled
+        core = self.core
+        if (given := foreign_arrays.replaced(core, args, kwargs)) is not None:
+            return self(*given[0], **given[1])
         opened = jitclasses.opened_call(self, args, kwargs)
-        return self.core.miss(*args, **kwargs) if opened is None else opened()
+        return core.miss(*args, **kwargs) if opened is None else opened()
 
     def __tracegrad_call__(self, args: tuple[Array | Box, ...], kwargs: dict) -> Box | tuple[ArrayBox, ...]:
         return self.own.__tracegrad_call__(args, kwargs)

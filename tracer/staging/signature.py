@@ -98,7 +98,7 @@ def dtype_of(x: np.dtype, path: str) -> DType:
     if found is None:
         found = ir_dtype(x) if x.kind in "biufc" else None
         if found is None:
-            raise DTypeError(f"{path} has dtype {x}, which cannot be compiled", _DTYPE_HELP.get(x.kind, _WIDTH_HELP))
+            raise DTypeError(f"{path} has dtype {x}, which cannot be compiled", _DTYPE_HELP.get(x.char, _WIDTH_HELP))
         _OF_DTYPE[x] = found
     return found
 

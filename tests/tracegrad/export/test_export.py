@@ -270,7 +270,8 @@ def test_what_cannot_leave(tmp_path):
 
     with pytest.raises(tg.ArgumentError, match="returns a part of it"):
         tg.export(overwrites, np.ones(3), directory=tmp_path)
-    for named, says in (({"target": "pdp11"}, "no target"), ({"of": "jvp"}, "no of="), ({"name": "for"}, "no name of a C")):
+    for named, says in (({"target": "pdp11"}, "no target"), ({"of": "jvp"}, "no of="), ({"name": "for"}, "a word of C"),
+                        ({"name": "1f"}, "no name of a C"), ({"name": "exp"}, "of its own")):
         with pytest.raises(tg.ArgumentError, match=says):
             tg.export(rosenbrock, POINT, directory=tmp_path, **named)
     assert not list(tmp_path.iterdir())

@@ -1,5 +1,6 @@
 """Functions for PyTorch, JAX and PyTensor, each against the real package where it is installed."""
 import importlib.util
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -142,9 +143,56 @@ def test_jax(jax):
     assert out["k"] == 3 and moved["k"].dtype == jax.dtypes.float0
 
 
+def test_jax_calls_the_code_itself(jax):
+    """No callback to Python; errors, captured arrays, structures, kinds of numbers, elements and threads as by one."""
+    as_function, np_, held = tg.interop.jax.as_function, jax.numpy, {"a": np.ones(4)}
+    picked = as_function(lambda x, n: x[n])
+    assert "callback" not in str(jax.make_jaxpr(picked)(X, 1))
+    for call in (picked, jax.jit(picked)):
+        with pytest.raises(Exception, match=r"(?s)BoundsError: index 7 is out of bounds.*test_frameworks.py"):
+            call(X, 7).block_until_ready()
+    weighted = as_function(lambda x: np.sum(held["a"] * x))
+    other = np.full(4, 3.0)
+    for change in (lambda: None, lambda: held["a"].fill(2.0), lambda: held.update(a=other), lambda: other.fill(5.0)):
+        change()
+        assert weighted(X) == np.sum(held["a"] * X) and jax.grad(weighted)(X).tolist() == held["a"].tolist()
+    found = as_function(lambda p: {"z": (p["b"], p["b"]), "a": p["b"] - p["a"], "k": np.arange(0) * p["a"][:0]})(
+        {"b": X, "n": None, "a": 3 * X})
+    np.testing.assert_array_equal(np.stack([*found["z"], found["a"]]), np.stack([X, X, -2 * X]))
+    assert found["k"].shape == (0,)
+    z = np_.array(X) + 1j * np_.array(X[::-1])
+    for made, wanted in zip(jax.vjp(as_function(lambda z: z**2 * np.exp(z)), z)[1](z),
+                            jax.vjp(lambda z: z**2 * np_.exp(z), z)[1](z)):
+        np.testing.assert_allclose(made, wanted)
+    halvings = as_function(halved)
+    np.testing.assert_allclose(jax.vmap(jax.vmap(jax.grad(halvings)))(np_.array([[1.0, 3.0], [0.1, 9.0]])),
+                               [[1 / 4, 1 / 16], [1.0, 1 / 32]])
+    with jax.enable_x64(False):
+        single = np_.ones(3)
+        out, back = jax.vjp(as_function(lambda x: np.sum(np.sin(x) * np.float64(2.0))), single)
+        assert out.dtype == back(out)[0].dtype == np.float32
+        np.testing.assert_allclose(back(np_.float32(1.0))[0], 2 * np.cos(single), rtol=1e-6)
+    with ThreadPoolExecutor(3) as pool:
+        assert set(pool.map(lambda _: float(jax.jit(weighted)(X)), range(12))) == {float(np.sum(5.0 * X))}
+
+
+def halved(x):
+    while x > 0.3:
+        x = x * 0.5
+    return x
+
+
+def test_jax_by_python_where_xla_has_other_devices(jax, monkeypatch):
+    monkeypatch.setattr("tracegrad.interop.jax._version", lambda jax: None)
+    f = tg.interop.jax.as_function(lambda x: np.sum(np.sin(x)))
+    assert "callback" in str(jax.make_jaxpr(f)(X))
+    np.testing.assert_allclose(jax.vmap(jax.grad(f))(np.stack([X, 2 * X])), np.cos(np.stack([X, 2 * X])))
+
+
 def test_jax_misuse(jax):
     for f, mode, says in ((total, "both", "no mode"), (3, "reverse", "takes a function"),
-                          (lambda x: x[x > 0], "reverse", "only at run time")):
+                          (lambda x: x[x > 0], "reverse", "only at run time"),
+                          (overwrites, "forward", "overwrites its argument x")):
         with pytest.raises(tg.TracegradError, match=says):
             tg.interop.jax.as_function(f, mode)(X)
 
@@ -216,6 +264,10 @@ def test_arrays_of_other_libraries_as_arguments():
         assert f(wrap(X)) == f(X) and tg.grad(f)(wrap(X)).tolist() == (2 * X).tolist()
     with pytest.raises(tg.ArgumentError, match="GPU"):
         f(Elsewhere(X))
+    count = f.specialisations[0].hits                     # compiled code has taken them, and not Python
+    assert f(Handing(X)) == f(memoryview(X)) and f.specialisations[0].hits == count + 2
+    slope, pair = tg.grad(lambda p: np.sum(p["x"] * p["y"])), {"x": Handing(X), "y": X}
+    assert slope(pair)["x"].tolist() == X.tolist() and type(pair["x"]) is Handing
     torch = pytest.importorskip("torch", reason="torch is not installed")
     assert f(torch.tensor(X)) == f(X)
     assert torch.from_numpy(tg.grad(f)(torch.tensor(X))).tolist() == torch.from_dlpack(2 * X).tolist()
