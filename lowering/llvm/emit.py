@@ -56,7 +56,7 @@ from . import parallel_loops, sections, tables
 from .kernel_writer import REGISTER, Module, Writer
 from .polls import WORK, Polls
 from .scalar import Scalars
-from .sections import Section
+from .sections import Lie, Section
 from .stacks import Stacks
 from .storage import ALIGN, MEMORY
 from .straight_loops import is_straight
@@ -462,7 +462,7 @@ _STATEMENTS: dict[type, Callable[[Emitter, Any], None]] = {
                Copy: Emitter.copy, Swap: Emitter.swap, Clear: lambda out, s: out.stacks.clear(s),
                Push: lambda out, s: out.stacks.push(s), Pop: lambda out, s: out.stacks.pop(s),
                Peek: lambda out, s: out.stacks.peek(s), Poke: lambda out, s: out.stacks.poke(s), Table: tables.emit,
-               Section: sections.write, Lib: Emitter.lib, Fail: Emitter.fail, Print: Emitter.print_}
+               Section: sections.write, Lie: sections.lie, Lib: Emitter.lib, Fail: Emitter.fail, Print: Emitter.print_}
 
 
 def emit(kernel: Kernel, *, fastmath: bool = False, widths: tuple[int, ...] | None = None) -> str:

@@ -57,7 +57,7 @@ done:
   ret i1 %none
 }}"""
 # Zeros on top of what is used, which stays so: where an entry is popped that is not there. Whether memory has run out.
-_ZEROED = """define internal i1 @stack.zeroed(ptr nocapture %record, i64 %used, i64 %size, ptr nocapture %mark) cold noinline nounwind {
+_ZEROED = """define internal i1 @stack.zeroed(ptr nocapture %record, i64 %used, i64 %size, ptr nocapture %mark) cold noinline {
   %place = getelementptr inbounds i8, ptr %record, i64 16
   %room = load i64, ptr %place
   %need = add i64 %used, %size
