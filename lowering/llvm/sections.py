@@ -9,7 +9,7 @@ loops, of many statements, and what happens to memory of run-time size and to ex
     variables    that others use too: their values are parameters, and are left in memory where they are set
     buffers      pointers. A small temporary that nobody else uses lies in the section's own frame; others lie where the kernel
                  says. Temporaries whose slots may be shared are told apart by their alias scopes, as outside, not by `noalias`.
-    stacks       pointers to their records. Where a buffer lies that a section has made on one, or found there, it leaves in memory
+    stacks       pointers to their records. Where a buffer lies that a section has made or found on one is left in memory
 """
 from __future__ import annotations
 

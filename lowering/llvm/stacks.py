@@ -238,8 +238,8 @@ class Stacks:
         out.declare("declare ptr @memory.extend(ptr, i64)")
         out.declare(_MEMSET)
         out.module.helpers |= {"stack.grow": _GROW} | ({"stack.zeroed": _ZEROED} if helper == "zeroed" else {})
-        record, bad, more = self._record(stack), out.fresh(), out.label()
-        out.lines += [f"  {bad} = call i1 @stack.{helper}(ptr {record[0]}, {operands}, ptr {out.module.mark(out.kernel, stack)})",
+        record, bad, more, mark = self._record(stack), out.fresh(), out.label(), out.module.mark(out.kernel, stack)
+        out.lines += [f"  {bad} = call i1 @stack.{helper}(ptr {record[0]}, {operands}, ptr {mark})",
                       f"  br i1 {bad}, label %nomemory, label %{more}, !prof !{out.unlikely()}"]
         out.no_memory = True
         out.start(more)
@@ -361,7 +361,7 @@ def _stacks_in(loop: For | While) -> tuple[dict[Stack, None], set[Stack]]:
     """Those whose numbers a loop pushes and pops, and those that it gives to others: exchanged, or a table."""
     numbers, others = dict[Stack, None](), set[Stack]()
     for s in walk([loop]):
-        if isinstance(s, (Push, Poke)) and not isinstance(s.source, (Buffer, At)) or (
+        if (isinstance(s, (Push, Poke)) and not isinstance(s.source, (Buffer, At))) or (
                 isinstance(s, (Pop, Peek)) and isinstance(s.target, Scalar)):
             numbers[s.stack] = None
         elif type(s) in (Swap, Table):

@@ -2,7 +2,6 @@
 import numpy as np
 import pytest
 from tracegrad.autodiff.canonicalize import prepare
-from tracegrad.programs.compile import optimized
 from tracegrad.tracer.staging.trace_function import trace_call
 
 import tracegrad as tg

@@ -161,7 +161,7 @@ def test_arguments_that_are_written_and_results_of_several_arrays():
 
 
 def test_what_is_cut(monkeypatch):
-    """Exchanged memory stays outside; a small kernel is not cut. What lies on a tape that a section has made is used by others."""
+    """Exchanged memory stays outside; a small kernel is not cut. What a section makes on a tape is used by others."""
     seen, cut = [], sections.cut
 
     def noted(kernel):
