@@ -9,9 +9,10 @@ shows it, LLVM or the versions of valgrind differ from those that the counts wer
 nothing is compared, and the reason is printed. A kernel that became faster is reported, too: record it, so that the guard
 stays tight.
 
-How it works: this file runs itself under `valgrind --tool=callgrind` with counting off. A kernel is compiled and called once;
-then counting is on for a second call. It is switched by valgrind's client requests (valgrind.h), which are a few instructions
-without effect that valgrind looks for. An empty call is counted as well, and taken off.
+How it works: this file runs itself under `valgrind --tool=callgrind` with counting off. A kernel is compiled and called twice,
+as pools of memory are filled and names looked up by the first calls; then counting is on for a third call. It is switched by
+valgrind's client requests (valgrind.h), which are a few instructions without effect that valgrind looks for; they are prepared
+before. An empty call is counted as well, and taken off.
 """
 from __future__ import annotations
 
@@ -98,20 +99,25 @@ _BASE = (ord("C") << 24) + (ord("T") << 16)
 ZERO, DUMP, START, STOP = _BASE + 1, _BASE + 3, _BASE + 4, _BASE + 5
 
 
-def requests() -> Callable[[int, bytes | None], None]:
-    """A function that makes one of valgrind's client requests."""
+def requests() -> Callable[..., Callable[[], object]]:
+    """A function that prepares one of valgrind's client requests, to be made by a call of what it returns."""
     memory = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
     memory.write(_REQUEST)
     address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-    code = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.POINTER(ctypes.c_uint64))(address)
+    code = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)(address)
 
-    def request(number: int, text: bytes | None = None) -> None:
+    def prepared(number: int, text: bytes | None = None) -> Callable[[], object]:
         held = ctypes.create_string_buffer(text) if text else None
         words = (ctypes.c_uint64 * 6)(number, ctypes.addressof(held) if held else 0)
-        code(words)
+        place = ctypes.addressof(words)
 
-    request.memory = memory                                # it must live as long as the function
-    return request
+        def request() -> None:
+            code(place)
+
+        request.memory = memory, held, words               # they must live as long as the function
+        return request
+
+    return prepared
 
 
 def inside(names: list[str]) -> None:
@@ -120,15 +126,18 @@ def inside(names: list[str]) -> None:
 
     tg.config.threads = 1
     print("environment:", json.dumps(environment()), flush=True)
-    request = requests()
+    prepared = requests()
+    start, zero, stop = prepared(START), prepared(ZERO), prepared(STOP)
     for name in ["nothing", *names]:
         call = (lambda: None) if name == "nothing" else call_of(*KERNELS[name])
+        dump = prepared(DUMP, name.encode())
         call()
-        request(START)
-        request(ZERO)
         call()
-        request(DUMP, name.encode())
-        request(STOP)
+        start()
+        zero()
+        call()
+        dump()
+        stop()
 
 
 def environment() -> dict[str, str]:

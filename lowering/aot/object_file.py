@@ -25,7 +25,7 @@ from ..llvm.emit import emit
 from ..llvm.storage import ALIGN, MEMORY
 from ..loopir.grammar import Kernel
 from ..math import library
-from ..memory.scratch_pool import HEADER, give_all
+from ..memory.scratch_pool import HEADER, RECORD, give_all
 from ..native import engine, object_code
 from . import cblas
 from .needed import needed
@@ -171,12 +171,8 @@ define ptr @memory.extend(ptr %old, i64 %size) nounwind {
   %new = call ptr @realloc(ptr %old, i64 %size)
   ret ptr %new
 }
-""", "memory.shed": """declare void @free(ptr)
-define void @memory.shed(ptr %old) nounwind {
-  call void @free(ptr %old)
-  ret void
-}
-"""}
+""", "memory.shed_all": """declare void @free(ptr)
+""" + give_all("memory.shed_all", "free", RECORD)}
 _CALLED = {"memory.take": "memory.malloc", "memory.extend": "memory.realloc"}
 _LIMIT = 2 ** 31 - 1
 _NARROW = {f"memory.{name}": f"""declare ptr @{name}({old}i32)

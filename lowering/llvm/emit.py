@@ -48,13 +48,15 @@ from ..loopir.grammar import (
     Table,
     Var,
     While,
+    blocks,
     greatest,
+    walk,
 )
 from . import parallel_loops, sections, tables
 from .kernel_writer import REGISTER, Module, Writer
 from .polls import WORK, Polls
 from .scalar import Scalars
-from .sections import Section
+from .sections import Lie, Section
 from .stacks import Stacks
 from .storage import ALIGN, MEMORY
 from .straight_loops import is_straight
@@ -84,6 +86,10 @@ class Emitter(Writer):
     def in_sections(self, statements: list) -> list:
         """The same with sections in place of their statements."""
         return self.sections.get(id(statements), statements)
+
+    def cuts(self, s: For | While) -> bool:
+        """Whether a section is cut out of a loop."""
+        return bool(self.sections) and any(id(block) in self.sections for t in walk([s]) for block in blocks(t))
 
     def let(self, s: Let) -> None:
         self.tests.note(s)
@@ -177,11 +183,12 @@ class Emitter(Writer):
             self.probing = dependent_loads(s.body) >= sizes.probes
 
         length = self.polls.chunk(s)
-        if length:
-            self.chunks(self.index(s.trip), length, write, inside, group)
-        else:
-            self.loop(self.index(s.trip), write, s.unroll, inside, group, greatest(s.trip) < sizes.lanes,
-                      s if is_straight(s) else None)
+        with self.stacks.around(s):
+            if length:
+                self.chunks(self.index(s.trip), length, write, inside, group)
+            else:
+                self.loop(self.index(s.trip), write, s.unroll, inside, group, greatest(s.trip) < sizes.lanes,
+                          s if is_straight(s) else None)
         self.serial, self.group = outside
 
     def chunks(self, trip: str, length: int, write: Callable, serial: bool, group: int | None) -> None:
@@ -206,6 +213,10 @@ class Emitter(Writer):
         self.loop(count, chunk, False, True)
 
     def while_(self, s: While) -> None:
+        with self.stacks.around(s):
+            self._while(s)
+
+    def _while(self, s: While) -> None:
         head, body, done = self.label(), self.label(), self.label()
         outside, self.serial = self.serial, True
         self.jump(head)
@@ -382,6 +393,7 @@ class Emitter(Writer):
         inner = type(self)(kernel, self.fastmath, self.module, self)
         inner.asks, inner.depth, inner.tests = self.asks, self.depth, self.tests
         inner.storage.lend(self.storage, lent)
+        inner.stacks.lender = self.stacks
         return inner
 
     def text(self) -> str:
@@ -401,10 +413,10 @@ class Emitter(Writer):
         if self.no_memory:
             self.cold += ["nomemory:", "  store i64 -1, ptr %error, align 8", "  br label %fail"]
         if self.fails or self.no_memory:
-            self.cold += ["fail:", *self.storage.release(True), "  ret i32 1"]
-        leave = self.storage.release(False)
-        head = [f"{define}({', '.join(params())}) {attributes} {{", "entry:", *self.storage.made_cells(), *self.entry, *initial,
-                *workspace, "  br label %body"]
+            self.cold += ["fail:", *self.storage.release(True), *self.stacks.release(), "  ret i32 1"]
+        leave = [*self.storage.release(False), *self.stacks.release()]
+        head = [f"{define}({', '.join(params())}) {attributes} {{", "entry:", *self.storage.made_cells(), *self.stacks.made(),
+                *self.entry, *initial, *workspace, "  br label %body"]
         return "\n".join([*head, "body:", *self.lines, *leave, "  ret i32 0", *self.cold, "}"])
 
 
@@ -450,7 +462,7 @@ _STATEMENTS: dict[type, Callable[[Emitter, Any], None]] = {
                Copy: Emitter.copy, Swap: Emitter.swap, Clear: lambda out, s: out.stacks.clear(s),
                Push: lambda out, s: out.stacks.push(s), Pop: lambda out, s: out.stacks.pop(s),
                Peek: lambda out, s: out.stacks.peek(s), Poke: lambda out, s: out.stacks.poke(s), Table: tables.emit,
-               Section: sections.write, Lib: Emitter.lib, Fail: Emitter.fail, Print: Emitter.print_}
+               Section: sections.write, Lie: sections.lie, Lib: Emitter.lib, Fail: Emitter.fail, Print: Emitter.print_}
 
 
 def emit(kernel: Kernel, *, fastmath: bool = False, widths: tuple[int, ...] | None = None) -> str:

@@ -13,7 +13,7 @@ from itertools import count
 
 from ...ir.errors import IRError
 from ...ir.thresholds import sizes
-from ..loopir.grammar import At, Atom, Buffer, For, Kernel, Scalar
+from ..loopir.grammar import At, Atom, Buffer, For, Kernel, Scalar, Stack
 from ..math import library
 from ..native.threads import STOPPED
 from . import straight_loops
@@ -52,6 +52,13 @@ class Module:
     hints: dict[str, int] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))        # !0 is the module's, see native/engine.py
     loops: Iterator[int] = field(default_factory=count)
+    marks: dict[Stack, str] = field(default_factory=dict)           # of stacks: the globals with the room of the last call
+
+    def mark(self, kernel: Kernel, stack: Stack) -> str:
+        if stack not in self.marks:
+            self.marks[stack] = name = f"@{kernel.symbol}.mark{len(self.marks)}"
+            self.constants.append(f"{name} = internal global i32 0")
+        return self.marks[stack]
 
     def used(self) -> list[str]:
         """Vector forms that only the vectoriser will call must not be dropped before."""
@@ -262,7 +269,7 @@ class Writer:
         flags += " readonly" if buffer.space == "in" else ""
         if buffer.static and buffer.count:
             flags += f" nonnull align {ALIGN[buffer.dtype.name]} dereferenceable({buffer.count * buffer.dtype.size})"
-        return self._capture("ptr", self.around.storage.base(buffer), flags)
+        return self.borrow("ptr", self.around.storage.base(buffer), flags)
 
     def scalar_outside(self, x: Scalar) -> str | tuple[str, str]:
         """The registers of a scalar that this function does not define."""
@@ -270,11 +277,12 @@ class Writer:
             raise KeyError(x)
         there, kind = self.around.regs[x], REGISTER[x.dtype.name]
         if isinstance(there, str):
-            return self._capture(kind, there)
+            return self.borrow(kind, there)
         re, im = there
-        return self._capture(kind, re), self._capture(kind, im)
+        return self.borrow(kind, re), self.borrow(kind, im)
 
-    def _capture(self, kind: str, there: str, flags: str = "") -> str:
+    def borrow(self, kind: str, there: str, flags: str = "") -> str:
+        """The parameter by which an operand of the function around comes here."""
         name = f"%c{len(self.captured)}"
         self.captured.append((kind, there, f"{kind} {flags} {name}" if flags else f"{kind} {name}"))
         return name

@@ -3,12 +3,13 @@
     … A; B; C; D …      ->      … call section(what A, B, C use); D …          section: A; B; C
 
 LLVM takes a function at a time, and longer than in proportion for a large one. A section is worth its call: it holds whole
-loops, of many statements, and what happens to stacks, to memory of run-time size and to exchanged memory stays outside.
+loops, of many statements, and what happens to memory of run-time size and to exchanged memory stays outside.
 
     scalars      from before: parameters; made for others: left in memory
     variables    that others use too: their values are parameters, and are left in memory where they are set
     buffers      pointers. A small temporary that nobody else uses lies in the section's own frame; others lie where the kernel
                  says. Temporaries whose slots may be shared are told apart by their alias scopes, as outside, not by `noalias`.
+    stacks       pointers to their records. Where a buffer lies that a section has made or found on one is left in memory
 """
 from __future__ import annotations
 
@@ -18,11 +19,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...ir.thresholds import sizes
+from ...ir.types import INDEX
 from ..loopir.grammar import (
     Alloc,
     At,
     Buffer,
-    Clear,
     For,
     Get,
     If,
@@ -30,11 +31,10 @@ from ..loopir.grammar import (
     Let,
     Load,
     Peek,
-    Poke,
     Pop,
-    Push,
     Scalar,
     Set,
+    Stack,
     Stmt,
     Store,
     Swap,
@@ -50,7 +50,7 @@ from ..loopir.grammar import (
 if TYPE_CHECKING:
     from .emit import Emitter
 
-_OUTSIDE = (Push, Pop, Peek, Poke, Clear, Table, Swap)
+_OUTSIDE = (Table, Swap)
 
 
 @dataclass(eq=False)
@@ -60,6 +60,8 @@ class Section:
     given, found   variables that it gets and leaves
     results        scalars that others use
     own, shared    buffers that it allocates: which nobody else uses, and others
+    lying          buffers on stacks that it makes or finds for others, and their stacks
+    tops           buffers on stacks that it declares for others, who make or find them
     """
 
     statements: list[Stmt]
@@ -68,6 +70,15 @@ class Section:
     results: tuple[Scalar, ...]
     own: tuple[Buffer, ...]
     shared: tuple[Buffer, ...]
+    lying: dict[Buffer, Stack]
+    tops: dict[Buffer, Stack]
+
+
+@dataclass(eq=False)
+class Lie:
+    """At the end of a section: where buffers lie goes to memory."""
+
+    places: list[tuple[Buffer, Buffer]]
 
 
 def cut(kernel: Kernel) -> dict[int, list]:
@@ -88,6 +99,7 @@ class _Cutter:
     def __init__(self, kernel: Kernel):
         self.total = _occurrences(kernel.body)
         self.exchanged = {x for s in walk(kernel.body) if type(s) is Swap for x in (s.a, s.b)}
+        self.on = {s.buffer: s.stack for s in walk(kernel.body) if type(s) is Alloc and s.stack is not None}
 
     def blocks(self, body: list[Stmt], again: bool) -> Iterator[tuple[int, list]]:
         """again: the block stands in a loop, so what one run of it has left, the next one may find."""
@@ -129,7 +141,7 @@ class _Cutter:
         return any(type(t) in _OUTSIDE or (type(t) is Alloc and self._apart(t)) for t in walk([s]))
 
     def _apart(self, s: Alloc) -> bool:
-        return (s.stack is not None or not s.buffer.static or s.buffer.space == "result" or s.buffer in self.exchanged)
+        return (s.stack is None and not s.buffer.static) or s.buffer.space == "result" or s.buffer in self.exchanged
 
     def _section(self, run: list[Stmt], again: bool) -> Section:
         own, total = _occurrences(run), self.total
@@ -138,11 +150,14 @@ class _Cutter:
         variables = [x for x in own if isinstance(x, Var) and x in elsewhere]
         assigned = {s.var for s in inside if type(s) is Set} | {v for s in inside if type(s) is For and s.spread
                                                                 for v in s.spread.sums}
-        made = [s.target for s in run if isinstance(s, (Let, Load, Get))]
-        allocated = dict.fromkeys(s.buffer for s in inside if type(s) is Alloc)
+        made = [s.target for s in run if isinstance(s, (Let, Load, Get, Pop, Peek)) and isinstance(s.target, Scalar)]
+        allocated = dict.fromkeys(s.buffer for s in inside if type(s) is Alloc and s.stack is None)
+        tops = {s.buffer: s.stack for s in run if type(s) is Alloc and s.stack is not None and total[s.buffer] > own[s.buffer]}
+        placed = {s.target if type(s) is Pop else s.buffer for s in run if type(s) is Pop or (type(s) is Alloc and not s.taken)}
+        lying = {b: self.on[b] for b in self.on if b in placed and total[b] > own[b]}
         return Section(list(run), tuple(variables), tuple(v for v in variables if v in assigned),
                        tuple(x for x in made if total[x] > own[x]), tuple(b for b in allocated if total[b] == own[b]),
-                       tuple(b for b in allocated if total[b] > own[b]))
+                       tuple(b for b in allocated if total[b] > own[b]), lying, tops)
 
 
 def _occurrences(body: list[Stmt]) -> Counter:
@@ -177,10 +192,13 @@ def write(out: Emitter, s: Section) -> None:
     others: list[Var | Scalar] = [*s.found, *s.results]
     left = [(x, Buffer("left", x.dtype, (1,), "stack")) for x in others]
     out.body([Alloc(place) for _, place in left])
+    lying = [(b, Buffer("lies", INDEX, (1,), "stack")) for b in s.lying]
+    out.body([Alloc(place) for _, place in lying])
     inner = out.section(s.statements, lent)
     name = f"{out.kernel.symbol}.section{next(out.module.loops)}"
     text = inner.function(f"define dso_local i32 @{name}", lambda: [*inner.parameters(), "ptr noalias nocapture %error"],
-                          [*(Set(var, value) for var, value in values), *s.statements, *_leave(left)], "noinline nounwind")
+                          [*(Set(var, value) for var, value in values), *s.statements, *_leave(left), Lie(lying)],
+                          "noinline nounwind")
     out.module.functions.append(text)
     code, passed = out.fresh(), [*(f"{kind} {there}" for kind, there, _ in inner.captured), "ptr %error"]
     out.lines.append(f"  {code} = call i32 @{name}({', '.join(passed)})")
@@ -188,6 +206,16 @@ def write(out: Emitter, s: Section) -> None:
     if inner.fails or inner.no_memory:
         out.leave(code)
     out.body([t for x, place in left for t in _take(x, place)])
+    out.stacks.tops |= s.tops
+    for b, place in lying:
+        pointer = out.fresh()
+        out.lines.append(f"  {pointer} = load ptr, ptr {out.storage.base(place)}")
+        out.storage.lie(b, pointer)
+
+
+def lie(inner: Emitter, s: Lie) -> None:
+    for b, place in s.places:
+        inner.lines.append(f"  store ptr {inner.storage.base(b)}, ptr {inner.storage.base(place)}")
 
 
 def _leave(left: list[tuple[Var | Scalar, Buffer]]) -> list[Stmt]:

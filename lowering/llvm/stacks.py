@@ -1,4 +1,8 @@
-"""Stacks in LLVM IR: three registers each (memory, bytes used, bytes there are); where there is no room, twice as much is made.
+"""Stacks in LLVM IR: a record each, { memory, bytes used, bytes there are }; where there is no room, twice as much is made.
+
+The records lie in memory, so that sections (sections.py) find them there, and neither a join of branches nor a place where the
+kernel fails has a value for each. A loop that pushes or pops numbers has them in registers meanwhile; what says where a
+stack's memory is goes to the record at once, as whoever leaves the kernel frees that.
 
 A call begins with about the room that the last one ended with (`mark`, in pages, a little less each time), so that a tape of
 many megabytes has memory that the pool kept from then, and no fresh pages, which cost more than writing and reading the tape.
@@ -8,10 +12,12 @@ passes/tapes_in_place.py has found that nothing else happens to the stack meanwh
 """
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ...ir.thresholds import sizes
-from ..loopir.grammar import Alloc, At, Buffer, Clear, Peek, Poke, Pop, Push, Scalar, Stack, Swap
+from ..loopir.grammar import Alloc, At, Buffer, Clear, For, Peek, Poke, Pop, Push, Scalar, Stack, Stmt, Swap, Table, While, walk
 from .storage import MEMORY
 
 if TYPE_CHECKING:
@@ -22,9 +28,10 @@ LEAST = 4096              # bytes of the first allocation
 PAGES = 12                # bits of a page's bytes, the unit of a mark
 FADE = 5                  # by 1 / 2^FADE of it a mark falls from call to call
 
-# More room, where there is none: {memory, its bytes}; null where memory has run out. Functions of their own, as they hardly
-# ever run, and there may be hundreds of pushes. mark: about the room that the last call ended with, in pages.
-_GROWN = f"""define internal {{ ptr, i64 }} @stack.grown(ptr %old, i64 %need, ptr %mark) cold noinline nounwind {{
+# More room in a record, where there is none: whether memory has run out. Functions of their own, as they hardly ever run, and
+# there may be hundreds of pushes. mark: about the room that the last call ended with, in pages.
+_GROW = f"""define internal i1 @stack.grow(ptr nocapture %record, i64 %need, ptr nocapture %mark) cold noinline nounwind {{
+  %old = load ptr, ptr %record
   %twice = shl i64 %need, 1
   %first = icmp eq ptr %old, null
   %pages = load atomic i32, ptr %mark monotonic, align 4
@@ -35,61 +42,121 @@ _GROWN = f"""define internal {{ ptr, i64 }} @stack.grown(ptr %old, i64 %need, pt
   %size = call i64 @llvm.umax.i64(i64 %twice, i64 %least)
   %raw = call ptr @memory.extend(ptr %old, i64 %size)
   %none = icmp eq ptr %raw, null
+  br i1 %none, label %done, label %keep
+keep:
   %less = lshr i64 %size, {FADE}
   %left = sub i64 %size, %less
   %kept = lshr i64 %left, {PAGES}
   %short = trunc i64 %kept to i32
-  %new = select i1 %none, i32 %pages, i32 %short
-  store atomic i32 %new, ptr %mark monotonic, align 4
-  %one = insertvalue {{ ptr, i64 }} poison, ptr %raw, 0
-  %both = insertvalue {{ ptr, i64 }} %one, i64 %size, 1
-  ret {{ ptr, i64 }} %both
-}}"""
-# Zeros on top of what is used, which stays so: where an entry is popped that is not there. Memory and its bytes as above.
-_ZEROED = """define internal { ptr, i64 } @stack.zeroed(ptr %old, i64 %room, i64 %used, i64 %size, ptr %mark) cold noinline {
-  %need = add i64 %used, %size
-  %full = icmp ugt i64 %need, %room
-  %one = insertvalue { ptr, i64 } poison, ptr %old, 0
-  %same = insertvalue { ptr, i64 } %one, i64 %room, 1
-  br i1 %full, label %grow, label %clear
-grow:
-  %more = call { ptr, i64 } @stack.grown(ptr %old, i64 %need, ptr %mark)
-  %raw = extractvalue { ptr, i64 } %more, 0
-  %none = icmp eq ptr %raw, null
-  br i1 %none, label %done, label %clear
-clear:
-  %both = phi { ptr, i64 } [%same, %0], [%more, %grow]
-  %base = extractvalue { ptr, i64 } %both, 0
-  %top = getelementptr inbounds i8, ptr %base, i64 %used
-  call void @llvm.memset.p0.i64(ptr %top, i8 0, i64 %size, i1 false)
+  store atomic i32 %short, ptr %mark monotonic, align 4
+  %room = getelementptr inbounds i8, ptr %record, i64 16
+  store ptr %raw, ptr %record
+  store i64 %size, ptr %room
   br label %done
 done:
-  %found = phi { ptr, i64 } [%both, %clear], [%more, %grow]
-  ret { ptr, i64 } %found
+  ret i1 %none
+}}"""
+# Zeros on top of what is used, which stays so: where an entry is popped that is not there. Whether memory has run out.
+_ZEROED = """define internal i1 @stack.zeroed(ptr nocapture %record, i64 %used, i64 %size, ptr nocapture %mark) cold noinline {
+  %place = getelementptr inbounds i8, ptr %record, i64 16
+  %room = load i64, ptr %place
+  %need = add i64 %used, %size
+  %full = icmp ugt i64 %need, %room
+  br i1 %full, label %grow, label %clear
+grow:
+  %none = call i1 @stack.grow(ptr %record, i64 %need, ptr %mark)
+  br i1 %none, label %fail, label %clear
+clear:
+  %base = load ptr, ptr %record
+  %top = getelementptr inbounds i8, ptr %base, i64 %used
+  call void @llvm.memset.p0.i64(ptr %top, i8 0, i64 %size, i1 false)
+  ret i1 false
+fail:
+  ret i1 true
 }"""
+_MEMSET = "declare void @llvm.memset.p0.i64(ptr nocapture, i8, i64, i1 immarg)"
+_KINDS = ("ptr", "i64", "i64")              # of what a record has
 
 
 class Stacks:
-    """`cells[stack]`: the allocas of (memory, used, room)."""
+    """records   stack -> the pointers to its (memory, used, room) in memory
+    held      the same of those that the loop around has in registers: allocas
+    tops      buffers that lie on top of a stack
+    lender    of a section: those of the function around it
+    """
 
     def __init__(self, out: Emitter):
         self.out = out
-        self.cells: dict[Stack, tuple[str, str, str]] = {}
-        self.tops: dict[Buffer, Stack] = {}        # buffers that lie on top of a stack
-        self.marks: dict[str, str] = {}            # cell of the memory -> the global with the room of the last call
+        self.records: dict[Stack, tuple[str, str, str]] = {}
+        self.held: dict[Stack, tuple[str, str, str]] = {}
+        self.tops: dict[Buffer, Stack] = {}
+        self.lender: Stacks | None = None
+        self._registers: dict[Stack, tuple[str, str, str]] = {}
+        self._whole = False                    # whether the loop around has no section in it
+
+    # --- records ------------------------------------------------------------------------------------------------------
 
     def places_of(self, stack: Stack) -> tuple[str, str, str]:
-        """The allocas of its registers."""
-        found = self.cells.get(stack)
+        """Pointers to what its record has now."""
+        return self.held.get(stack) or self._record(stack)
+
+    def _record(self, stack: Stack) -> tuple[str, str, str]:
+        found = self.records.get(stack)
         if found is None:
             out = self.out
-            found = self.cells[stack] = out.alloca("ptr"), out.alloca("i64"), out.alloca("i64")
-            memory, used, room = found
-            out.entry += [f"  store ptr null, ptr {memory}", f"  store i64 0, ptr {used}", f"  store i64 0, ptr {room}"]
-            out.storage.grown.append((memory, room))
-            name = self.marks[memory] = f"@{out.storage.name}.mark{len(self.marks)}"
-            out.storage.globals.append(f"{name} = internal global i32 0")
+            record = f"%stack{len(self.records)}" if self.lender is None else out.borrow(
+                "ptr", self.lender.places_of(stack)[0], "noalias nocapture nonnull align 8 dereferenceable(24)")
+            used, room = out.fresh(), out.fresh()
+            out.entry += [f"  {used} = getelementptr inbounds i8, ptr {record}, i64 8",
+                          f"  {room} = getelementptr inbounds i8, ptr {record}, i64 16"]
+            found = self.records[stack] = record, used, room
         return found
+
+    def made(self) -> list[str]:
+        """The lines that make the records of a function's own stacks, all empty."""
+        if self.lender is not None or not self.records:
+            return []
+        count = len(self.records)
+        self.out.declare(_MEMSET)
+        return [f"  %stacks = alloca [{3 * count} x i64], align 8",
+                f"  call void @llvm.memset.p0.i64(ptr align 8 %stacks, i8 0, i64 {24 * count}, i1 false)",
+                *(f"  %stack{k} = getelementptr inbounds i8, ptr %stacks, i64 {24 * k}" for k in range(count))]
+
+    def release(self) -> list[str]:
+        """The lines that free their memory."""
+        if self.lender is not None or not self.records:
+            return []
+        self.out.declare("declare void @memory.shed_all(ptr nocapture, i64)")
+        return [f"  call void @memory.shed_all(ptr %stacks, i64 {len(self.records)})"]
+
+    @contextmanager
+    def around(self, loop: For | While) -> Iterator[None]:
+        """While a loop is written. What it pushes and pops of numbers is in registers, unless a section is cut out of it."""
+        if self._whole or self.out.cuts(loop):
+            yield
+            return
+        numbers, others = _stacks_in(loop)
+        self._whole = True
+        for stack in numbers:
+            if stack not in others:
+                self._move(stack, True)
+        yield
+        for stack in list(self.held):
+            self._move(stack, False)
+        self._whole = False
+
+    def _move(self, stack: Stack, out_of_record: bool) -> None:
+        record = self._record(stack)
+        if stack not in self._registers:
+            self._registers[stack] = self.out.alloca("ptr"), self.out.alloca("i64"), self.out.alloca("i64")
+        cells = self._registers[stack]
+        source, target = (record, cells) if out_of_record else (cells, record)
+        for kind, there, here in zip(_KINDS, source, target, strict=True):
+            self.out.lines.append(f"  store {kind} {self._load(kind, there)}, ptr {here}")
+        if out_of_record:
+            self.held[stack] = cells
+        else:
+            del self.held[stack]
 
     def _load(self, kind: str, cell: str) -> str:
         value = self.out.fresh()
@@ -97,9 +164,15 @@ class Stacks:
         return value
 
     def _tags(self, stack: Stack) -> str:
-        scopes = self.out.storage.scopes
-        number = scopes.setdefault(stack, len(scopes))
+        scopes, key = self.out.storage.scopes, self.out.storage.leader(stack)
+        number = scopes.setdefault(key, len(scopes))
         return self.out.scope(number) if number < sizes.scopes else ""
+
+    def top_of(self, buffer: Buffer) -> Stack | None:
+        """The stack on which a buffer lies."""
+        return self.tops.get(buffer) or (self.lender.top_of(buffer) if self.lender is not None else None)
+
+    # --- what happens to them -----------------------------------------------------------------------------------------
 
     def clear(self, s: Clear) -> None:
         self.out.lines.append(f"  store i64 0, ptr {self.places_of(s.stack)[1]}")
@@ -121,14 +194,14 @@ class Stacks:
     def _room(self, stack: Stack, size: str) -> tuple[str, str]:
         """Make room for so many bytes: (bytes used now, bytes used then)."""
         out = self.out
-        memory, used_cell, room_cell = self.places_of(stack)
+        _, used_cell, room_cell = self.places_of(stack)
         used, need, full = self._load("i64", used_cell), out.fresh(), out.fresh()
         room = self._load("i64", room_cell)
         grow, ready = out.label(), out.label()
         out.lines += [f"  {need} = add nuw nsw i64 {used}, {size}", f"  {full} = icmp ugt i64 {need}, {room}",
                       f"  br i1 {full}, label %{grow}, label %{ready}, !prof !{out.unlikely()}"]
         out.start(grow)
-        self._grow(memory, room_cell, need)
+        self._grow(stack, need)
         out.jump(ready)
         out.start(ready)
         return used, need
@@ -143,7 +216,7 @@ class Stacks:
         whole = isinstance(source, (Buffer, At))
         size = out.times(out.index(s.size), kind.size) if whole else str(kind.size)
         used_cell = self.places_of(s.stack)[1]
-        if isinstance(source, Buffer) and self.tops.get(source) is s.stack:
+        if isinstance(source, Buffer) and self.top_of(source) is s.stack:
             used, need = self._load("i64", used_cell), out.fresh()
             out.lines.append(f"  {need} = add nuw nsw i64 {used}, {size}")
         else:
@@ -155,33 +228,30 @@ class Stacks:
                 out.store_at(top, out.reg(source), kind, self._tags(s.stack))
         out.lines.append(f"  store i64 {need}, ptr {used_cell}")
 
-    def _grow(self, memory: str, room_cell: str, need: str) -> None:
-        self._enlarged(memory, room_cell, "grown", f"ptr {self._load('ptr', memory)}, i64 {need}")
+    def _grow(self, stack: Stack, need: str) -> None:
+        self._enlarged(stack, "grow", f"i64 {need}")
 
-    def _enlarged(self, memory: str, room_cell: str, helper: str, operands: str) -> str:
-        """Take the memory that a helper gives, leaving the kernel where there is none."""
+    def _enlarged(self, stack: Stack, helper: str, operands: str) -> None:
+        """More room, leaving the kernel where there is none."""
         out = self.out
         out.declare("declare i64 @llvm.umax.i64(i64, i64)")
         out.declare("declare ptr @memory.extend(ptr, i64)")
-        out.declare("declare void @llvm.memset.p0.i64(ptr nocapture, i8, i64, i1 immarg)")
-        out.module.helpers |= {"stack.grown": _GROWN} | ({"stack.zeroed": _ZEROED} if helper == "zeroed" else {})
-        both, raw, size, bad, more = out.fresh(), out.fresh(), out.fresh(), out.fresh(), out.label()
-        out.lines += [f"  {both} = call {{ ptr, i64 }} @stack.{helper}({operands}, ptr {self.marks[memory]})",
-                      f"  {raw} = extractvalue {{ ptr, i64 }} {both}, 0", f"  {bad} = icmp eq ptr {raw}, null",
+        out.declare(_MEMSET)
+        out.module.helpers |= {"stack.grow": _GROW} | ({"stack.zeroed": _ZEROED} if helper == "zeroed" else {})
+        record, bad, more, mark = self._record(stack), out.fresh(), out.label(), out.module.mark(out.kernel, stack)
+        out.lines += [f"  {bad} = call i1 @stack.{helper}(ptr {record[0]}, {operands}, ptr {mark})",
                       f"  br i1 {bad}, label %nomemory, label %{more}, !prof !{out.unlikely()}"]
         out.no_memory = True
         out.start(more)
-        out.lines += [f"  {size} = extractvalue {{ ptr, i64 }} {both}, 1", f"  store ptr {raw}, ptr {memory}",
-                      f"  store i64 {size}, ptr {room_cell}"]
-        return raw
+        if stack in self.held:
+            memory, _, room = self.held[stack]
+            out.lines += [f"  store ptr {self._load('ptr', record[0])}, ptr {memory}",
+                          f"  store i64 {self._load('i64', record[2])}, ptr {room}"]
 
     def _zeroed(self, stack: Stack, used: str, size: str) -> str:
         """Zeros on top of a stack that holds less: their address."""
-        memory, _, room_cell = self.places_of(stack)
-        old, room, place = self._load("ptr", memory), self._load("i64", room_cell), self.out.fresh()
-        raw = self._enlarged(memory, room_cell, "zeroed", f"ptr {old}, i64 {room}, i64 {used}, i64 {size}")
-        self.out.lines.append(f"  {place} = getelementptr inbounds i8, ptr {raw}, i64 {used}")
-        return place
+        self._enlarged(stack, "zeroed", f"i64 {used}, i64 {size}")
+        return self._top(stack, used)
 
     def _copy(self, target: str, source: str, size: str) -> None:
         self.out.declare("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1 immarg)")
@@ -220,10 +290,10 @@ class Stacks:
     def _extend(self, stack: Stack, used: str, need: str) -> None:
         """Zeros below what a stack holds, twice as many bytes as are needed, so that going down step by step moves little."""
         out = self.out
-        memory, used_cell, room_cell = self.places_of(stack)
+        memory, used_cell, _ = self.places_of(stack)
         whole, more, above = out.fresh(), out.fresh(), out.fresh()
         out.lines.append(f"  {whole} = shl i64 {need}, 1")
-        self._grow(memory, room_cell, whole)
+        self._grow(stack, whole)
         base = self._load("ptr", memory)
         out.declare("declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1 immarg)")
         out.lines += [f"  {more} = sub nuw nsw i64 {whole}, {used}",
@@ -233,7 +303,7 @@ class Stacks:
         self._zeros(base, more)
 
     def _zeros(self, where: str, size: str) -> None:
-        self.out.declare("declare void @llvm.memset.p0.i64(ptr nocapture, i8, i64, i1 immarg)")
+        self.out.declare(_MEMSET)
         self.out.lines.append(f"  call void @llvm.memset.p0.i64(ptr {where}, i8 0, i64 {size}, i1 false)")
 
     def pop(self, s: Pop | Peek) -> None:
@@ -242,7 +312,7 @@ class Stacks:
         memory, used_cell, _ = self.places_of(s.stack)
         scalar = s.target if isinstance(s.target, Scalar) else None
         size = str(kind.size) if scalar is not None else out.times(out.index(s.size), kind.size)
-        stays = isinstance(s, Pop) and isinstance(s.target, Buffer) and self.tops.get(s.target) is s.stack
+        stays = isinstance(s, Pop) and isinstance(s.target, Buffer) and self.top_of(s.target) is s.stack
         target = "" if stays or isinstance(s.target, Scalar) else out.address(s.target)
         need = self._down_to(s, size) if isinstance(s, Peek) else size
         used, enough, rest = self._load("i64", used_cell), out.fresh(), out.fresh()
@@ -285,3 +355,19 @@ class Stacks:
             parts.append(out.fresh())
             out.lines.append(f"  {parts[-1]} = phi {name} [{part}, %{taken}], [{zero}, %{empty}]")
         return tuple(parts) if len(parts) == 2 else parts[0]
+
+
+def _stacks_in(loop: For | While) -> tuple[dict[Stack, None], set[Stack]]:
+    """Those whose numbers a loop pushes and pops, and those that it gives to others: exchanged, or a table."""
+    numbers, others = dict[Stack, None](), set[Stack]()
+    for s in walk([loop]):
+        if (isinstance(s, (Push, Poke)) and not isinstance(s.source, (Buffer, At))) or (
+                isinstance(s, (Pop, Peek)) and isinstance(s.target, Scalar)):
+            numbers[s.stack] = None
+        elif type(s) in (Swap, Table):
+            others |= {x for x in _given(s) if isinstance(x, Stack)}
+    return numbers, others
+
+
+def _given(s: Stmt) -> tuple:
+    return (s.a, s.b) if isinstance(s, Swap) else (s.stack, s.target) if isinstance(s, Table) else ()

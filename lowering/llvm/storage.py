@@ -46,7 +46,6 @@ class Storage:
         self.cells: dict[Buffer, str] = {}          # an alloca that holds the pointer, of buffers that Swap moves
         self.layout = Layout()
         self.taken: list[str] = []                  # cells with the pointers of temporaries of run-time size
-        self.grown: list[tuple[str, str]] = []      # of stacks: (cell of the pointer, cell of the capacity)
         self.results: list[Buffer] = []
         self.freed_by = ""                          # the function that frees the workspace, where it is allocated
         self.scopes: dict = {}                      # scope key -> number
@@ -62,12 +61,13 @@ class Storage:
         self.group: dict[Buffer | Stack, Buffer | Stack] = {}
         for stmt in walk(kernel.body):
             if type(stmt) is Swap:
-                a, b = self._leader(stmt.a), self._leader(stmt.b)
+                a, b = self.leader(stmt.a), self.leader(stmt.b)
                 self.group[a] = self.group[b] = a
                 self.group.setdefault(stmt.a, a)
                 self.group.setdefault(stmt.b, a)
 
-    def _leader(self, buffer: Buffer | Stack) -> Buffer | Stack:
+    def leader(self, buffer: Buffer | Stack) -> Buffer | Stack:
+        """Who stands for all that exchange memory with it."""
         while (up := self.group.get(buffer, buffer)) is not buffer:
             buffer = up
         return buffer
@@ -153,11 +153,13 @@ class Storage:
     def _alloc_slot(self, buffer: Buffer) -> None:
         """Promised here; `workspace` makes the pointer."""
         key = self.layout.key(buffer)
-        self.scope_of[buffer] = self._leader(buffer) if buffer in self.group else key
+        self.scope_of[buffer] = self.leader(buffer) if buffer in self.group else key
         self._place(buffer, self.layout.slots[key].name)
 
     def bytes_of(self, buffer: Buffer) -> str:
         """The size in bytes, as an i64 operand, at least 1; where it overflows, so much that malloc refuses it."""
+        if buffer.static:
+            return str(min(max(bytes_of(buffer), 1), 2 ** 62))
         out, sizes = self.out, [*buffer.dims, buffer.dtype.size]
         total = out.product(sizes)
         about = "1.0"
@@ -195,7 +197,7 @@ class Storage:
             field = out.fresh()
             out.lines += [f"  {field} = getelementptr inbounds i8, ptr {descriptor}, i64 {8 * (axis + 1)}",
                           f"  store i64 {out.index(dim)}, ptr {field}"]
-        self.scope_of[buffer] = self._leader(buffer) if buffer in self.group else buffer
+        self.scope_of[buffer] = self.leader(buffer) if buffer in self.group else buffer
         self._place(buffer, raw)
 
     def _alloc_grown(self, buffer: Buffer) -> None:
@@ -226,7 +228,7 @@ class Storage:
         out.declare("declare ptr @llvm.ptrmask.p0.i64(ptr, i64)")
         out.lines += [f"  {now} = load ptr, ptr {cell}", f"  {last} = getelementptr i8, ptr {now}, i64 {HEADER + 63}",
                       f"  {pointer} = call align 64 ptr @llvm.ptrmask.p0.i64(ptr {last}, i64 -64)"]
-        self.scope_of[buffer] = self._leader(buffer) if buffer in self.group else buffer
+        self.scope_of[buffer] = self.leader(buffer) if buffer in self.group else buffer
         self._place(buffer, pointer)
 
     def lie(self, buffer: Buffer, pointer: str) -> None:
@@ -243,10 +245,6 @@ class Storage:
         for cell in self.taken if len(self.taken) <= FEW else ():
             pointer = self.out.fresh()
             lines += [f"  {pointer} = load ptr, ptr {cell}", f"  call void @memory.give(ptr {pointer})"]
-        for cell, _ in self.grown:
-            pointer = self.out.fresh()
-            lines += [f"  {pointer} = load ptr, ptr {cell}", f"  call void @memory.shed(ptr {pointer})"]
-            self.out.declare("declare void @memory.shed(ptr)")
         for buffer in self.results if failed else ():
             pointer, descriptor = self.out.fresh(), self.descriptors[buffer]
             lines += [f"  {pointer} = load ptr, ptr {descriptor}", f"  call void @free(ptr {pointer})",

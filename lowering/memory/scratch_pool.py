@@ -9,7 +9,7 @@ instead of 2.4). So the last blocks that were given back are kept for the proces
     give_all(p, n)  give back the blocks, or nulls, of n cells from p on
     flush()         free all that is kept
     extend(p, size) memory that grows (tapes): p is what users write to, not the block, and null at first; null: no more memory
-    shed(p)         give back such memory
+    shed_all(p, n)  give back such memory, or nulls, of the n records of stacks (llvm/stacks.py) from p on
 
 `kept` counts the bytes in the cells; where one more block would exceed `LIMIT`, all others are freed first. All is lock-free,
 since kernels run without the GIL: who takes a block out of its cell owns it. The first 64 bytes of a block belong to this
@@ -27,9 +27,10 @@ LIMIT = 512 << 20             # bytes that are kept at most
 CELLS = 16                    # blocks that are kept at most
 LOOSE = 4
 HEADER = 64
+RECORD = "{ ptr, i64, i64 }"   # of a stack
 
-def give_all(name: str, give: str) -> str:
-    """A function that gives back the blocks of so many cells, by that function for one."""
+def give_all(name: str, give: str, cell: str = "ptr") -> str:
+    """A function that gives back the blocks of so many cells, by that function for one. cell: the type that begins with it."""
     return f"""define void @{name}(ptr %cells, i64 %count) nounwind {{
 start:
   br label %head
@@ -38,7 +39,7 @@ head:
   %more = icmp slt i64 %k, %count
   br i1 %more, label %each, label %done
 each:
-  %cell = getelementptr ptr, ptr %cells, i64 %k
+  %cell = getelementptr {cell}, ptr %cells, i64 %k
   %block = load ptr, ptr %cell
   call void @{give}(ptr %block)
   %next = add i64 %k, 1
@@ -205,7 +206,7 @@ some:
 done:
   ret void
 }}
-define void @flush() nounwind {{
+{give_all("shed_all", "shed", RECORD)}define void @flush() nounwind {{
 start:
   br label %each
 each:

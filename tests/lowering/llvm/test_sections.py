@@ -5,7 +5,7 @@ from tracegrad.ir.thresholds import sizes
 from tracegrad.ir.types import F64, INDEX
 from tracegrad.lowering.llvm import sections
 from tracegrad.lowering.llvm.sections import Section
-from tracegrad.lowering.loopir.grammar import For, Imm, Kernel, Scalar, Set, Swap, Var, walk
+from tracegrad.lowering.loopir.grammar import Alloc, For, Imm, Kernel, Pop, Push, Scalar, Set, Swap, Var, walk
 
 import tracegrad as tg
 
@@ -54,6 +54,22 @@ def taped(x, y):
     return (v * v).sum() + n
 
 
+def paused(x, y):
+    """Numbers on tapes in loops of unknown length, between whole arrays on others; one loop stands in another."""
+    v, total = x.copy(), 0.0
+    while v.sum() < 60.0:
+        s, k = v[0], 0
+        while s * s < 30.0 + k:
+            s = s + np.sin(s) * y[k % 20] + 0.7
+            k += 1
+        w = v * 1.2 + 0.1 * s
+        for i in range(1, len(v)):
+            w[i] = w[i] + 0.01 * w[i - 1] * v[i]
+        total += (w * y).sum() + k
+        v = w + 0.2
+    return total + (v * v).sum()
+
+
 def searched(x, y):
     best, where = -np.inf, 0
     for i in range(len(x)):
@@ -75,7 +91,7 @@ def complexes(x, y):
     return (np.abs(w) ** 2).sum() + (w * z).sum().real
 
 
-PROGRAMS = [sums, rows, exchanged, taped, searched, complexes]
+PROGRAMS = [sums, rows, exchanged, taped, paused, searched, complexes]
 X, Y = np.linspace(0.3, 1.7, 20), np.cos(np.arange(20.0)) + 0.2
 
 
@@ -145,7 +161,7 @@ def test_arguments_that_are_written_and_results_of_several_arrays():
 
 
 def test_what_is_cut(monkeypatch):
-    """Stacks and exchanged memory stay outside; a small kernel is not cut."""
+    """Exchanged memory stays outside; a small kernel is not cut. What a section makes on a tape is used by others."""
     seen, cut = [], sections.cut
 
     def noted(kernel):
@@ -153,12 +169,13 @@ def test_what_is_cut(monkeypatch):
         return seen[-1][1]
 
     monkeypatch.setattr(sections, "cut", noted)
-    with tg.config(cache=False), sizes.at(**EVERY):
-        fresh(tg.grad, exchanged)(X, Y)
-        fresh(tg.grad, taped)(X, Y)
+    with tg.config(cache=False), sizes.at(**EVERY, slot=0):
+        for f in (exchanged, taped, paused):
+            fresh(tg.grad, f)(X, Y)
     made = [s for _, lists in seen for parts in lists.values() for s in parts if isinstance(s, Section)]
     assert len(made) > 5 and any(s.given for s in made) and any(type(s) is Swap for k, _ in seen for s in walk(k.body))
     assert not any(isinstance(t, sections._OUTSIDE) for s in made for t in walk(s.statements))
+    assert {type(t) for s in made for t in walk(s.statements)} >= {Push, Pop, Alloc} and any(s.lying for s in made)
     seen.clear()
     with tg.config(cache=False):
         fresh(tg.grad, sums)(X, Y)
