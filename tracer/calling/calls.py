@@ -16,7 +16,6 @@ import collections
 import functools
 import itertools
 import operator
-import sys
 import types
 import weakref
 from collections.abc import Callable, Iterable, Sequence
@@ -29,9 +28,9 @@ from .. import tracing
 from ..control import branches, iteration, packed_lists
 from ..regions import if_join, list_scan_outputs
 from ..syntax import source
-from ..values import captured_arrays, captured_values, optional_values, ownership, unrepeatable
+from ..values import captured_arrays, captured_values, ownership, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
-from ..values.python import chosen_texts, division, format_strings, settings
+from ..values.python import division, format_strings, settings
 from . import dispatch, recursion, untraced
 from .types_seen import isinstance_, issubclass_, type_, type_of
 
@@ -77,7 +76,7 @@ def call(f: Any, /, *args: Any, **kwargs: Any) -> Any:
         return CONSUMERS[f](*args, **kwargs)
     for x in args:
         ownership.expect_not_consumed(trace, x, f"{getattr(f, '__name__', 'a call')}(), which consumes an iterator,")
-        if (type(f) in _WITHOUT_SOURCE and f not in _LOOKING) or (type(f) is types.FunctionType and not source.is_user(f)):
+        if (type(f) in WITHOUT_SOURCE and f not in LOOKING) or (type(f) is types.FunctionType and not source.is_user(f)):
             unrepeatable.expect_not_consumed(x)
     for redirect in REDIRECTS:
         instead = redirect(f)
@@ -102,36 +101,19 @@ def call(f: Any, /, *args: Any, **kwargs: Any) -> Any:
 # Builtins that ask a method of a user's class.
 _SPECIAL = {abs: "__abs__", len: "__len__", round: "__round__", float: "__float__", int: "__int__", complex: "__complex__",
             bool: "__bool__", str: "__str__", repr: "__repr__", reversed: "__reversed__", iter: "__iter__"}
-def _typed_container(f: Callable | np.vectorize | type) -> Any:
-    """numba.typed.List and Dict: in traced code what they are typed versions of."""
-    module = sys.modules.get("numba.typed") if isinstance(f, type) else None
-    return None if module is None else BUILTINS[list] if f is module.List else dict if f is module.Dict else None
-
 
 # class of generators in traced code -> what makes a list of one; function -> its handler for one (sequences/generators.py)
 GENERATORS: dict = {}
 CONSUMERS: dict = {}
 _BUILTIN = (types.BuiltinFunctionType, type)
-_WITHOUT_SOURCE = (*_BUILTIN, np.ufunc, type(np.sum))
-_LOOKING = frozenset({isinstance, issubclass, type, hasattr, getattr, callable, id, repr, str, iter, print, hash})
+WITHOUT_SOURCE = (*_BUILTIN, np.ufunc, type(np.sum))
+LOOKING = frozenset({isinstance, issubclass, type, hasattr, getattr, callable, id, repr, str, iter, print, hash})
 # f -> what to call in its place, or None; sequences/sparse.py adds its own
-REDIRECTS = [dispatch.redirect, _typed_container]
+REDIRECTS = [dispatch.redirect]
 
 
-def _of_optional(f: Any, args: tuple, kwargs: dict) -> Any:
-    """NumPy's functions and builtins take no None; others may ask."""
-    if f in _LOOKING or not (isinstance(f, _WITHOUT_SOURCE) or (getattr(f, "__module__", None) or "").startswith("numpy")):
-        return NotImplemented
-    return call(f, *map(optional_values.needed, args), **{name: optional_values.needed(x) for name, x in kwargs.items()})
-
-
-def _of_range(f: Any, args: tuple, kwargs: dict) -> Any:
-    return args[0].length() if f is len else NotImplemented
-
-
-# class of an argument -> handler(f, args, kwargs) of such calls (containers/array_choice.py)
-SPREAD: dict = {iteration.Range: _of_range, iteration.AnyOrder: _of_range, chosen_texts.ChosenText: chosen_texts.called,
-                optional_values.Optional: _of_optional}
+# class of an argument -> handler(f, args, kwargs) of such calls (calling/argument_handlers.py, containers/array_choice.py)
+SPREAD: dict = {}
 INSIDE: set = set()               # those of them that are looked for in tuples and lists too, once there has been one
 
 

@@ -99,6 +99,12 @@ def _refuse(f: Any, *_: Any, **__: Any) -> NoReturn:
 
 # --- containers of declared types --------------------------------------------------------------------------------------------
 
+def typed_container(f: Any) -> Any:
+    """numba.typed.List and Dict: in traced code what they are typed versions of."""
+    module = sys.modules.get("numba.typed") if isinstance(f, type) else None
+    return None if module is None else calls.BUILTINS[list] if f is module.List else dict if f is module.Dict else None
+
+
 _HELD_AS_THEY_ARE = ("int64", "float64", "complex128", "boolean", "bool", "unicode_type")
 
 
@@ -129,4 +135,4 @@ def _expect_held_as_it_is(f: MethodType, found: Any) -> None:
                                    "convert them where they are put in, and write `{}` or `[]`", tracing.locate())
 
 
-calls.REDIRECTS += [redirect, intrinsic, every_index, conversion, typed_empty]
+calls.REDIRECTS += [redirect, intrinsic, every_index, conversion, typed_container, typed_empty]

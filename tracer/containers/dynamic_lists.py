@@ -142,9 +142,9 @@ def piled(trace: Trace, held: list, entry: Entry, site: tuple[int, ...]) -> Dyna
 
 class DynamicList(packed_lists.ListValue):
     """A list of run-time length. `site`: the place of the source that made it; `top`: (stack, entry) of what was appended
-    last, `seen`: (stack, columns) of what was read last, good as long as the first stack is that one. `write_guard`: an alias
-    of each array that was entered, which a write to the array makes unreadable; `shared`: it may be a list that something else
-    holds (containers/rebinding.py), and cannot be changed; `changes`: how often the trace has changed what it holds."""
+    last, `seen`: (stack, columns) of what was read last, as long as the first stack is that one. `write_guard`: an alias of each
+    array that was entered, unreadable once the array is written; `shared`: perhaps a list that something else holds
+    (rebinding.py), and cannot be changed; `changes`: how often the trace has changed it."""
 
     __slots__ = ("changes", "entry", "seen", "shared", "site", "stacks", "top", "total", "write_guard")
 
@@ -263,8 +263,7 @@ class DynamicList(packed_lists.ListValue):
         if self.seen is None or self.seen[0] is not self.stacks[0]._value:
             if tracing.current().scopes[-1].kind != "function":
                 tracing.current().note("copy", "a list of run-time length is read while it may grow: all of it, each time")
-            rows = [packed_lists.poured(cell._value, self.total._value, kind)
-                    for cell, kind in zip(self.stacks, self.entry.kinds)]
+            rows = [packed_lists.poured(s._value, self.total._value, kind) for s, kind in zip(self.stacks, self.entry.kinds)]
             self.refill(rows)
             self.seen = self.stacks[0]._value, rows
         return [_read_only(boxes.array(v)) for v in self.seen[1]]

@@ -63,7 +63,7 @@ def _copy(x: Any, facts: Any, site: tuple) -> Any:
 def _held_elsewhere(head: Any) -> bool:
     """Whether more than the name of a loop, which now holds another one, leads to a container, or may be it."""
     born = tracing.current().born_at.get(id(head))
-    site = born[1] if born is not None and born[0] is head else getattr(head, "site", None)
+    site: Any = born[1] if born is not None and born[0] is head else getattr(head, "site", None)
     return (bool(site) and site[0] == packed_lists.ARGUMENT) or holders.is_held(head)
 
 
@@ -125,7 +125,7 @@ def _facts(head: Any, final: Any) -> Any:
     if not isinstance(final, _LISTS) or not (type(head) is list or isinstance(head, DynamicList)):
         return None
     entry: Entry | None = _entry(final)
-    for found in map(Entry.of, head) if type(head) is list else (head.entry,):
+    for found in (head.entry,) if isinstance(head, DynamicList) else map(Entry.of, head):
         entry = entry and entry.join(found)
     return entry
 

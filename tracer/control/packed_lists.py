@@ -121,6 +121,11 @@ class Fixed(ListValue):
     which it is what that held at the end of a branch (sequences/joined_lists.py)."""
 
     __slots__ = ("grows", "source")
+    grows: Any
+    source: Any
+
+    def copy(self, memo: Any = None) -> Any:
+        raise NotImplementedError
 
     def expect_growing(self) -> None:
         """Before what only a list that can be changed does."""
@@ -206,7 +211,7 @@ class PackedList(Fixed):
     def __format__(self, spec: str) -> str:
         return str(self)
 
-    def _as_python(self, *others: Any) -> None:
+    def _as_python(self, *others: Any) -> Any:
         never(self, "this operation")
 
     def __add__(self, other: Any) -> Any:

@@ -300,7 +300,8 @@ def _made(cls: Any, arg: Any, shape: Any = None, dtype: Any = None, copy: bool =
         return Sparse(cls, tuple(shape), data if dtype is None else data.astype(dtype), indices, indptr)
     if any(isinstance(leaf, Box) for leaf in pytrees.leaves_of(arg)):
         if isinstance(arg, tuple) and len(arg) == 2 and isinstance(arg[1], (tuple, list)) and shape is not None:
-            return _at_places(cls, arg[0], *arg[1], tuple(shape), dtype)
+            row, column = arg[1]
+            return _at_places(cls, arg[0], row, column, tuple(shape), dtype)
         fail(UnsupportedError, f"{cls.__name__} of traced values cannot be compiled, unless its pattern and shape are given",
              f"write {cls.__name__}((data, indices, indptr), shape=(rows, columns)), or ((data, (row, column)), shape=…)")
     return cls(arg, shape=shape, dtype=dtype, copy=copy)

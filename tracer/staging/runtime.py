@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import tracing
 from ..calling import (  # noqa: F401  (tables)
+    argument_handlers,
     calls,
     class_calls,
     numba_overloads,

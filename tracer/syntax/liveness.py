@@ -343,7 +343,7 @@ class DefiniteAssignment:
             sure = self.expression(s.test, sure)
             then, other = self.block(s.body, set(sure)), self.block(s.orelse, set(sure))
             end = other if _never_ends(s.body) else then if _never_ends(s.orelse) else then & other
-            s.settled = (end - sure) & self.staged & set(s.state)
+            marked(s, settled=(end - sure) & self.staged & set(getattr(s, "state", ())))
             return end
         if isinstance(s, ast.While):
             sure = self.expression(s.test, sure)

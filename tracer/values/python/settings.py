@@ -61,7 +61,8 @@ def _is(cls: type, *kinds: type) -> bool:
 
 def _holds(x: Any, *kinds: type, deep: int = 3) -> bool:
     """Whether x is of a kind, or a container that holds one."""
-    if _is(type(x), *kinds) or (type(x) is type and x in kinds):
+    cls: Any = type(x)
+    if _is(cls, *kinds) or (cls is type and x in kinds):
         return True
     if not deep or type(x) not in (list, tuple, dict, set):
         return False
