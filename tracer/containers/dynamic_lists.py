@@ -142,8 +142,8 @@ def piled(trace: Trace, held: list, entry: Entry, site: tuple[int, ...]) -> Dyna
 
 class DynamicList(packed_lists.ListValue):
     """A list of run-time length. `site`: the place of the source that made it; `top`: (stack, entry) of what was appended
-    last, `seen`: (stack, columns) of what was read last, as long as the first stack is that one. `write_guard`: an alias of each
-    array that was entered, unreadable once the array is written; `shared`: perhaps a list that something else holds
+    last, `seen`: (stack, columns) of what was read last, as long as the first stack is that one. `write_guard`: an alias of
+    each array that was entered, unreadable once the array is written; `shared`: perhaps a list that something else holds
     (rebinding.py), and cannot be changed; `changes`: how often the trace has changed it."""
 
     __slots__ = ("changes", "entry", "seen", "shared", "site", "stacks", "top", "total", "write_guard")

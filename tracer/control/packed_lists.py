@@ -124,7 +124,7 @@ class Fixed(ListValue):
     grows: Any
     source: Any
 
-    def copy(self, memo: Any = None) -> Any:
+    def copy(self) -> Any:
         raise NotImplementedError
 
     def expect_growing(self) -> None:
