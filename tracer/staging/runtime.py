@@ -36,6 +36,7 @@ from ..sequences import (  # noqa: F401  (some fill tables)
     list_copies,
     match_runtime,
     records,
+    statistics_programs,
     stencils,
     table_making,
     ufunc_methods,
