@@ -22,7 +22,6 @@ from ..lowering.call.c_function import CFunction
 from ..lowering.call.cache import Cache, CacheInfo
 from ..lowering.call.dispatch import Dispatcher
 from ..lowering.call.specialisation import ClosedError, Specialisation
-from ..lowering.call.xla_handler import XlaHandler
 from ..lowering.native import perf_map
 from ..options import config, owned
 from ..persistence.calls import Saved
@@ -43,6 +42,7 @@ from .misses import History
 
 if TYPE_CHECKING:
     from ..ir.types import Array
+    from ..lowering.call.xla_handler import XlaHandler
     from ..tracer.pytrees import TreeDef
     from ..tracer.values.boxes import Box
 
