@@ -72,7 +72,8 @@ def _led_to(trace: Trace, x: Any) -> list:
     if isinstance(x, (property, functools.cached_property)):
         return [x.fget if isinstance(x, property) else x.func]
     if isinstance(x, type):
-        bases = (*x.__mro__, *(type(x).__mro__ if captured_values.users(type(x)) else ()))
+        meta: Any = type(x)
+        bases = (*x.__mro__, *(meta.__mro__ if captured_values.users(meta) else ()))
         return [part for base in bases if captured_values.users(base) for part in _parts(base)]
     if captured_values.users(type(x)):
         return [type(x)]

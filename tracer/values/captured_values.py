@@ -371,7 +371,7 @@ def _all(trace: Trace, reading: Reading) -> None:
             as_python(trace, _part(trace, reading, "item", key, value))
 
 
-def _part(trace: Trace, reading: Reading, kind: str, key: int | str, value: Any) -> Reading:
+def _part(trace: Trace, reading: Reading, kind: str, key: Any, value: Any) -> Reading:
     known = reading.parts.get((kind, key))
     if known is None:
         known = reading.parts[kind, key] = _reading(trace, value, (*reading.path, (kind, key)))
