@@ -5,7 +5,6 @@
 """
 from __future__ import annotations
 
-import functools
 import sys
 from types import ModuleType
 from typing import Any
@@ -54,15 +53,9 @@ def called(f: Any, args: tuple) -> None:
 _WRITERS = (np.array2string, np.array_str, np.array_repr, np.format_float_positional, np.format_float_scientific, print)
 
 
-@functools.lru_cache(maxsize=4096)
-def _is(cls: type, *kinds: type) -> bool:
-    return issubclass(cls, kinds)
-
-
 def _holds(x: Any, *kinds: type, deep: int = 3) -> bool:
     """Whether x is of a kind, or a container that holds one."""
-    cls: Any = type(x)
-    if _is(cls, *kinds) or (cls is type and x in kinds):
+    if issubclass(type(x), kinds) or (type(x) is type and x in kinds):
         return True
     if not deep or type(x) not in (list, tuple, dict, set):
         return False
