@@ -36,7 +36,7 @@ def reshaped(box: ArrayBox, dims: tuple[Dim, ...]) -> ArrayBox:
     return found
 
 
-def _regrouped(box: ArrayBox, old: tuple[Any, ...], dims: tuple[Dim, ...]) -> ArrayBox:
+def _regrouped(box: ArrayBox, old: Any, dims: Any) -> ArrayBox:
     strides = box.strides_known
     if strides is None or any(type(d) is not int for d in (*old, *dims)):
         contiguous = _contiguous(box)
