@@ -38,7 +38,7 @@ def memory(x: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
     """The memory of x, from its first byte on, as a read-only contiguous array of these dimensions."""
     if not x.size:
         return np.empty(dims, x.dtype)
-    corner = x[tuple([slice(-1, None) if s < 0 else slice(0, 1) for s in x.strides])]
+    corner = x[(..., *[slice(-1, None) if s < 0 else slice(0, 1) for s in x.strides])]         # "...": x[()] would be a copy
     strides = tuple([x.itemsize * math.prod(dims[k + 1:]) for k in range(len(dims))])
     return np.lib.stride_tricks.as_strided(corner.view(np.ndarray), dims, strides, writeable=False)
 

@@ -68,7 +68,8 @@ class _Report(Failure):
         try:
             super().__call__(address)
         except BaseException as error:
-            return "".join(traceback.format_exception_only(error)).strip()
+            text = "".join(traceback.format_exception_only(error)).strip()
+            return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()        # a text of C in UTF-8
 
 
 # --- the text of the handler --------------------------------------------------------------------------------------------

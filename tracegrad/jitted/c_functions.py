@@ -60,10 +60,10 @@ def found_or_made(jitted: Jitted, call: arguments.Call, form: tuple, make: Calla
 
 
 def _key(jitted: Jitted, call: arguments.Call, form: tuple) -> tuple:
-    """Arrays by where they lie, as they are kept as long as the code; numbers by their value."""
+    """Arrays by where they lie, as they are kept as long as the code; numbers by their bits."""
     key, captured = jitted.known(call)
-    where = [(x.ctypes.data, x.shape, x.strides) if x.ndim else x.tobytes() for x in captured or ()]
-    return key, form, tuple(where)
+    return key, form, tuple([(x.ctypes.data, x.shape, x.strides) if isinstance(x, np.ndarray) else np.asarray(x).tobytes()
+                             for x in captured or ()])
 
 
 def low_level_callable(jitted: Jitted, args: tuple, signature: str | None, user: Any) -> Any:
@@ -124,13 +124,24 @@ def kernel_of(jitted: Jitted, call: arguments.Call, what: str, planned: Callable
                                f"let it work on a copy: {path} = {path}.copy()", loc)
     traced = explicit(traced)
     captures = captures_of(traced.held)
-    captured = captures.find() or []
-    plan = planned(traced, [memory(x, c.type.shape) for x, c in zip(captured, captures.parameters)])
-    if len(captured) != len(captures.parameters):
+    found = captures.find() or []
+    if len(found) != len(captures.parameters):
         raise ArgumentError(f"an array that `{name}` captured has just been changed by another thread", "try again", loc)
+    captured = [_in_memory(x, c.data.dtype, name, what, loc) for x, c in zip(found, captures.parameters)]
+    plan = planned(traced, [memory(x, c.type.shape) for x, c in zip(captured, captures.parameters)])
     kernel = loop_builder.lower(final(traced, captures), verify=config.verify)
     jitted.remember(call, traced, captures)
     return kernel, plan, (traced, captured)
+
+
+def _in_memory(x: Any, dtype: np.dtype, name: str, what: str, loc: Loc) -> np.ndarray:
+    """A captured array as it stands; the memory of a number, which keeps the value that it has now."""
+    if isinstance(x, np.ndarray):
+        return x
+    if not isinstance(x, (np.generic, int, float, complex)):
+        raise UnsupportedError(f"`{name}` uses a {type(x).__name__}, as for random numbers, an object of Python's, and the "
+                               f"{what} runs without Python", "draw before the call, and pass the numbers", loc)
+    return np.array(x, dtype)
 
 
 def _plan(traced: Traced, wanted: Form, user: bool, captured: list[np.ndarray]) -> Plan:

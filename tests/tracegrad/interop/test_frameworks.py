@@ -156,6 +156,13 @@ def test_jax_calls_the_code_itself(jax):
     for change in (lambda: None, lambda: held["a"].fill(2.0), lambda: held.update(a=other), lambda: other.fill(5.0)):
         change()
         assert weighted(X) == np.sum(held["a"] * X) and jax.grad(weighted)(X).tolist() == held["a"].tolist()
+    lone, rate = np.array(2.0), {"k": 1.0}
+    scaled = as_function(lambda x: np.sum(lone * rate["k"] * x))
+    for k in (1.0, 3.0, 4.0, 5.0):
+        lone[()], rate["k"] = k + 1, k
+        assert scaled(X) == np.sum((k + 1) * k * X) and jax.grad(scaled)(X).tolist() == [(k + 1) * k] * 4
+    with pytest.raises(Exception, match=r"no \\ud800 \\0 text"):
+        as_function(says_no_text)(X).block_until_ready()
     found = as_function(lambda p: {"z": (p["b"], p["b"]), "a": p["b"] - p["a"], "k": np.arange(0) * p["a"][:0]})(
         {"b": X, "n": None, "a": 3 * X})
     np.testing.assert_array_equal(np.stack([*found["z"], found["a"]]), np.stack([X, X, -2 * X]))
@@ -174,6 +181,12 @@ def test_jax_calls_the_code_itself(jax):
         np.testing.assert_allclose(back(np_.float32(1.0))[0], 2 * np.cos(single), rtol=1e-6)
     with ThreadPoolExecutor(3) as pool:
         assert set(pool.map(lambda _: float(jax.jit(weighted)(X)), range(12))) == {float(np.sum(5.0 * X))}
+
+
+def says_no_text(x):
+    if x[0] < 1000.0:
+        raise ValueError("no \ud800 \0 text")
+    return x
 
 
 def halved(x):
@@ -253,6 +266,16 @@ class Elsewhere(Handing):
         raise BufferError("it lies on a GPU")
 
 
+class Fixed:
+    """An object that is static, although it gives an array."""
+
+    def __init__(self, x):
+        self.x = x
+
+    def __array__(self, dtype=None, copy=None):
+        return np.full(3, self.x)
+
+
 class Interface:
     def __init__(self, x):
         self.__array_interface__, self.x = x.__array_interface__, x
@@ -268,6 +291,9 @@ def test_arrays_of_other_libraries_as_arguments():
     assert f(Handing(X)) == f(memoryview(X)) and f.specialisations[0].hits == count + 2
     slope, pair = tg.grad(lambda p: np.sum(p["x"] * p["y"])), {"x": Handing(X), "y": X}
     assert slope(pair)["x"].tolist() == X.tolist() and type(pair["x"]) is Handing
+    scaled = [tg.jit(lambda x, k: k * x, static_argnums=1), tg.jit(lambda x, k: k * x, static_argnames="k")]
+    assert {tuple(g(wrap(X), 3)) for g in scaled for wrap in (Handing, np.array)} == {tuple(3 * X)}
+    assert tg.jit(lambda k, x: k.x * x, static_argnums=0)(fixed := Fixed(3.0), Handing(X)).tolist() == (fixed.x * X).tolist()
     torch = pytest.importorskip("torch", reason="torch is not installed")
     assert f(torch.tensor(X)) == f(X)
     assert torch.from_numpy(tg.grad(f)(torch.tensor(X))).tolist() == torch.from_dlpack(2 * X).tolist()

@@ -53,6 +53,20 @@ def test_arrays_that_are_read_where_they_lie():
     assert integrate.quad(given, 0, 1, args=(2.0,))[0] == 0.0
 
 
+def test_numbers_that_are_captured():
+    """One that has changed is no constant of the program: a pointer has the value of when it was asked for."""
+    held, lone, rng = {"k": 2.0}, np.array(0.5), np.random.default_rng(0)
+    f = tg.jit(lambda x: x * held["k"] + lone)
+    made = []
+    for k in (2.0, 3.0, -0.0, 0.0, np.float32(4.0), 5):
+        held["k"] = k
+        made.append((f.cfunc(1.0), 3.0 * k))
+    lone[()] = 7.0
+    assert [pointer.ctypes(3.0) for pointer, _ in made] == [times + 7.0 for _, times in made]
+    with pytest.raises(tg.UnsupportedError, match=r"uses a Generator.* the C function runs without Python"):
+        tg.jit(lambda x: x + rng.random()).cfunc(1.0)
+
+
 def test_filters():
     width = tg.jit(lambda w: np.max(w) - np.min(w))
     c = width.low_level_callable(np.zeros(9), signature="generic_filter")
