@@ -11,8 +11,8 @@ stays tight.
 
 How it works: this file runs itself under `valgrind --tool=callgrind` with counting off. A kernel is compiled by a first call.
 The second is the first that enters machine code, which finds each name that the function reads of a module by going through the
-module's dict, once, and keeps its position (lowering/native/dict_entries.py): 12,000 instructions for the softmax gradient, which
-reads `np` and three names of NumPy. Counting is on for a third call, as all later ones are like it. It is switched by
+module's dict, once, and keeps its position (lowering/native/dict_entries.py): 12,000 instructions for the gradient of softmax,
+which reads `np` and three names of NumPy. Counting is on for a third call, as all later ones are like it. It is switched by
 valgrind's client requests (valgrind.h), which are a few instructions without effect that valgrind looks for; they are prepared
 before. An empty call is counted as well, and taken off.
 """
