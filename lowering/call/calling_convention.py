@@ -302,7 +302,6 @@ class Signature:
         return len(self.inputs()) + len(self.repeats()) + len(self.arguments.lengths)
 
 
-
 # ---------------------------------------------------------------------------------------------------------------- classes
 
 _PYTHON_KINDS = {"float": float, "int": int, "complex": complex}
