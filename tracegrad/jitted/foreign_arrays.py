@@ -21,7 +21,7 @@ def replaced(jitted: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, d
         fixed = parameters_of(jitted.root).positions(*jitted.static.values())
         found = tuple([x if k in fixed else _numpys(x, containers) for k, x in enumerate(args)])
         named = {k: x if k in fixed else _numpys(x, containers) for k, x in kwargs.items()}
-    except Exception:                                    # the call as it stands says what is wrong with which argument
+    except Exception:                                    # the call as it stands says which argument is not fit, and why
         return None
     same = all(map(_is, found, args)) and all(map(_is, named.values(), kwargs.values()))
     return None if same else (found, named)
