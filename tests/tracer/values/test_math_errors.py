@@ -6,9 +6,9 @@ import random
 
 import numpy as np
 import pytest
+from tracegrad.tracer.values.python import power_checks
 
 import tracegrad as tg
-from tracegrad.tracer.values.python import power_checks
 
 
 def outcome(f, *args):
