@@ -171,7 +171,7 @@ class Trace:
         self.depth: dict = {}
         self.recursive = {False: 0, True: 0}
         self.packages: set[str] = set()
-        self.layout_decisions: list[tuple[tuple, list]] = []        # values/memory_layout.py
+        self.layout_decisions = dict[int, list]()                   # id of a root -> values/memory_layout.py
         self.layout_read = dict[int, object]()
         self.whole = set[int]()                    # objects that are arguments and have not been taken apart
         self.short: set[Value] = set()
