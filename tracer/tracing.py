@@ -173,6 +173,7 @@ class Trace:
         self.packages: set[str] = set()
         self.layout_decisions = dict[int, list]()                   # id of a root -> values/memory_layout.py
         self.layout_read = dict[int, object]()
+        self.own_arguments = False                 # nobody else has them
         self.whole = set[int]()                    # objects that are arguments and have not been taken apart
         self.short: set[Value] = set()
         self.general = function is not None and any(d.__class__ is Length for p in function.params for d in p.type.dims)

@@ -317,6 +317,17 @@ def test_a_layout_that_nobody_tells_is_no_error():
         y[:2] = 1.0
         return y ** 2
 
+    def centred(m):
+        m = np.ascontiguousarray(m)
+        m -= np.mean(m, axis=0)
+        return m ** 3
+
+    def same_object(m):
+        y = np.ascontiguousarray(m)
+        y = y.copy() if y is m else y
+        y -= 1.0
+        return y * m
+
     def told(m):
         y = m * 2.0
         y.ravel()[:2][1:] = 9.0
@@ -325,7 +336,7 @@ def test_a_layout_that_nobody_tells_is_no_error():
     m = np.asfortranarray(np.arange(6.0).reshape(2, 3))
     for f in (flat, in_halves):
         np.testing.assert_allclose(tg.jit(f)(m), f(m))
-    for f in (flat, in_halves, argument):
+    for f in (flat, in_halves, argument, centred, same_object):
         np.testing.assert_allclose(tg.grad(lambda m: np.sum(f(m)))(m), tg.grad(lambda m: np.sum(f(m)))(m.copy("C")))   # noqa: B023
     for call in (tg.jit(argument), tg.jit(told), tg.grad(lambda m: np.sum(told(m)))):
         with pytest.raises(tg.ArgumentError, match="does not lie in memory in C order"):

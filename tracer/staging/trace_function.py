@@ -214,7 +214,7 @@ class _Run:
         self.outer = outer
         self.trace = outer or Trace(self.function, peephole)
         if outer is None:
-            self.trace.fixed = known
+            self.trace.fixed, self.trace.own_arguments = known, private
             self.trace.clock = identity.Clock() if identities else None
         self.trace.unroll |= unroll
         self.trace.lists = self.trace.lists if packed is None else packed

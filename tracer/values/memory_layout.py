@@ -16,6 +16,7 @@ from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 from .. import tracing
+from . import views
 
 if TYPE_CHECKING:
     from .boxes import ArrayBox
@@ -39,7 +40,8 @@ class Decision:
     """`made` is a view of `source` or a copy, as the layout of the origins says. That matters once one has been written to and
     the other one is read; `scope` is the region in which it can be told."""
 
-    def __init__(self, source: ArrayBox, made: ArrayBox, scope: Any):
+    def __init__(self, source: ArrayBox, made: ArrayBox, scope: Any, named: bool):
+        self.named = named                                 # in C order they are one array
         self.origins, self.source, self.made, self.scope = origins(source), source, made, scope
         self.now = [(root, root.own) for root in (source.root, made.root)]
         self.members = {id(made): made}                    # `made` and views of it
@@ -65,13 +67,29 @@ class Decision:
                 or any(root.own is not value for root, value in self.now))
 
 
-def decided(box: ArrayBox, made: ArrayBox) -> None:
+def decided(box: ArrayBox, made: ArrayBox, named: bool = False) -> None:
     """`made` is a view of the box or a copy, as the layout says."""
     trace = tracing.current()
     scope = None if len(trace.scopes) > 1 and trace.made_before(box.root) else trace.scopes[-1]
-    found = Decision(box, made, scope)
+    found = Decision(box, made, scope, named)
     for root in {id(r): r for r, _ in found.now}:
         trace.layout_decisions.setdefault(root, []).append(found)
+
+
+def itself(box: ArrayBox) -> ArrayBox:
+    """The array as ascontiguousarray gives it in C order: itself. Where arguments are the function's own, a derivative's, it
+    gets another name, so that what is read of the first one can be told from what is read of this one."""
+    if not tracing.current().own_arguments or len(box.dims) < 2:
+        return box
+    made = box.view(views.Reshaped(box.dims, box.strides_known))
+    made.writeable = box.writeable
+    return made
+
+
+def one(trace: tracing.Trace, a: Any, b: Any) -> bool:
+    """Whether two boxes are names of one array."""
+    return any({id(a), id(b)} == {id(d.source), id(d.made)} and d.named
+               for d in trace.layout_decisions.get(id(getattr(a, "root", a)), ()))
 
 
 def viewed(box: ArrayBox, view: ArrayBox) -> None:
