@@ -88,8 +88,7 @@ def itself(box: ArrayBox) -> ArrayBox:
 
 def one(trace: tracing.Trace, a: Any, b: Any) -> bool:
     """Whether two boxes are names of one array."""
-    return any({id(a), id(b)} == {id(d.source), id(d.made)} and d.named
-               for d in trace.layout_decisions.get(id(getattr(a, "root", a)), ()))
+    return any(d.named and {id(a), id(b)} == {id(d.source), id(d.made)} for found in trace.layout_decisions.values() for d in found)
 
 
 def viewed(box: ArrayBox, view: ArrayBox) -> None:
