@@ -88,7 +88,8 @@ def itself(box: ArrayBox) -> ArrayBox:
 
 def one(trace: tracing.Trace, a: Any, b: Any) -> bool:
     """Whether two boxes are names of one array."""
-    return any(d.named and {id(a), id(b)} == {id(d.source), id(d.made)} for found in trace.layout_decisions.values() for d in found)
+    asked = {id(a), id(b)}
+    return any(d.named and asked == {id(d.source), id(d.made)} for found in trace.layout_decisions.values() for d in found)
 
 
 def viewed(box: ArrayBox, view: ArrayBox) -> None:
