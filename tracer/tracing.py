@@ -171,8 +171,9 @@ class Trace:
         self.depth: dict = {}
         self.recursive = {False: 0, True: 0}
         self.packages: set[str] = set()
-        self.layout_decisions: list[tuple[tuple, list]] = []        # values/memory_layout.py
+        self.layout_decisions = dict[int, list]()                   # id of a root -> values/memory_layout.py
         self.layout_read = dict[int, object]()
+        self.own_arguments = False                 # nobody else has them
         self.whole = set[int]()                    # objects that are arguments and have not been taken apart
         self.short: set[Value] = set()
         self.general = function is not None and any(d.__class__ is Length for p in function.params for d in p.type.dims)

@@ -299,6 +299,50 @@ def test_a_reshaped_view_of_an_argument_in_another_layout(same):
     np.testing.assert_array_equal(tg.jit(lambda m: np.ascontiguousarray(m).ravel() + (m * 2).ravel())(m.T), 3 * m.T.reshape(-1))
 
 
+def test_a_layout_that_nobody_tells_is_no_error():
+    """A copy is written to where C order has a view, or the reverse: that is refused only where the other one is read later."""
+    def flat(m):
+        y = (m * 2.0).ravel()
+        y[0] = 3.0
+        return y * np.arange(6.0)
+
+    def in_halves(m):
+        y = m - np.mean(m, axis=0)
+        z = y.reshape(2, -1)
+        z[0] = z[0] * z[1]
+        return z
+
+    def argument(m):                                  # a derivative has its own argument
+        y = m.ravel()
+        y[:2] = 1.0
+        return y ** 2
+
+    def centred(m):
+        m = np.ascontiguousarray(m)
+        m -= np.mean(m, axis=0)
+        return m ** 3
+
+    def same_object(m):
+        y = np.ascontiguousarray(m)
+        y = y.copy() if y is m else y
+        y -= 1.0
+        return y * m
+
+    def told(m):
+        y = m * 2.0
+        y.ravel()[:2][1:] = 9.0
+        return y
+
+    m = np.asfortranarray(np.arange(6.0).reshape(2, 3))
+    for f in (flat, in_halves):
+        np.testing.assert_allclose(tg.jit(f)(m), f(m))
+    for f in (flat, in_halves, argument, centred, same_object):
+        np.testing.assert_allclose(tg.grad(lambda m: np.sum(f(m)))(m), tg.grad(lambda m: np.sum(f(m)))(m.copy("C")))   # noqa: B023
+    for call in (tg.jit(argument), tg.jit(told), tg.grad(lambda m: np.sum(told(m)))):
+        with pytest.raises(tg.ArgumentError, match="does not lie in memory in C order"):
+            call(m)
+
+
 # --- lists ------------------------------------------------------------------------------------------------------------
 
 def test_a_list_repeated_an_argument_of_times(same):

@@ -214,7 +214,7 @@ class _Run:
         self.outer = outer
         self.trace = outer or Trace(self.function, peephole)
         if outer is None:
-            self.trace.fixed = known
+            self.trace.fixed, self.trace.own_arguments = known, private
             self.trace.clock = identity.Clock() if identities else None
         self.trace.unroll |= unroll
         self.trace.lists = self.trace.lists if packed is None else packed
@@ -397,8 +397,9 @@ class _Run:
 
     def laid(self, held: list, mutated: tuple[int, ...]) -> tuple[int, ...]:
         """The arguments whose layout in memory the program depends on."""
-        read = self.trace.layout_read.keys() | memory_layout.deciding(self.trace)
-        asked = {id(root) for roots, _ in self.trace.layout_decisions for root in roots}
+        visible = set() if self.private else {id(held[k]) for k in self.dynamic}
+        read = self.trace.layout_read.keys() | memory_layout.deciding(self.trace, visible)
+        asked = memory_layout.asked(self.trace) & visible
         return tuple(k for k in self.dynamic if id(held[k]) in read or (k in mutated and id(held[k]) in asked))
 
     def outside(self, writes: bool) -> Captured:

@@ -23,7 +23,7 @@ from ...ir.core import Const, Op, Value
 from ...ir.errors import ConcretizationError, DTypeError, ShapeError, UnsupportedError
 from ...ir.types import BOOL, C128, F64, I64, INDEX, Array, Dim, DType
 from .. import tracing
-from . import shapes, views
+from . import memory_layout, shapes, views
 from .promotion import WEAK, check_range, fail, to_dtype
 
 FUNCTIONS: dict = {}              # NumPy function -> handler(*args, **kwargs)
@@ -227,7 +227,12 @@ class ArrayBox(Box):
 
     def read(self) -> Value:
         """The current IR value."""
-        return self.own if self.base is None else self.path.read(self.base.read())
+        if (trace := tracing.active()) is not None and trace.layout_decisions:
+            memory_layout.read(trace, self)
+        return self._now()
+
+    def _now(self) -> Value:
+        return self.own if self.base is None else self.path.read(self.base._now())
 
     @property
     def own(self) -> Value:
@@ -237,9 +242,15 @@ class ArrayBox(Box):
 
     def write(self, value: Value) -> None:
         """Make `value`, of the same dtype and dims, the current one; views and bases see it."""
+        if id(self.root) in (trace := tracing.current()).layout_decisions:
+            memory_layout.written(trace, self, lambda: self._store(value))
+        else:
+            self._store(value)
+
+    def _store(self, value: Value) -> None:
         self.writable()
         if self.base is not None:
-            self.base.write(self.path.write(self.base.read(), value))
+            self.base._store(self.path.write(self.base._now(), value))
             return
         trace, before = tracing.current(), self._value
         trace.note_write(self)
@@ -302,13 +313,13 @@ class ArrayBox(Box):
         if not isinstance(path, views.PATHS):
             return METHODS["view"](self, *(() if path is None else (path,)))
         base = self
-        if type(path) is views.Strided and type(self.path) is views.Strided:
+        if type(path) is views.Strided and type(self.path) is views.Strided and self.base is not None:
             joined = path.after(self.path)
-            if joined is not None and self.base is not None:
-                base, path = self.base, joined
+            base, path = (self, path) if joined is None else (self.base, joined)
         base.seen = True
         box = ArrayBox(None, base, path)
         box.writeable = self.writeable and not isinstance(path, views.READS)
+        memory_layout.viewed(self, box)
         return box
 
     def __len__(self) -> int:

@@ -30,6 +30,7 @@ from ...ir.core import Const
 from ...ir.types import C128, F64, I64
 from .. import attributes, tracing
 from ..attributes import fixed, remembered, users
+from . import memory_layout
 from .boxes import Box, ScalarBox
 from .captured_arrays import note_read
 from .promotion import to_dtype
@@ -270,7 +271,7 @@ def same(a: Any, b: Any) -> bool:
         for x in (a, b):
             for reading in (*filter(None, [trace.outside.get(id(x))]), *trace.ways.get(id(x), ())):
                 reading.exact = True
-    return a is b
+    return a is b or (trace is not None and memory_layout.one(trace, a, b))
 
 
 def returned(x: Box | tuple[Box, ...]) -> None:

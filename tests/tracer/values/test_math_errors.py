@@ -6,6 +6,7 @@ import random
 
 import numpy as np
 import pytest
+from tracegrad.tracer.values.python import power_checks
 
 import tracegrad as tg
 
@@ -87,6 +88,23 @@ def test_powers_of_floats_that_are_too_large(y):
                 np.testing.assert_allclose(f(), wanted, rtol=1e-14, err_msg=str((x, y)))
     with np.errstate(all="ignore"):
         np.testing.assert_allclose(known(np.float64(1e200)), np.float64(1e200) ** y, rtol=1e-14)
+
+
+@pytest.mark.parametrize("y", (2, 3, 2.5, -1, -3, 1e3, -0.97))
+def test_the_last_power_that_is_a_float(y):
+    """Raised to y, the last base gives a float, and the next one raises; infinity does not."""
+    f = tg.jit(lambda x: x ** y)
+    last = power_checks._bound(y)
+    beyond = math.nextafter(last, math.inf if y > 0 else 0.0)
+    np.testing.assert_allclose(f(last), last ** y, rtol=1e-13)
+    for g in (f, lambda x: x ** y, tg.jit(tg.grad(lambda x: x ** y))):
+        with pytest.raises(OverflowError):
+            g(beyond)
+    assert f(math.inf) == math.inf ** y and math.isnan(f(math.nan))
+
+
+def test_a_derivative_computes_no_power_for_its_error():
+    assert tg.jit(tg.grad(lambda x: x ** 7.5)).lower(2.0).text().count("pow ") == 1
 
 
 def test_powers_of_complex_numbers_that_have_none():

@@ -412,8 +412,9 @@ def _with_order(box: ArrayBox, order: str | None) -> ArrayBox:
         fine = strides is not None and views.contiguous(tuple(reversed(box.dims)), tuple(reversed(strides)))
     else:
         fine = box.base is None and box._strides is None if strides is None else views.contiguous(box.dims, strides)
-    found = box if fine else boxes.array(box.read(), _fortran_strides(box.dims) if order == "F" and len(box.dims) > 1 else None)
-    memory_layout.decided(box, found)
+    strides = _fortran_strides(box.dims) if order == "F" and len(box.dims) > 1 else None
+    found = memory_layout.itself(box) if fine else boxes.array(box.read(), strides)
+    memory_layout.decided(box, found, named=bool(fine))
     return found
 
 

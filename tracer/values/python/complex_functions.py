@@ -14,7 +14,8 @@ from ....ir.types import C128
 from ... import tracing
 from .. import ufuncs
 from ..boxes import Box, ScalarBox
-from .scalar_arithmetic import _message, scalar
+from .failing import failure_text
+from .scalar_arithmetic import scalar
 from .scalar_functions import _OVERFLOW, INF, MATH, _check, _closeness, _real, of
 
 
@@ -65,7 +66,7 @@ _ELEMENTARY: dict[str, tuple[str, Callable | None, complex, bool]] = {
 
 
 def _elementary(name: str, ufunc: np.ufunc, outside: Callable | None, example: complex, overflows: bool) -> Callable:
-    message = "" if outside is None else _message(getattr(cmath, name), example)
+    message = "" if outside is None else failure_text(getattr(cmath, name), example)
 
     def run(z: Any, /) -> ScalarBox:
         b, value = tracing.current().builder, _complex(z)
@@ -112,7 +113,8 @@ def _rect(r: Any, phi: Any, /) -> Any:
     """r (cos phi + i sin phi); 0 whatever the angle, where r is 0, and real where the angle is 0."""
     b, size, angle = tracing.current().builder, _real(r), _real(phi)
     zero, known = b("eq", size, const(0.0)), b("isfinite", angle)
-    _check(b("or", b("or", zero, b("isnan", size)), b("not", b("isinf", angle))), "ValueError", _message(cmath.rect, 1.0, INF))
+    fine = b("or", b("or", zero, b("isnan", size)), b("not", b("isinf", angle)))
+    _check(fine, "ValueError", failure_text(cmath.rect, 1.0, INF))
     real, imag = b("mul", size, b("cos", angle)), b("mul", size, b("sin", angle))
     # not a number times an infinite one: of an angle that is 0 or unknown
     flat = b("and", b("eq", angle, const(0.0)), b("not", b("isfinite", size)))

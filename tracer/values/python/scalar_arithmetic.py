@@ -22,7 +22,8 @@ from ... import tracing
 from .. import boxes, operators, shapes, ufuncs
 from ..boxes import HOOKS, PYTHON, Box, ScalarBox, lift, too_large
 from ..promotion import fail
-from . import division, ints, wide_ints
+from . import division, ints, power_checks, wide_ints
+from .failing import failure_text, require
 
 _RANK = {"bool": 0, "int": 1, "float": 2, "complex": 3}
 _NAME = {bool: "bool", int: "int", float: "float", complex: "complex"}
@@ -37,18 +38,9 @@ _PYTHON = {"truediv": operator.truediv, "floordiv": operator.floordiv, "mod": op
            "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge}
 
 
-def _message(function: Callable | type, *args: Array) -> str:
-    """What Python says when a call fails: the text differs between its versions."""
-    try:
-        function(*args)
-    except (ZeroDivisionError, ValueError, OverflowError) as error:
-        return str(error).replace("{", "{{").replace("}", "}}")
-    raise AssertionError("the sample call did not fail")
-
-
-_BY_ZERO = {(op, kind): _message(_PYTHON[op], one, one * 0)
+_BY_ZERO = {(op, kind): failure_text(_PYTHON[op], one, one * 0)
             for op in ("truediv", "floordiv", "mod") for kind, one in (("int", 1), ("float", 1.0))}
-_BY_ZERO["truediv", "complex"] = _message(operator.truediv, 1j, 0j)
+_BY_ZERO["truediv", "complex"] = failure_text(operator.truediv, 1j, 0j)
 
 
 def weak_of(x: Array | Box) -> str | None:
@@ -159,7 +151,7 @@ def _bits(name: str, a: Any, b: Any, weak: str) -> Any:
 def _shift(name: str, a: ScalarBox, b: ScalarBox, weak: str) -> ScalarBox:
     builder = tracing.current().builder
     x, y = (builder.cast(v, I64) for v in _pair(a, b, "int"))
-    _require(builder("ge", y, const(0, I64)), y, "ValueError", "negative shift count")
+    require(builder("ge", y, const(0, I64)), y, "ValueError", "negative shift count")
     if name == "lshift":
         ints.expect_fit("shl", x, y)
     return ScalarBox(builder("shl" if name == "lshift" else "shr", x, y), "int")
@@ -175,27 +167,10 @@ def _compare(name: str, a: ScalarBox, b: float | ScalarBox, weak: str) -> Scalar
     return ScalarBox(builder(name, x, y), "bool")
 
 
-def _require(good: Value, value: Value, error: str, message: str) -> None:
-    """A run-time check, left out where the value is a literal that passes."""
-    builder = tracing.current().builder
-    if isinstance(value, Const) and _holds_now(good):
-        return
-    builder.emit("check", good, error=error, message=message)
-
-
-def _holds_now(good: Value) -> bool:
-    """Whether a condition is true, of one op of literals."""
-    op = good.op
-    if op is None or op.defn.evaluate is None:
-        return False
-    values = [v.data[()] for v in op.operands if isinstance(v, Const) and v.frozen]
-    return len(values) == len(op.operands) and bool(op.defn.evaluate(op, *values)[0])
-
-
 def _nonzero(y: Value, name: str, weak: str) -> None:
     if (isinstance(y, Const) and y.data.item() != 0) or not division.raises():
         return
-    _require(tracing.current().builder("ne", y, const(0, y.type.dtype)), y, "ZeroDivisionError", _BY_ZERO[name, weak])
+    require(tracing.current().builder("ne", y, const(0, y.type.dtype)), y, "ZeroDivisionError", _BY_ZERO[name, weak])
 
 
 def _divide(name: str, a: ScalarBox, b: int | ScalarBox, weak: str) -> Any:
@@ -213,10 +188,6 @@ def _divide(name: str, a: ScalarBox, b: int | ScalarBox, weak: str) -> Any:
     return ScalarBox(builder("div" if name == "truediv" else name, x, y), weak)
 
 
-_NEGATIVE_POWER, _RANGE = _message(operator.pow, 0.0, -1.0), _message(operator.pow, 10.0, 400.0)
-_COMPLEX_POWER = _message(operator.pow, 0j, -1.0), _message(operator.pow, 1e200 + 0j, 2.5)
-
-
 def _power(name: str, a: float | ScalarBox, b: int | ScalarBox, weak: str) -> ScalarBox:
     weak = _at_least_int(weak)
     exponent = literal(b)
@@ -227,34 +198,13 @@ def _power(name: str, a: float | ScalarBox, b: int | ScalarBox, weak: str) -> Sc
     builder = tracing.current().builder
     x, y = python_scalar(a, weak), python_scalar(b, weak)
     if weak == "float" and exponent != 2 and not isinstance(exponent, complex):
-        _check_power(builder, x, y, exponent, whole_exponent=weak_of(b) in ("int", "bool"))
+        power_checks.expect_real(x, y, exponent, whole_exponent=weak_of(b) in ("int", "bool"))
     elif weak == "complex" and division.raises():
-        _check_complex_power(builder, x, y, exponent)
+        power_checks.expect_value(x, y, exponent)
     out = builder("mul", x, x) if exponent == 2 else builder("pow", x, y)
-    small = isinstance(exponent, (int, float)) and (0 <= exponent <= 1 or not math.isfinite(exponent))
-    if division.raises() and not small:
-        _expect_finite(builder, out, x, y)
+    if division.raises():
+        power_checks.expect_fit(out, x, y, exponent)
     return ScalarBox(out, weak)
-
-
-def _expect_finite(builder: Builder, out: Value, x: Value, y: Value) -> None:
-    """Python raises where a power of finite numbers is too large for a float, and no other operator of floats does."""
-    of_finite = builder("isfinite", x)
-    if y.__class__ is not Const:
-        of_finite = builder("and", of_finite, builder("isfinite", y))
-    message = _COMPLEX_POWER[1] if out.type.dtype.complex else _RANGE
-    _require(builder("not", builder("and", builder("isinf", out), of_finite)), out, "OverflowError", message)
-
-
-def _check_complex_power(builder: Builder, x: Value, y: Value, exponent: complex | None) -> None:
-    """A complex 0 has positive real powers alone, and the power 0."""
-    if exponent is not None and (exponent == 0 or (complex(exponent).real > 0 and complex(exponent).imag == 0)):
-        return
-    zero = const(0, y.type.dtype)
-    real, imag = builder("real", y), builder("imag", y)
-    fine = builder("and", builder("ge", real, const(0, F64)), builder("eq", imag, const(0, F64)))
-    fine = builder("and", fine, builder("or", builder("gt", real, const(0, F64)), builder("eq", y, zero)))
-    _require(builder("or", builder("ne", x, zero), fine), x, "ZeroDivisionError", _COMPLEX_POWER[0])
 
 
 def _int_power(a: Any, b: Any, exponent: complex | None) -> ScalarBox:
@@ -266,27 +216,10 @@ def _int_power(a: Any, b: Any, exponent: complex | None) -> ScalarBox:
     if exponent is None:
         if (unfixed := tracing.current().unfixed) and depends(y, unfixed):
             raise tracing.NeedLengths("the type of a power depends on an int that decides a shape")
-        _require(builder("ge", y, const(0, I64)), y, "DTypeError",
+        require(builder("ge", y, const(0, I64)), y, "DTypeError",
                  "an int to a negative power is a float: make the base a float")
     ints.expect_power(builder.cast(x, I64), y)
     return ScalarBox(builder("pow", builder.cast(x, I64), y), "int")
-
-
-def _check_power(builder: Builder, x: Value, y: Value, exponent: float | None, whole_exponent: bool) -> None:
-    """Python raises where 0.0 is raised to a negative power, and turns complex where a negative number is to a fraction; with
-    an infinity or a NaN on either side it follows C's pow, and does neither. `exponent` is y, where it is known."""
-    zero, infinity = const(0, F64), const(math.inf, F64)
-    if (exponent is None or -math.inf < exponent < 0) and division.raises():
-        fine = builder("ne", x, zero)
-        if exponent is None:
-            negative = builder("and", builder("lt", y, zero), builder("ne", y, builder("neg", infinity)))
-            fine = builder("or", fine, builder("not", negative))
-        _require(fine, x if exponent is None else y, "ZeroDivisionError", _NEGATIVE_POWER)
-    if not whole_exponent and (exponent is None or exponent % 1 > 0):
-        fine = builder("not", builder("and", builder("lt", x, zero), builder("ne", x, builder("neg", infinity))))
-        if exponent is None:
-            fine = builder("or", fine, builder("not", builder("gt", y, builder("floor", y))))
-        _require(fine, x, "DTypeError", "a negative float to a fractional power is complex: make the base complex")
 
 
 _BINARY = {**dict.fromkeys(("add", "sub", "mul"), _arith), **dict.fromkeys(("and", "or", "xor"), _bits),
@@ -366,7 +299,7 @@ def _rounded_decimally(value: Value, digits: int) -> Any:
 
 # --- conversions ----------------------------------------------------------------------------------------------------
 
-_NAN_TO_INT, _INF_TO_INT = _message(int, math.nan), _message(int, math.inf)
+_NAN_TO_INT, _INF_TO_INT = failure_text(int, math.nan), failure_text(int, math.inf)
 _TOO_LARGE = "int() of {0}: compiled code holds integers of 64 bits"
 
 
@@ -404,14 +337,14 @@ def _expect_int(builder: Builder, value: Value) -> None:
     if isinstance(value, Const) and value.frozen and abs(value.item) < 2.0**63:
         return
     if tracing.current().targets:                      # a `try` may catch what is wrong: then each has a check of its own
-        _require(builder("not", builder("isnan", value)), value, "ValueError", _NAN_TO_INT)
-        _require(builder("not", builder("isinf", value)), value, "OverflowError", _INF_TO_INT)
+        require(builder("not", builder("isnan", value)), value, "ValueError", _NAN_TO_INT)
+        require(builder("not", builder("isinf", value)), value, "OverflowError", _INF_TO_INT)
         builder.emit("check", fits, value, error="LimitError", message=_TOO_LARGE)
         return
     fine, wrong = Block(), Block()
     with builder.at(wrong):
-        _require(builder("not", builder("isnan", value)), value, "ValueError", _NAN_TO_INT)
-        _require(builder("not", builder("isinf", value)), value, "OverflowError", _INF_TO_INT)
+        require(builder("not", builder("isnan", value)), value, "ValueError", _NAN_TO_INT)
+        require(builder("not", builder("isinf", value)), value, "OverflowError", _INF_TO_INT)
         builder.emit("check", builder.const(False, BOOL), value, error="LimitError", message=_TOO_LARGE)
     builder.emit("if", fits, regions=(fine, wrong))
 

@@ -22,7 +22,8 @@ from .. import boxes, ufuncs
 from ..boxes import ArrayBox, Box, ScalarBox, lift
 from ..promotion import fail, result_dtype
 from . import scalar_arithmetic
-from .scalar_arithmetic import _message, rounded, scalar, to_bool, to_complex, to_float, to_int, truth
+from .failing import failure_text
+from .scalar_arithmetic import rounded, scalar, to_bool, to_complex, to_float, to_int, truth
 
 MATH: dict = {}
 BUILTINS: dict = {}
@@ -71,11 +72,11 @@ _ELEMENTARY = {
     "erf": ("erf", None, None, False), "erfc": ("erfc", None, None, False), "fabs": ("abs", None, None, False),
     "lgamma": ("lgamma", _no_pole, -1.0, True),
 }
-_OVERFLOW = _message(math.exp, 1000.0)
+_OVERFLOW = failure_text(math.exp, 1000.0)
 
 
 def _elementary(name: str, op: str, domain: Callable | None, outside: float | None, overflows: bool) -> Callable:
-    message = "" if outside is None else _message(getattr(math, name), outside)
+    message = "" if outside is None else failure_text(getattr(math, name), outside)
 
     def run(x: ScalarBox, /) -> ScalarBox:
         b, value = tracing.current().builder, _real(x)
@@ -103,7 +104,7 @@ def of(*functions: Callable) -> Callable:
     return register
 
 
-_LOG_DOMAIN = _message(math.log, 0.0)
+_LOG_DOMAIN = failure_text(math.log, 0.0)
 
 
 @of(math.log)
@@ -139,7 +140,7 @@ def _dist(p: Any, q: Any, /) -> Any:
     return _hypot(*(ScalarBox(b("sub", _real(x), _real(y)), "float") for x, y in zip(p, q, strict=True)))
 
 
-_POW_DOMAIN = _message(math.pow, -1.0, 0.5)
+_POW_DOMAIN = failure_text(math.pow, -1.0, 0.5)
 
 
 @of(math.pow)
@@ -161,7 +162,7 @@ def _divides(x: Any, y: Any, function: Callable) -> tuple[Builder, Value, Value]
     b, left, right = tracing.current().builder, _real(x), _real(y)
     fine = b("and", b("not", b("isinf", left)), b("ne", right, const(0.0)))
     unknown = b("or", b("isnan", left), b("isnan", right))
-    _check(b("or", fine, unknown), "ValueError", _message(function, 1.0, 0.0))
+    _check(b("or", fine, unknown), "ValueError", failure_text(function, 1.0, 0.0))
     return b, left, right
 
 
@@ -271,7 +272,7 @@ def _gamma(x: Any, /) -> Any:
     """Poles are errors, and so is a result too large for a float."""
     b, value = tracing.current().builder, _real(x)
     pole = b("and", b("le", value, const(0.0)), b("eq", value, b("floor", value)))
-    _check(b("not", b("or", pole, b("eq", value, const(-INF)))), "ValueError", _message(math.gamma, 0.0))
+    _check(b("not", b("or", pole, b("eq", value, const(-INF)))), "ValueError", failure_text(math.gamma, 0.0))
     out = b("gamma", value)
     _check(b("or", b("not", b("isinf", out)), b("isinf", value)), "OverflowError", _OVERFLOW)
     return ScalarBox(out, "float")
