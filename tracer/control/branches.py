@@ -225,6 +225,9 @@ def in_(x: Any, items: Any) -> Any:
     if hasattr(type(items), "__tracegrad_contains__"):
         return items.__tracegrad_contains__(x)
     tell(items, "__contains__", x)
+    for told in CONTAINS:
+        if (found := told(x, items)) is not None:
+            return found
     if isinstance(items, packed_lists.ListValue) and items.structured:
         return packed_lists.CONTAINS[0](items, x)
     items = items.array() if isinstance(items, packed_lists.ListValue) else captured_arrays.seen(items)
@@ -247,6 +250,7 @@ def not_in(x: Any, items: Any) -> Any:
     return not_(in_(x, items))
 
 
+CONTAINS: list[Callable] = []   # asked (x, items) before `x in items` (control/other_names.py)
 AT_END: list[Callable] = []     # told(branch, get, put, names, what): runs a branch (sequences/joined_lists.py)
 
 # --- tracing both branches --------------------------------------------------------------------------------------------
