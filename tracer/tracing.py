@@ -166,6 +166,7 @@ class Trace:
         self.propagate: Callable[[Trace, Any, Value | None], None] | None = None
         self.clock: Clock | None = None
         self.ended: list[tuple[int, int]] = []
+        self.undo: list[Callable] = []                  # run where the trace is given up
         self.memo: dict = {}
         self.recursions: dict = {}
         self.depth: dict = {}
@@ -265,6 +266,10 @@ def traced(trace: Trace, run: Callable[[], _Result]) -> _Result:
     try:
         _STATE.stack = (*before, trace)
         return run()
+    except BaseException:
+        for undo in reversed(trace.undo):
+            undo()
+        raise
     finally:
         _STATE.stack = before
 
