@@ -743,8 +743,9 @@ def opens(x):
         ),
         (
             declares,
-            "`global kept` cannot be compiled: a compiled function may read global names, not bind them",
-            "global kept",
+            "`global kept` cannot be compiled: the name has a value, and a compiled function may only give it the first one, "
+            "in place of None",
+            "kept = x",
             "return the value, or keep it in an array that is passed in and overwritten",
         ),
         (

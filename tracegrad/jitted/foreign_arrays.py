@@ -17,13 +17,13 @@ def replaced(jitted: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, d
     Lists and dicts are looked into where the function only derives: one that it changed would have to be the caller's own.
     """
     fixed: Any = ()
-    if any(jitted.static.values()):
-        fixed = parameters_of(jitted.root).positions(**jitted.static)
     containers = (tuple,) if jitted.delivers else (tuple, list, dict)
     try:
+        if any(jitted.static.values()):
+            fixed = parameters_of(jitted.root).positions(*jitted.static.values())
         found = tuple([x if k in fixed else _numpys(x, containers) for k, x in enumerate(args)])
         named = {k: x if k in fixed else _numpys(x, containers) for k, x in kwargs.items()}
-    except Exception:                                    # the call as it stands says which argument gives no array, and why
+    except Exception:                                    # the call as it stands says which argument is not fit, and why
         return None
     same = all(map(_is, found, args)) and all(map(_is, named.values(), kwargs.values()))
     return None if same else (found, named)

@@ -26,6 +26,7 @@ FITS = {
 }
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("name", FITS)
 def test_curve_fit(name):
     f = FITS[name]
@@ -57,6 +58,7 @@ def test_least_squares(loss):
     tg.check_grads(lambda x: tg.jit(f)(x).x @ weights, (X,), order=1)
 
 
+@pytest.mark.sweep(2, days=True)
 def test_parameters_at_a_bound_move_with_it():
     """At v0 = x0 + 0.1 the other one is 4 x1 / (4 + v0^2)."""
     def f(x):

@@ -82,7 +82,8 @@ def test_a_matrix_from_outside_that_changes():
 
 def test_what_is_refused():
     for f, message in ((lambda a, b: sla.spsolve(a, MATRIX), "sparse right side"),
-                       (lambda a, b: sla.cg(a, b, callback=print), "callback"), (lambda a, b: sla.gmres(a, b), "gmres")):
+                       (lambda a, b: sla.cg(a, b, callback=print), "callback"),
+                       (lambda a, b: sla.gmres(a, b, callback=print), "callback")):
         with pytest.raises(tg.UnsupportedError, match=message):
             tg.jit(f)(MATRIX, B)
     large = ss.csr_array(ss.eye_array(5000))

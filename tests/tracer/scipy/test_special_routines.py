@@ -9,7 +9,7 @@ from tracegrad.ir.errors import UnsupportedError
 import tracegrad as tg
 
 RNG = np.random.default_rng(3)
-SHAPE, ABOVE, INSIDE, ANY = (0.4, 3.0), (0.3, 4.0), (0.1, 0.9), (-2.0, 2.0)
+SHAPE, ABOVE, BELOW, INSIDE, ANY = (0.4, 3.0), (0.3, 4.0), (-4.0, -0.8), (0.1, 0.9), (-2.0, 2.0)
 WHOLE = "whole"            # an integer operand, which has no derivative
 STEP = "step"              # a float operand in which the function is constant but for steps
 REFUSED = "refused"        # an operand by which no derivative is known
@@ -47,7 +47,7 @@ TABLE = {
     "agm": (REFUSED,) * 2,
     "tklmbda": (REFUSED,) * 2, "nctdtr": (REFUSED,) * 3, "ncfdtr": (REFUSED,) * 4, "pdtrik": (REFUSED,) * 2,
     "itstruve0": (ANY,), "itmodstruve0": (ANY,), "itj0y0": (ABOVE,), "iti0k0": (ABOVE,), "spherical_jn": (WHOLE, ANY),
-    "spherical_yn": (WHOLE, ANY), "spherical_in": (WHOLE, ANY), "spherical_kn": (WHOLE, ANY),
+    "spherical_yn": (WHOLE, BELOW), "spherical_in": (WHOLE, ANY), "spherical_kn": (WHOLE, BELOW),
 }
 PAIRS = ("sici", "shichi", "fresnel", "airy", "itj0y0", "iti0k0")          # of which the first result is taken
 
