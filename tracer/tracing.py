@@ -110,7 +110,7 @@ class Trace:
     growing  id(list) -> (list, loop, entries), for lists that the loops being traced append to (regions/list_scan_outputs.py)
     grown    id(list) -> growing.Grown, for the lists that a rolled loop has made
     packages top-level packages of the functions that were given to be traced
-    opened   those that were added because they are given traced values; closed: those that are not (syntax/source.py)
+    opened   those that were added because they are given traced values; left_closed: those that are not (syntax/source.py)
     short    lengths known at run time that are 0 or 1, as that of x[k:k + 1]
     general  whether lengths of arguments are known at run time only (`ir.core.Length`)
     notes    (kind, text, location) for `explain`
@@ -174,7 +174,7 @@ class Trace:
         self.recursive = {False: 0, True: 0}
         self.packages: set[str] = set()
         self.opened: set[str] = set()
-        self.closed: frozenset[str] = frozenset()
+        self.left_closed: frozenset[str] = frozenset()
         self.layout_decisions: list[tuple[tuple, list]] = []        # values/memory_layout.py
         self.layout_read = dict[int, object]()
         self.whole = set[int]()                    # objects that are arguments and have not been taken apart

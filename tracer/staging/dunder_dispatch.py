@@ -281,6 +281,8 @@ _ORDER = {"lt", "le", "gt", "ge", "eq", "ne"}
 
 def identical(a: Any, b: Any, wanted: bool = True) -> Any:
     """a is b, or with wanted=False a is not b"""
+    if array_choice.ArrayChoice in (type(a), type(b)):
+        return array_choice.over(identical, (a, b, wanted), {})
     if not (isinstance(a, captured_values.ATOMS) or isinstance(b, captured_values.ATOMS)):
         joined = other_names.identical(a, b)
         if joined is not None:
@@ -288,8 +290,6 @@ def identical(a: Any, b: Any, wanted: bool = True) -> Any:
     if isinstance(a, packed_lists.ListValue) and isinstance(b, packed_lists.ListValue):
         same = a.same(b)
         return same if wanted else branches.not_(same)
-    if array_choice.ArrayChoice in (type(a), type(b)):
-        return array_choice.over(identical, (a, b, wanted), {})
     chosen_texts.expect_no_identity(a, b)
     ownership.expect_no_copies(a, b)
     region_tracing.expect_told_apart(a, b)

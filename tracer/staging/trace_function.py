@@ -139,7 +139,7 @@ def trace_call(function: Callable, call: Call, *, writes: bool = True, private: 
         del tracing.gathered()[begun:]               # by a run that was given up
         run = _Run(function, call, learned.statics, learned.unroll, writes, packed=learned.lists, tried=learned.tried,
                    private=private, known=learned.known, identities=learned.identities, follows=follows)
-        run.trace.closed = learned.closed
+        run.trace.left_closed = learned.closed
         try:
             return cleanly(run.run, function)
         except Restart as signal:

@@ -123,7 +123,7 @@ def opens(function: Callable) -> bool:
     if code is None or package in _OBJECTS_OF_THEIR_OWN or "-packages" + os.sep not in code.co_filename:
         return False
     trace = tracing.active()
-    if trace is None or package in trace.closed:
+    if trace is None or package in trace.left_closed:
         return False
     if package not in trace.packages:
         trace.opened.add(package)
