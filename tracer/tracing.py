@@ -110,6 +110,7 @@ class Trace:
     growing  id(list) -> (list, loop, entries), for lists that the loops being traced append to (regions/list_scan_outputs.py)
     grown    id(list) -> growing.Grown, for the lists that a rolled loop has made
     packages top-level packages of the functions that were given to be traced
+    opened   those that were added because they are given traced values; left_closed: those that are not (syntax/source.py)
     short    lengths known at run time that are 0 or 1, as that of x[k:k + 1]
     general  whether lengths of arguments are known at run time only (`ir.core.Length`)
     notes    (kind, text, location) for `explain`
@@ -166,11 +167,14 @@ class Trace:
         self.propagate: Callable[[Trace, Any, Value | None], None] | None = None
         self.clock: Clock | None = None
         self.ended: list[tuple[int, int]] = []
+        self.undo: list[Callable] = []                  # run where the trace is given up
         self.memo: dict = {}
         self.recursions: dict = {}
         self.depth: dict = {}
         self.recursive = {False: 0, True: 0}
         self.packages: set[str] = set()
+        self.opened: set[str] = set()
+        self.left_closed: frozenset[str] = frozenset()
         self.layout_decisions = dict[int, list]()                   # id of a root -> values/memory_layout.py
         self.layout_read = dict[int, object]()
         self.own_arguments = False                 # nobody else has them
@@ -266,6 +270,10 @@ def traced(trace: Trace, run: Callable[[], _Result]) -> _Result:
     try:
         _STATE.stack = (*before, trace)
         return run()
+    except BaseException:
+        for undo in reversed(trace.undo):
+            undo()
+        raise
     finally:
         _STATE.stack = before
 

@@ -130,7 +130,7 @@ class Values(Cursor):
             data = v.data
             uniform: Imm | None = None
             if v.frozen:
-                data = np.ascontiguousarray(data)
+                data = np.ascontiguousarray(data).reshape(data.shape)            # which makes an axis of none
                 if 0 < data.size <= sizes.uniform and data.tobytes() == data.flat[:1].tobytes() * data.size:
                     uniform = Imm(data.flat[0].item(), v.type.dtype)
             buffer = Buffer(self.name(None, "const"), v.type.dtype, v.type.shape, "const", data, frozen=v.frozen)

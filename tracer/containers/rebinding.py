@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import pytrees, tracing
 from ..control import packed_lists, rolled_loops
+from ..values import ownership
 from . import holders
 from .dynamic_dicts import DynamicDict, fill
 from .dynamic_lists import DynamicList, Entries, Entry
@@ -76,7 +77,7 @@ def settle(loop: RolledLoop) -> None:
     for k, (head, final) in enumerate(zip(loop.heads, finals)):
         if final is head or not isinstance(final, (list, packed_lists.Settling)) or not _is_new(final, loop.epoch):
             continue
-        if sum(holders.leads_to(x, final, set()) for x in finals) > 1:
+        if sum(holders.leads_to(x, final, set()) for x in finals) > 1 or ownership.joined(loop.trace, final):
             continue
         python = type(head) is list or type(head) in FORMS
         if (python or isinstance(head, (DynamicList, HashTable))) and _held_elsewhere(loop.before[k] if python else head):

@@ -22,7 +22,7 @@ from ...ir.core import Block, Value
 from ...ir.types import BOOL
 from .. import tracing
 from ..regions import escapes, exceptions, failed_writes, if_join, leaf_types, list_scan_outputs, region_tracing
-from ..values import boxes, captured_arrays, captured_values, unrepeatable
+from ..values import boxes, captured_arrays, captured_values, optional_values, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.python import exception_parts, format_strings
 from ..values.python.chosen_texts import ChosenText
@@ -39,6 +39,8 @@ def truth(x: Any) -> bool | Value:
     if x is True or x is False:
         return x
     x = captured_arrays.seen(x)
+    if type(x) in optional_values.KINDS:
+        return truth(either(boxed(x.flag), lambda: boxed(truth(x.held)), lambda: False))
     if not isinstance(x, Box):
         return _plain_truth(x)
     found = x.read()
@@ -223,6 +225,9 @@ def in_(x: Any, items: Any) -> Any:
     if hasattr(type(items), "__tracegrad_contains__"):
         return items.__tracegrad_contains__(x)
     tell(items, "__contains__", x)
+    for told in CONTAINS:
+        if (found := told(x, items)) is not None:
+            return found
     if isinstance(items, packed_lists.ListValue) and items.structured:
         return packed_lists.CONTAINS[0](items, x)
     items = items.array() if isinstance(items, packed_lists.ListValue) else captured_arrays.seen(items)
@@ -245,6 +250,7 @@ def not_in(x: Any, items: Any) -> Any:
     return not_(in_(x, items))
 
 
+CONTAINS: list[Callable] = []   # asked (x, items) before `x in items` (control/other_names.py)
 AT_END: list[Callable] = []     # told(branch, get, put, names, what): runs a branch (sequences/joined_lists.py)
 
 # --- tracing both branches --------------------------------------------------------------------------------------------

@@ -8,14 +8,18 @@ a condition. Other changes are refused (values/ownership.py).
 """
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
+from ...ir.errors import UnsupportedError
+from .. import tracing
 from ..regions import region_tracing
 from ..tracing import Trace
 from ..values import ownership
+from ..values.boxes import ScalarBox
+from ..values.optional_values import Optional
 from ..values.ownership import Joined
 from . import branches
-from .packed_lists import Fixed
+from .packed_lists import Fixed, ListValue
 
 
 def expect_assignable(trace: Trace, held: Any, what: str) -> None:
@@ -61,3 +65,78 @@ def _where(trace: Trace, found: Joined, value: Any, place: tuple[Any, bool, Any]
     if isinstance(place[0], Fixed) or old is region_tracing.MISSING or not seen:
         ownership.refuse_joined(place[0], what)
     return branches.either(branches.boxed(found.flag), lambda: value, lambda: old)
+
+
+# --- which of them one is ---------------------------------------------------------------------------------------------
+
+def identical(a: Any, b: Any) -> Any:
+    """`a is b` where an `if` has left one of two under a name: the condition on which they are one. None of other objects."""
+    trace = tracing.active()
+    if trace is None or a is b:
+        return None
+    for x, y in ((a, b), (b, a)):
+        if type(x) is Optional:
+            return branches.and_(ScalarBox(x.flag, "bool"), lambda x=x, y=y: _same(trace, x.held, y))
+    return _same(trace, a, b) if _may_be_another(trace, a) or _may_be_another(trace, b) else None
+
+
+def _within(x: Any, items: Any) -> Any:
+    """`x in items` of objects that are equal where they are one; None of others."""
+    trace = tracing.active()
+    if trace is None or not isinstance(items, (list, tuple)) or type(x).__eq__ is not object.__eq__:
+        return None
+    if not any(type(v) is Optional or _may_be_another(trace, v) for v in (x, *items)):
+        return None
+    found: Any = False
+    for v in items:
+        same = identical(x, v)
+        found = branches.or_(found, lambda v=v, same=same: v is x if same is None else same)
+    return found
+
+
+branches.CONTAINS.append(_within)
+
+
+def _may_be_another(trace: Trace, x: Any) -> bool:
+    return id(x) in trace.shared or any(found.made is x for found in trace.joined.get(id(x), ()))
+
+
+def _same(trace: Trace, a: Any, b: Any) -> Any:
+    if a is b:
+        return True
+    if type(a) is not type(b) and not (_is_list(a) and _is_list(b)):
+        return False
+    flag: Any = False
+    for source, of_a in _cases(trace, a):
+        for other, of_b in _cases(trace, b):
+            if source is None and other is None:
+                _refuse_identity(a)
+            if source is other:
+                flag = branches.or_(flag, lambda of_a=of_a, of_b=of_b: branches.and_(of_a, lambda: of_b))
+    return flag
+
+
+def _is_list(x: Any) -> bool:
+    return isinstance(x, (list, ListValue))
+
+
+def _cases(trace: Trace, x: Any) -> list[tuple[Any, Any]]:
+    """(an object, a condition on which x is that one), x itself among them; None for an object that a branch has made and left
+    under several names."""
+    if x is None or not _may_be_another(trace, x):
+        return [(x, True)]
+    found = [case for case in ownership.joined(trace, x) if case.made is x]
+    blocks = {id(scope.block) for scope in trace.scopes}
+    if not found or any(id(case.block) not in blocks for case in found):
+        _refuse_identity(x)
+    cases = [(x, True)]
+    for case in found:
+        flag = branches.boxed(case.flag)
+        cases += [(part, branches.and_(flag, lambda more=more: more)) for part, more in _cases(trace, case.source)]
+    return cases
+
+
+def _refuse_identity(x: Any) -> NoReturn:
+    kind = getattr(x, "stands_for", type(x))
+    raise UnsupportedError(f"`is` of a {kind.__name__} that may be one of several, and which of them only run time knows",
+                           "keep a number beside it that says which one it is, and compare that", tracing.locate())

@@ -153,6 +153,7 @@ class RolledLoop:
             returned = self.body(*items())
             for told in AT_END:
                 told(self)
+            list_scan_outputs.named(self.trace, self.heads, self.get() if self.get else ())
             return returned
 
         return escapes.run(self.trace, Scope(block, "loop", self.loop), iteration_, self.get, self.put, self.before,

@@ -17,7 +17,7 @@ from ..tracing import Trace
 from ..values import optional_values, ownership
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.python import chosen_texts
-from . import identity, leaf_types, region_tracing
+from . import identity, leaf_types, list_scan_outputs, region_tracing
 
 if TYPE_CHECKING:
     from ...ir.build import Builder
@@ -66,6 +66,7 @@ class IfJoin:
         """Join what a place holds after the one branch with what it holds after the other."""
         if a is b:
             return JoinedValue(False, lambda results: a)
+        list_scan_outputs.read_parts(self.trace, a, b)
         maybe = self.maybe(what, a, b) or self.optional(what, a, b) or self.text(a, b)
         maybe = maybe or LISTS[0](self, what, a, b)
         if maybe is not None:

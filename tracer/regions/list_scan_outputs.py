@@ -19,7 +19,7 @@ from ...ir.errors import UnsupportedError
 from ...ir.types import Type
 from .. import pytrees, tracing
 from ..tracing import NeedUnroll, Scope, Trace
-from ..values import boxes, views
+from ..values import boxes, ownership, views
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import identity, leaf_types, region_tracing
 
@@ -68,6 +68,8 @@ def append(trace: Trace, held: list, value: Any) -> bool:
     scope = trace.scopes[-1]
     if scope.grown is None or id(held) in trace.outer or trace.maker(held) != len(trace.scopes) - 2:
         return False
+    if ownership.joined(trace, held):
+        return False
     leaves = pytrees.flatten(value)[0]
     if not leaves or not all(kind is not None and kind.type.static for kind in map(leaf_types.kind_of, leaves)):
         return False
@@ -86,6 +88,20 @@ def read(trace: Trace, x: Any) -> None:
         for told in LENGTHENED:
             told(trace, x, "extend", (list(found[2]),))
         raise NeedUnroll(found[1], "a list that the loop appends to and reads")
+
+
+def read_parts(trace: Trace, *values: Any) -> None:
+    """Told of what more than one name may have then: the other one would have what is in the list before the loop."""
+    for part in (part for x in values if trace.growing for part in leaf_types.containers(x)):
+        read(trace, part)
+
+
+def named(trace: Trace, heads: tuple, finals: tuple) -> None:
+    """An iteration is over, in which names and attributes may have got such a list."""
+    scope = trace.scopes[-1]
+    if scope.grown:
+        now = [(region_tracing.peek(place), before) for *place, before in scope.items.values()]
+        read_parts(trace, *[x for x, before in (*zip(finals, heads), *now) if x is not before])
 
 
 def expect_no_aliases(outcome: Outcome, heads: tuple[Box, ...]) -> None:

@@ -35,11 +35,18 @@ def mean(data: Any) -> Any:
     return _total(data) / n
 
 
-def fmean(data: Any) -> Any:
+def fmean(data: Any, weights: Any = None) -> Any:
     n = len(data)
     if n < 1:
         raise statistics.StatisticsError("fmean requires at least one data point")
-    return _total(data) / n
+    if weights is None:
+        return _total(data) / n
+    if len(weights) != n:
+        raise statistics.StatisticsError("data and weights must be the same length")
+    den = _total(weights)
+    if den == 0:
+        raise statistics.StatisticsError("sum of weights must be non-zero")
+    return _total([data[k] * weights[k] for k in range(n)]) / den
 
 
 def _squares(data: Any, center: Any) -> Any:
@@ -102,8 +109,9 @@ def _are_ints(data: Any) -> bool:
 
 def _by_program(plain: Callable, program: Callable) -> Callable:
     def run(data: Any, *args: Any, **kwargs: Any) -> Any:
-        traced = isinstance(data, (ArrayBox, packed_lists.ListValue))
-        if traced or any(isinstance(x, Box) for x in pytrees.leaves_of(data)):
+        given = (data, *args, *kwargs.values())
+        traced = any(isinstance(x, (ArrayBox, packed_lists.ListValue)) for x in given)
+        if traced or any(isinstance(x, Box) for x in pytrees.leaves_of(given)):
             if plain in _EXACT and _are_ints(data):
                 raise UnsupportedError(f"statistics.{plain.__name__} of ints is an int or a float, which only run time knows",
                                        "use statistics.fmean, or make the items floats", tracing.locate())

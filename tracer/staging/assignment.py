@@ -17,7 +17,7 @@ from ..control import branches, other_names, packed_lists
 from ..regions import leaf_types, list_scan_outputs
 from ..sequences import records
 from ..syntax import nonlocals, source
-from ..values import boxes, captured_values, ownership
+from ..values import boxes, captured_values, optional_values, ownership
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.python.chosen_texts import ChosenText
 from . import dunder_dispatch
@@ -98,6 +98,7 @@ def outer(x: Any) -> Any:
 def setitem(value: Any, held: Any, key: Any) -> None:
     """held[key] = value."""
     trace = tracing.active()
+    held = optional_values.needed(held, "'NoneType' object does not support item assignment")
     if trace is None or isinstance(held, ArrayBox):
         held[key] = value
     elif isinstance(held, np.ndarray):
@@ -168,6 +169,7 @@ def declared(kind: str, value: Any) -> Any:
 def setattr_(value: Any, held: Any, name: str) -> None:
     """held.name = value."""
     trace = tracing.active()
+    held = optional_values.needed(held, f"'NoneType' object has no attribute '{name}'")
     if trace is None or isinstance(held, (Box, records.Records)):
         setattr(held, name, value)
         return
@@ -225,6 +227,7 @@ def named(value: Value, held: Any, name: str) -> Any:
 
 def delete(held: Any, key: Any, attribute: bool) -> None:
     trace = tracing.active()
+    held = optional_values.needed(held, "'NoneType' object doesn't support item deletion")
     if trace is not None and not isinstance(held, packed_lists.Settling):
         branches.tell(held, "__delitem__", key)
         _expect_own(trace, held, "`del`", key)
@@ -236,7 +239,7 @@ def delete(held: Any, key: Any, attribute: bool) -> None:
 
 def augment(held: Any, value: Any, op: str) -> Any:
     """`name op= value`: what the name is bound to."""
-    trace = tracing.active()
+    trace, held = tracing.active(), optional_values.needed(held)
     if trace is not None and type(held) in (list, set, dict, collections.deque):
         branches.tell(held, "update", value)
         calls.change_length(trace, held, _SIGN[op], (value,))

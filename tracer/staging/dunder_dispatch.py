@@ -19,7 +19,7 @@ import numpy as np
 from .. import tracing
 from ..calling import calls
 from ..containers import array_choice, list_functions
-from ..control import branches, iteration, packed_lists
+from ..control import branches, iteration, other_names, packed_lists
 from ..regions import region_tracing
 from ..sequences import sparse
 from ..syntax import source
@@ -92,6 +92,9 @@ def operate(name: str, a: float | Box, b: Array | Box) -> Any:
     mine = None if first in _NATIVE else _method(first, forward)
     theirs = None if second in _NATIVE or second is first else _method(second, reflected)
     if mine is None and theirs is None:
+        joined = other_names.identical(a, b) if name in ("eq", "ne") and first.__eq__ is object.__eq__ else None
+        if joined is not None:
+            return joined if name == "eq" else branches.boxed(branches.negate(branches.truth(joined)))
         captured_values.asked(forward, a)
         captured_values.asked(reflected if first is not str else "__str__", *(b if type(b) is tuple else (b,)))
         return function(sparse.lifted(a), sparse.lifted(b))
@@ -278,11 +281,15 @@ _ORDER = {"lt", "le", "gt", "ge", "eq", "ne"}
 
 def identical(a: Any, b: Any, wanted: bool = True) -> Any:
     """a is b, or with wanted=False a is not b"""
+    if array_choice.ArrayChoice in (type(a), type(b)):
+        return array_choice.over(identical, (a, b, wanted), {})
+    if not (isinstance(a, captured_values.ATOMS) or isinstance(b, captured_values.ATOMS)):
+        joined = other_names.identical(a, b)
+        if joined is not None:
+            return joined if wanted else branches.not_(joined)
     if isinstance(a, packed_lists.ListValue) and isinstance(b, packed_lists.ListValue):
         same = a.same(b)
         return same if wanted else branches.not_(same)
-    if array_choice.ArrayChoice in (type(a), type(b)):
-        return array_choice.over(identical, (a, b, wanted), {})
     chosen_texts.expect_no_identity(a, b)
     ownership.expect_no_copies(a, b)
     region_tracing.expect_told_apart(a, b)

@@ -3,10 +3,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...ir.errors import TracegradError
 from ..control import packed_lists, short_loops
 
 if TYPE_CHECKING:
-    from ..tracing import Restart
+    from ..tracing import Restart, Trace
 
 
 class Learned:
@@ -16,9 +17,10 @@ class Learned:
     known       arrays from outside whose elements are part of the program; None: all
     tried       places of which the form of lists is an attempt
     identities  whether arrays are told apart at run time
+    closed      packages whose functions run as they stand (syntax/source.py)
     """
 
-    __slots__ = ("_before", "identities", "known", "lists", "statics", "tried", "unroll")
+    __slots__ = ("_before", "closed", "identities", "known", "lists", "statics", "tried", "unroll")
 
     def __init__(self) -> None:
         self.statics: set[int] = set()
@@ -27,6 +29,7 @@ class Learned:
         self.known: set | None = set()
         self.identities = False
         self.tried: set = set()
+        self.closed: frozenset = frozenset()
         self._before: tuple | None = None                    # what was known before the first of these
 
     def add(self, signal: Restart) -> bool:
@@ -54,4 +57,13 @@ class Learned:
         self.statics, self.unroll, self.lists, self.known, self.identities = self._before
         self.lists |= dict.fromkeys(self.tried, packed_lists.NEITHER)
         self.tried, self._before = set(), None
+        return True
+
+    def closes(self, error: Exception, trace: Trace) -> bool:
+        """A run has failed: whether packages were opened in it, which now stay closed. The rest is learned anew."""
+        if not trace.opened or not isinstance(error, TracegradError):
+            return False
+        closed = self.closed | trace.opened
+        self.__init__()                                       # type: ignore[misc]
+        self.closed = closed
         return True

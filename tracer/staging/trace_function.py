@@ -139,6 +139,7 @@ def trace_call(function: Callable, call: Call, *, writes: bool = True, private: 
         del tracing.gathered()[begun:]               # by a run that was given up
         run = _Run(function, call, learned.statics, learned.unroll, writes, packed=learned.lists, tried=learned.tried,
                    private=private, known=learned.known, identities=learned.identities, follows=follows)
+        run.trace.left_closed = learned.closed
         try:
             return cleanly(run.run, function)
         except Restart as signal:
@@ -151,11 +152,12 @@ def trace_call(function: Callable, call: Call, *, writes: bool = True, private: 
         except Exception as error:
             if learned.taken_back():
                 continue                           # perhaps it can be compiled with loops written out
-            if failed is not None:
+            failed = failed or error
+            if learned.closes(error, run.trace):
+                continue                           # perhaps it can be compiled where functions of packages run as they stand
+            if learned.known is None or not (run.trace.live or run.trace.inputs):
                 raise failed from failed.__cause__
-            if not (run.trace.live or run.trace.inputs):
-                raise
-            failed, learned.known = error, None    # perhaps it can be compiled where the elements of arrays are known
+            learned.known = None                   # perhaps it can be compiled where the elements of arrays are known
     raise ConcretizationError("a value that must be known when the function is compiled is not, although its arguments were "
                               "made static", "make the call outside of the compiled function and pass its result in", place)
 

@@ -122,6 +122,11 @@ def opens(function: Callable) -> bool:
     package = (getattr(function, "__module__", None) or "").split(".")[0]
     if code is None or package in _OBJECTS_OF_THEIR_OWN or "-packages" + os.sep not in code.co_filename:
         return False
+    trace = tracing.active()
+    if trace is None or package in trace.left_closed:
+        return False
+    if package not in trace.packages:
+        trace.opened.add(package)
     open_package(function)
     return is_user(function)
 

@@ -8,12 +8,11 @@ import builtins
 import importlib.util
 import sys
 from collections.abc import Callable
-from types import CellType
+from types import CellType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...ir.errors import UnsupportedError
 from .. import tracing
-from .boxes import Box
 from .captured_values import ABSENT, as_python, attribute, fixed, rooted
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ def name(value: Any, key: str) -> Any:
 
 
 _FIRST = (None, False, ABSENT)
+_TRACER = __package__.rpartition(".")[0] + "."
 
 
 def bind_global(key: str, make: Callable) -> None:
@@ -46,11 +46,23 @@ def bind_global(key: str, make: Callable) -> None:
         return
     if not any(space.get(key, ABSENT) is x for x in _FIRST):
         _refuse_binding(key, "the name has a value, and a compiled function may only give it the first one, in place of None")
-    if any(scope.cond is not None for scope in trace.scopes):
+    if any(scope.cond is not None or (scope.loop is not None and type(scope.loop.trip) is not int) for scope in trace.scopes):
         _refuse_binding(key, "it would be bound under a condition that only run time knows")
-    if any(_is_traced(cell.cell_contents) for cell in make.__closure__ or () if _is_set(cell)):
+    if _holds_traced(make, {}):
         _refuse_binding(key, "it would be bound to what only run time knows")
-    space[key] = value = tracing.untraced(make)
+    value = tracing.untraced(make)
+    parts: dict = {}
+    if _holds_traced(value, parts):
+        _refuse_binding(key, "it would be bound to what only run time knows")
+    own = [x for x in parts.values() if trace.maker(x) >= 0]
+    for part in own:
+        if not isinstance(part, (list, dict, set)):
+            _refuse_binding(key, f"it would be bound to a {type(part).__name__} that the function has made, and may change")
+        trace.outer[id(part)] = part                                  # from here on it is outside of the function
+    if own:
+        before = space.get(key, ABSENT)                               # another trace makes another one
+        trace.undo.append(lambda: space.pop(key, None) if before is ABSENT else space.update({key: before}))
+    space[key] = value
     trace.reads.pop((("item", id(space), key),), None)
     rooted(trace, "item", space, key, value, value)
 
@@ -67,9 +79,22 @@ def _is_set(cell: CellType) -> bool:
         return False
 
 
-def _is_traced(x: Any) -> bool:
-    parts = x if type(x) in (tuple, list) else x.values() if type(x) is dict else ()
-    return isinstance(x, Box) or any(isinstance(part, Box) for part in parts)
+def _holds_traced(x: Any, seen: dict) -> bool:
+    """Whether one comes from an object to a value of run time, by its items, its attributes or the variables it has kept."""
+    if type(x).__module__.startswith(_TRACER):
+        return True
+    if id(x) in seen or isinstance(x, (type, ModuleType)):
+        return False
+    seen[id(x)] = x
+    if isinstance(x, (tuple, list, set, frozenset)):
+        parts: Any = x
+    elif isinstance(x, dict):
+        parts = x.values()
+    elif isinstance(x, FunctionType):
+        parts = (*(c.cell_contents for c in x.__closure__ or () if _is_set(c)), *(x.__defaults__ or ()))
+    else:
+        parts = ()
+    return any(_holds_traced(part, seen) for part in (*parts, *getattr(x, "__dict__", {}).values()))
 
 
 def variable(value: Any, thunk: Callable) -> Any:

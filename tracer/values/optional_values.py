@@ -81,11 +81,11 @@ def optional(held: Any, flag: Value) -> Optional | OptionalNumber:
     return OptionalNumber(held._value, held.weak, flag) if type(held) is ScalarBox else Optional(held, flag)
 
 
-def needed(x: Any) -> Any:
+def needed(x: Any, what: str = "unsupported operand type(s): 'NoneType' is no array") -> Any:
     """An operand: TypeError where it is None."""
     if type(x) is not Optional:
         return x
-    _check(x.flag, "unsupported operand type(s): 'NoneType' is no array")
+    _check(x.flag, what)
     return x.held
 
 

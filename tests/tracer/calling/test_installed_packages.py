@@ -31,6 +31,12 @@ class Halves:
             return halved(halved(self.x) * 4)
         return self.x
 
+_PLANS = {}
+
+def planned(x):
+    _PLANS[x.shape] = _PLANS.get(x.shape, 0) + 1
+    return np.tanh(x)
+
 compiled, by_numba = tg.jit(summed), numba.njit(cache=False)(summed)
 """
 X, Y = np.array([0.5, 2.0, 3.0]), np.array([0.1, 5.0, 1.0])
@@ -68,6 +74,12 @@ def test_a_function_that_nobody_has_compiled_is_traced_where_it_is_given_traced_
 def test_it_runs_once_by_python_where_it_is_not(package):
     """What it computes of numbers that are known is known: no loop of it stands in the program."""
     assert set(ops(lambda x: x * package.summed(X, Y), 2.0)) <= {"mul"}
+
+
+def test_it_runs_as_it_stands_where_it_cannot_be_rewritten(package):
+    """It keeps something by the shapes that it is given, which compiled code may not, and computes with NumPy alone."""
+    assert np.array_equal(tg.jit(lambda x: package.planned(x) * 2)(X), np.tanh(X) * 2)
+    np.testing.assert_allclose(tg.grad(lambda x: np.sum(package.planned(x)))(X), 1 - np.tanh(X) ** 2)
 
 
 def test_packages_with_objects_of_their_own_are_not_looked_into(monkeypatch, package):

@@ -128,3 +128,114 @@ def test_a_name_that_a_loop_has_left_is_refused():
 
     with pytest.raises(tg.UnsupportedError, match="another name may have"):
         tg.jit(f)(np.arange(40.0))
+
+
+def which_object(x, decides):
+    p, q, r = Point(x[0], 1.0), Point(x[1], 2.0), Point(x[2], 3.0)
+    best = p if decides else q
+    last = best if x[0] < 1 else r
+    maybe = p if x[1] > 1 else None
+    return (best is p, best is q, best is not p, last is best, last is p, last is r, best in [q, r], best == p, q != last,
+            maybe is p, maybe is q, maybe is None)
+
+
+def which_list(x, decides):
+    a = [v for v in x if v > 1]
+    b = a if decides else a[1:]
+    c = [x[0]]
+    d = c if decides else [1.0, 2.0]
+    e = d if x[1] > 1 else c
+    return b is a, d is c, e is c, e is d, c is not d
+
+
+@pytest.mark.parametrize("f", [which_object, which_list])
+@pytest.mark.parametrize("x", [X, X[::-1], X + 1.0])
+@pytest.mark.parametrize("bound", [0.0, 9.0])
+def test_which_one_it_is(f, x, bound):
+    def asked(x, bound):
+        return f(x, x[0] < bound)
+
+    assert tg.jit(asked)(x, bound) == asked(x, bound)
+
+
+def test_which_one_a_loop_has_left_is_refused():
+    def f(x):
+        first = best = Point(x - 2.0, x)
+        while best.x < x:
+            best = Point(best.x + 1.0, x)
+        return best is first
+
+    with pytest.raises(tg.UnsupportedError, match="`is` of a Point"):
+        tg.jit(f)(2.0)
+
+
+def kept_list(x, b):
+    path, best = [], []
+    for v in x:
+        path.append(v)
+        best = path
+    return best, path
+
+
+def kept_in_tuple(x, b):
+    path, best = [], ()
+    for v in x:
+        best = (path, v)
+        path.append(v)
+    return best, path
+
+
+def kept_by_object(x, b):
+    p, path = Point(None, 0.0), []
+    p.x = []
+    for v in x:
+        path.append(v)
+        p.x = path
+    return p.x, path
+
+
+@pytest.mark.parametrize("f", [kept_list, kept_in_tuple, kept_by_object])
+def test_a_list_that_a_loop_appends_to_under_another_name(f):
+    x = np.arange(9.0)
+    assert tg.jit(f)(x, 1.0) == f(x, 1.0)
+
+
+def kept_where(x):
+    path, best = [], []
+    for v in x:
+        path.append(v)
+        if v < 0:
+            path = []
+        if len(path) > len(best):
+            best = path
+    return best
+
+
+def kept_at_times(x):
+    path, best = [], []
+    for v in x:
+        path.append(v)
+        if v > 2:
+            best = path
+    return best
+
+
+@pytest.mark.parametrize("f", [kept_where, kept_at_times])
+@pytest.mark.parametrize("n", [4, 9])
+def test_a_list_that_grows_and_may_have_another_name_is_refused(f, n):
+    with pytest.raises(tg.UnsupportedError, match="another name may have"):
+        tg.jit(f)(np.arange(float(n)))
+
+
+def test_second_derivative_of_lists_of_two_lengths():
+    def squares(x):
+        s = 0.0
+        for v in [x[0]] if x[0] > 0 else [x[1], x[2]]:
+            s += v * v
+        return s
+
+    def weighted(x):
+        return np.sum(tg.grad(squares)(x) * np.arange(1.0, 6.0))
+
+    assert tg.grad(weighted)(X).tolist() == [2.0, 0.0, 0.0, 0.0, 0.0]
+    assert tg.grad(weighted)(-X).tolist() == [0.0, 4.0, 6.0, 0.0, 0.0]

@@ -135,3 +135,40 @@ def test_a_branch_that_fails_as_pythons_does_fails_at_run_time(f):
     assert tg.jit(f)(1.0) == 2.0 and tg.grad(f)(1.0) == 2.0
     with pytest.raises(TypeError, match=r"unsupported operand type\(s\) for \+: 'number' and 'NoneType'"):
         tg.jit(f)(3.0)
+
+
+def true_or_none(x):
+    best, k = None, 0
+    while k < x.shape[0]:
+        if best:
+            best -= 1.0
+        elif x[k] > 1:
+            best = x[k]
+        k += 1
+    return best
+
+
+def written(x):
+    a = [x[0], x[1]]
+    b = a if x[0] > 0 else None
+    if b is not None:
+        b[0] = 5.0
+        b[1] += 2.0
+    return a
+
+
+@pytest.mark.parametrize("f", [true_or_none, written])
+@pytest.mark.parametrize("x", [np.array([0.5, 2.0, 3.0, 1.0, 0.0]), np.array([-0.5, 0.0, 0.5]), np.array([2.0, 1.0])])
+def test_truth_and_parts_of_what_may_be_none(f, x):
+    assert tg.jit(f)(x) == f(x)
+
+
+def test_part_of_none():
+    def f(x):
+        a = [x, 1.0] if x > 0 else None
+        a[0] = 2.0
+        return a[0]
+
+    assert tg.jit(f)(1.0) == 2.0
+    with pytest.raises(TypeError, match="'NoneType' object does not support item assignment"):
+        tg.jit(f)(-1.0)

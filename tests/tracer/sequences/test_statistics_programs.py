@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import statistics as st
+import sys
 
 import numpy as np
 import pytest
@@ -48,3 +49,15 @@ def test_ints():
 
     with pytest.raises(tg.UnsupportedError, match="mean of ints"):
         tg.jit(f)([1, 5, 2])
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="fmean has weights from Python 3.11 on")
+def test_weights():
+    def f(x):
+        return (st.fmean(x, weights=x * x) + st.fmean([1.0, 2.0], [x[0], 3.0])
+                + st.fmean([v for v in x if v > 1], [1.0, x[0]]))
+
+    x = np.array([0.5, 2.0, 3.0])
+    np.testing.assert_allclose(tg.jit(f)(x), f(x), rtol=1e-14)
+    with pytest.raises(st.StatisticsError, match="same length"):
+        tg.jit(f)(x + 2)

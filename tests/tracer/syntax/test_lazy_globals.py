@@ -92,7 +92,47 @@ def on_a_condition(x):
     return x
 
 
+def in_a_loop(x):
+    global LAST
+    while x > 2:
+        LAST = 3.0
+        x -= 1
+    return x
+
+
+class Holder:
+    def __init__(self, x):
+        self.x = x
+
+
+def in_an_object(x):
+    global LAST
+    held = Holder(x)
+    LAST = held
+    return x
+
+
+def in_a_function(x):
+    global LAST
+
+    def double():
+        return 2 * x
+
+    LAST = double
+    return x
+
+
+def changed_later(x):
+    global LAST
+    held = [1.0]
+    LAST = held
+    held.append(x)
+    return x
+
+
 @pytest.mark.parametrize(("f", "why"), [
+    (in_a_loop, "under a condition"), (in_an_object, "to what only run time knows"),
+    (in_a_function, "to what only run time knows"), (changed_later, "cannot be compiled|exists outside"),
     (counted, "COUNT` cannot be compiled: the name has a value"), (counted_in_place, "may read global names, not bind them"),
     (kept, "to what only run time knows"), (kept_number, "to what only run time knows"),
     (on_a_condition, "under a condition that only run time knows")])
@@ -100,3 +140,17 @@ def test_other_stores_are_refused(f, why):
     with pytest.raises(tg.UnsupportedError, match=why):
         tg.jit(f)(1.0)
     assert LAST is None and COUNT == 0
+
+
+def filled(x):
+    global TABLE
+    if TABLE is None:
+        table = {}
+        for k in range(4):
+            table[k] = k * 2
+        TABLE = table
+    return x * TABLE[3]
+
+
+def test_a_table_that_a_loop_fills():
+    assert tg.jit(filled)(2.0) == 12.0 and TABLE == {0: 0, 1: 2, 2: 4, 3: 6}
