@@ -197,11 +197,13 @@ def _power(name: str, a: float | ScalarBox, b: int | ScalarBox, weak: str) -> Sc
         return _int_power(a, b, exponent)
     builder = tracing.current().builder
     x, y = python_scalar(a, weak), python_scalar(b, weak)
-    if weak == "float" and exponent != 2 and not isinstance(exponent, complex):
+    if exponent == 2:                 # as x * x, which may be infinite: a check would double the time of loops over squares
+        return ScalarBox(builder("mul", x, x), weak)
+    if weak == "float" and not isinstance(exponent, complex):
         power_checks.expect_real(x, y, exponent, whole_exponent=weak_of(b) in ("int", "bool"))
     elif weak == "complex" and division.raises():
         power_checks.expect_value(x, y, exponent)
-    out = builder("mul", x, x) if exponent == 2 else builder("pow", x, y)
+    out = builder("pow", x, y)
     if division.raises():
         power_checks.expect_fit(out, x, y, exponent)
     return ScalarBox(out, weak)
