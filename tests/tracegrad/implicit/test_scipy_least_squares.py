@@ -43,7 +43,7 @@ def test_what_a_fit_does_with_data():
     tg.check_grads(lambda y: tg.jit(FITS["plain"])(y)[1][0, 1], (Y,), order=1)
 
 
-@pytest.mark.sweep(5)
+@pytest.mark.sweep(10, days=True)
 @pytest.mark.parametrize("loss", ["linear", "soft_l1", "cauchy", "huber", "arctan"])
 def test_least_squares(loss):
     def f(x):
