@@ -157,9 +157,6 @@ class Trace:
         self.spent: dict[int, object] = {}
         self.telling: Any = None
         self.packed: dict[int, tuple[list, tuple]] = {}
-        # the addresses of the objects and containers of the call, and whether it was asked if two of them are one and the same
-        self.given: set[int] = set()
-        self.told_apart = False
         self.may_alias: dict[int, tuple[Any, list]] = {}
         self.growing: dict[int, tuple] = {}
         self.grown: dict[int, Grown] = {}
@@ -175,10 +172,6 @@ class Trace:
         self.packages: set[str] = set()
         self.opened: set[str] = set()
         self.left_closed: frozenset[str] = frozenset()
-        self.layout_decisions = dict[int, list]()                   # id of a root -> values/memory_layout.py
-        self.layout_read = dict[int, object]()
-        self.own_arguments = False                 # nobody else has them
-        self.whole = set[int]()                    # objects that are arguments and have not been taken apart
         self.short: set[Value] = set()
         self.general = function is not None and any(d.__class__ is Length for p in function.params for d in p.type.dims)
         self.notes: list = []
@@ -191,6 +184,17 @@ class Trace:
         self.handled: list = []
         self.written: list = []
         self.failing: set[int] = set()
+        self._begin_arguments()
+
+    def _begin_arguments(self) -> None:
+        """What is to be known of the arguments of the call."""
+        # the addresses of the objects and containers of the call, and whether it was asked if two of them are one and the same
+        self.given: set[int] = set()
+        self.told_apart = False
+        self.layout_decisions = dict[int, list]()                   # id of a root -> values/memory_layout.py
+        self.layout_read = dict[int, object]()
+        self.own_arguments = False                 # nobody else has them
+        self.whole = set[int]()                    # objects that are arguments and have not been taken apart
 
     def note_write(self, root: ArrayBox | Cell) -> None:
         """Called before every change of a root's value."""
