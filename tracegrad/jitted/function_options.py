@@ -7,7 +7,7 @@ the model of its divisions with it; what else it asked for `tg.explain` names.
 """
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FunctionType
 from typing import Any
 
@@ -16,6 +16,8 @@ import numpy as np
 from ..ir.errors import ArgumentError, ArgumentTypeError
 from ..options import checked
 from ..tracer.syntax import source
+from ..tracer.syntax.declared_types import Declared
+from .signatures import Signature
 
 OWN = ("fastmath", "boundscheck", "memory_budget", "threads", "error_model")      # of tg.config, for one function
 _REASSOCIATES = "fast"             # the flag of LLVM that stands for all
@@ -92,14 +94,16 @@ def _types_of(value: Any) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(found))
 
 
-def declare(f: Any, value: Any) -> Any:
-    """The function, whose variables have the types that the option `locals` names: one of its own, so that the same function
-    compiled without them has none."""
-    kinds = _types_of(value)
-    if kinds and isinstance(f, FunctionType):
+def declare(f: Any, variables: Any, signatures: Iterable[Signature] = ()) -> Any:
+    """The function, whose variables have the types that the option `locals` names, and whose arguments and result those of its
+    signatures: one of its own, so that the same function compiled without them has none."""
+    said = Declared(_types_of(variables), tuple([(s.types, s.result) for s in signatures]))
+    if said == Declared():
+        return f
+    if isinstance(f, FunctionType):
         f = _copied(f)
     function = source.unwrap(getattr(f, "root", f))
-    if kinds and not (isinstance(function, FunctionType) and source.declare(function, kinds)):
+    if not (isinstance(function, FunctionType) and source.declare(function, said)):
         raise ArgumentError(f"tg.jit cannot give the variables of {function!r} types: it is no function of Python, or has been "
                             "compiled without them", "name the types where it is compiled first")
     return f

@@ -4,9 +4,9 @@
     @tg.jit("float64[:](float64[:])")      lengths are part of the types here: compiled at the first call
     @tg.jit(["float64(float64)", …])       each of them
 
-Nothing is converted: a call is computed with the arguments that it has, as Python would, and calls with other types are
-compiled when they come. So a signature whose result would be converted with a loss (`int64(float64)` of a function that
-returns a float) is refused, and so are types that have no meaning here.
+Numbers are converted as Numba converts them: an int given to a `float64` is a float in the function, and what it returns is of
+the type that is named. Calls that no signature fits are computed with the arguments that they have, where Numba raises a
+TypeError. A complex result for a real type is refused, and so are types that have no meaning here.
 """
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from ..ir.errors import ArgumentError, ArgumentTypeError, ConcretizationError
 from ..programs.result_shapes import shapes_of
-from ..tracer import pytrees
+from ..tracer import numba_types
 from ..tracer.staging.shape_struct import ShapeDtypeStruct
 
 _WEAK = ("float64", "int64", "complex128")       # what Python's numbers are for Numba
@@ -28,11 +28,12 @@ _LATER = ("Array", "Boolean", "UniTuple", "Tuple", "NamedTuple", "NamedUniTuple"
 
 
 class Signature(NamedTuple):
-    """arguments: a struct for each, or None where a call has to say more; result: its dtype, where it is a number."""
+    """arguments: a struct for each, or None where a call has to say more; types, result: as `Declared` has them."""
 
     text: str
     arguments: tuple[ShapeDtypeStruct | None, ...]
-    result: np.dtype | None
+    types: tuple[str, ...]
+    result: str
 
 
 def is_signature(f: Any) -> bool:
@@ -52,8 +53,13 @@ def _read(given: Any) -> Signature:
     except Exception as error:
         raise ArgumentTypeError(f"tg.jit cannot read the signature {given!r}: {error}",
                                 "leave it out: each call is compiled for the types of its arguments") from None
-    return Signature(str(given), tuple([_struct(t, given) for t in arguments]),
-                     None if result is None or type(result).__name__ not in _NUMBERS else np.dtype(str(result)))
+    return Signature(str(given), tuple([_struct(t, given) for t in arguments]), tuple(map(_text, arguments)), _text(result))
+
+
+def _text(found: Any) -> str:
+    kind = numba_types.scalar_type(getattr(found, "dtype", found))
+    name = "" if kind is None else np.dtype(kind).name
+    return f"{name}:{found.ndim}" if name and type(found).__name__ == "Array" else name
 
 
 def _struct(found: Any, given: Any) -> ShapeDtypeStruct | None:
@@ -90,18 +96,7 @@ def _expect_count(made: Callable, signature: Signature) -> None:
 
 
 def _expect_result(found: Any, signature: Signature, made: Callable) -> None:
-    """Raises where Numba would convert what is returned to something that cannot hold it."""
-    wanted = signature.result
-    if wanted is None:
-        return
-    name = getattr(made, "__name__", "the function")
-    if pytrees.kind_of(found) is not None or not isinstance(found, ShapeDtypeStruct) or found.shape:
-        raise ArgumentTypeError(f"the signature {signature.text!r} says that `{name}` returns a number, and it returns "
-                                f"{found!r}", "leave the signature out")
-    if not np.can_cast(found.dtype, wanted, "same_kind"):
-        raise ArgumentTypeError(f"the signature {signature.text!r} says that `{name}` returns {wanted}, and it returns "
-                                f"{found.dtype}: nothing is converted", f"write `return {_CONVERSION.get(wanted.kind, 'float')}"
-                                "(…)` in the function, or leave the signature out")
-
-
-_CONVERSION = {"i": "int", "u": "np.uint64", "f": "float", "c": "complex"}
+    """Raises where a number is to be returned and something else is."""
+    if signature.result and ":" not in signature.result and (not isinstance(found, ShapeDtypeStruct) or found.shape):
+        raise ArgumentTypeError(f"the signature {signature.text!r} says that `{getattr(made, '__name__', 'the function')}` "
+                                f"returns a number, and it returns {found!r}", "leave the signature out")

@@ -20,7 +20,6 @@ from typing import Any, NoReturn
 from ...ir.errors import UnsupportedError
 from .. import numba_types, tracing
 from ..control import iteration
-from ..syntax import source
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from . import calls
 
@@ -55,7 +54,7 @@ def _type_of(x: Any) -> Any:
 
 def redirect(f: Callable) -> Callable | None:
     """What to call instead of a function of the user that has overloads."""
-    if _REGISTRY not in sys.modules or type(f) is not FunctionType or not source.is_user(f):
+    if _REGISTRY not in sys.modules or type(f) is not FunctionType:
         return None
     choosers = _choosers(f)
     return (lambda *args, **kwargs: _overloaded(f, choosers, args, kwargs)) if choosers else None

@@ -78,7 +78,9 @@ _OWN_NAME = """
     spence cosm1 sindg cosdg tandg cotdg powm1 boxcox1p ellipk ellipe ellipkm1 elliprc elliprd elliprf elliprg elliprj ellipkinc
     ellipeinc zetac eval_jacobi eval_sh_jacobi eval_gegenbauer eval_genlaguerre eval_laguerre eval_legendre eval_sh_legendre
     eval_chebyt eval_chebyu eval_chebyc eval_chebys eval_sh_chebyt eval_sh_chebyu eval_hermite eval_hermitenorm
-    chndtr nctdtr ncfdtr pdtrik tklmbda agm wright_bessel _ncx2_pdf _binom_ppf _nbinom_ppf
+    gdtria gdtrib gdtrix chdtriv fdtridfd btdtria btdtrib stdtridf chndtrix chndtrinc chndtridf nrdtrimn nrdtrisd bdtrik bdtrin
+    bdtri nbdtrik nbdtrin nbdtri pdtrik pdtri nctdtrit nctdtridf nctdtrinc ncfdtri ncfdtridfn ncfdtridfd ncfdtrinc
+    chndtr nctdtr ncfdtr tklmbda agm wright_bessel _ncx2_pdf _binom_ppf _nbinom_ppf
 """
 SPECIAL.update({name: _routine(name) for name in _OWN_NAME.split()})
 SPECIAL.update({

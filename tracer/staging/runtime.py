@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .. import tracing
 from ..calling import (  # noqa: F401  (tables)
     argument_handlers,
+    c_functions,
     calls,
     class_calls,
     numba_overloads,
@@ -45,7 +46,7 @@ from ..sequences import (  # noqa: F401  (some fill tables)
 from ..syntax import nonlocals, source
 from ..values import boxes, captured_arrays, captured_names, captured_values, optional_values, unrepeatable
 from ..values.python import format_strings
-from . import assignment, dunder_dispatch, with_statement
+from . import assignment, dunder_dispatch, numba_signatures, with_statement
 
 if TYPE_CHECKING:
     from ..regions.leaf_types import MaybeUndefined
@@ -132,6 +133,7 @@ RUNTIME = types.SimpleNamespace(
     is_none=optional_values.is_none, raise_=branches.raise_,
     text=format_strings.text, value=leaf_types.value, unset=leaf_types.Undefined, returned=returned,
     settled=settled, declared=assignment.declared,
+    as_signed=numba_signatures.as_signed, as_result=numba_signatures.as_result,
     fresh=fresh, display=table_making.display, entries=table_making.entries,
     unpack=unpack, mapping=mapping, space=space,
     iterate=iterate, collect=collect, keep=calls.keep, outer=assignment.outer, getitem=assignment.getitem,

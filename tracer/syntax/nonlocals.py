@@ -22,14 +22,12 @@ from typing import TYPE_CHECKING, Any
 from ...ir.errors import UnsupportedError
 from .. import tracing
 from . import early_exit, liveness
-from .early_exit import TG
 from .nodes import children, marked, placed, walk
 
 if TYPE_CHECKING:
     from ..tracing import Trace
 
 CONTENTS = "cell_contents"
-DECLARED = "__tracegrad_locals__"          # attribute of a function: ((name, type), …) of its variables
 
 
 def lower(function: ast.FunctionDef) -> tuple[frozenset, frozenset]:
@@ -123,50 +121,3 @@ def expect_own(trace: Trace, held: CellType) -> None:
         raise UnsupportedError(
             f"`nonlocal {name}` rebinds a variable of {where}: what it holds would be lost",
             f"return the new value of `{name}`, or keep it in an array that is passed in and overwritten", tracing.locate())
-
-
-# --- variables of a declared type -------------------------------------------------------------------------------------------
-
-def convert(function: ast.FunctionDef, kinds: dict[str, str]) -> None:
-    """Rewrite a function whose variables have types (`locals` of numba.njit): they are converted where they get values.
-
-        total = 0.0                     total = 0.0;     total = <tg>.declared("float32", total)
-        for i in range(n):              for i in range(n):
-            total += x[i]                   total += x[i];   total = <tg>.declared("float32", total)
-    """
-    for node in walk(function.body):
-        if isinstance(node, ast.NamedExpr) and node.target.id in kinds:
-            node.value = _conversion(kinds[node.target.id], node.value)
-    given = [n for n in liveness.parameters(function) if n in kinds]
-    function.body = [*_conversions(given, kinds, function.body[0]), *_block(function.body, kinds)]
-
-
-def _block(body: list[ast.stmt], kinds: dict[str, str]) -> list[ast.stmt]:
-    found: list[ast.stmt] = []
-    for s in body:
-        found.append(s)
-        if isinstance(s, (*liveness.FUNCTIONS, ast.ClassDef)):
-            continue
-        for part in (s, *getattr(s, "handlers", ()), *getattr(s, "cases", ())):
-            for name in ("body", "orelse", "finalbody"):
-                if isinstance(getattr(part, name, None), list):
-                    setattr(part, name, _block(getattr(part, name), kinds))
-        if isinstance(s, ast.For):
-            s.body = [*_conversions(_stored([s.target]), kinds, s), *s.body]
-        elif isinstance(s, (ast.Assign, ast.AugAssign, ast.AnnAssign)) and s.value is not None:
-            found += _conversions(_stored(s.targets if isinstance(s, ast.Assign) else [s.target]), kinds, s)
-    return found
-
-
-def _stored(targets: list[ast.expr]) -> list[str]:
-    return [n.id for t in targets for n in walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
-
-
-def _conversions(names: list[str], kinds: dict[str, str], like: ast.AST) -> list[ast.stmt]:
-    return [placed(ast.Assign([placed(ast.Name(n, ast.Store()), like)], _conversion(kinds[n], early_exit.load(n, like))), like)
-            for n in names if n in kinds]
-
-
-def _conversion(kind: str, value: ast.expr) -> ast.expr:
-    function = placed(ast.Attribute(early_exit.load(TG, value), "declared", ast.Load()), value)
-    return placed(ast.Call(function, [early_exit.literal(kind, value), value], []), value)

@@ -19,7 +19,7 @@ from types import CodeType
 from typing import Any
 
 from .. import tracing
-from . import conditions, fence, lazy_globals, nonlocals, rewrite, source_check
+from . import conditions, declared_types, fence, lazy_globals, rewrite, source_check
 from .early_exit import TG
 from .nodes import detached, parameter, placed, walk, with_places
 
@@ -236,8 +236,8 @@ def _find_lambda(function: Callable, lines: list[str]) -> Any:
 
 def _template(function: Callable) -> Template | None:
     """None where there is no source."""
-    code, kinds = function.__code__, getattr(function, nonlocals.DECLARED, ())
-    found = _TEMPLATES.get((id(code), kinds))
+    code, declared = function.__code__, getattr(function, declared_types.DECLARED, None)
+    found = _TEMPLATES.get((id(code), declared))
     if found is None:
         node = _source(function)
         if node is None:
@@ -246,19 +246,25 @@ def _template(function: Callable) -> Template | None:
             tracing.LIBRARIES.add(code.co_filename)
         lazy_globals.lower(node)
         fence.check(ast.Module([node], []) if isinstance(node, ast.AsyncFunctionDef) else node, code.co_filename)
-        if kinds and isinstance(node, ast.FunctionDef):
-            nonlocals.convert(node, dict(kinds))
+        if declared is not None and not isinstance(node, ast.AsyncFunctionDef):
+            node = _as_definition(node)
+            declared_types.convert(node, declared)
         conditions.mark(node)
         made = rewrite.rewrite(node, source_check.class_of(code), code.co_freevars)
-        found = _TEMPLATES[id(code), kinds] = Template(code, _compile(made, code), function.__qualname__)
+        found = _TEMPLATES[id(code), declared] = Template(code, _compile(made, code), function.__qualname__)
     return found
+
+
+def _as_definition(node: Any) -> Any:
+    """A lambda as the function that returns its value."""
+    if not isinstance(node, ast.Lambda):
+        return node
+    return placed(ast.FunctionDef("<tg lambda>", node.args, [placed(ast.Return(node.body), node)], [], None), node)
 
 
 def _compile(node: Any, original: Any) -> CodeType:
     """The code object of a rewritten definition, inside a factory that gives it its free variables."""
-    if isinstance(node, ast.Lambda):
-        node = placed(ast.FunctionDef("<tg lambda>", node.args, [placed(ast.Return(node.body), node)], [],
-                                                 None), node)
+    node = _as_definition(node)
     node.name = "<tg function>"           # not its own, which must stay a global where it calls itself
     node.args.defaults = [placed(ast.Constant(None), node) for _ in node.args.defaults]
     node.args.kw_defaults = [d and placed(ast.Constant(None), node) for d in node.args.kw_defaults]
@@ -299,11 +305,11 @@ def rewritten(function: Any) -> types.FunctionType:
     return made
 
 
-def declare(function: Any, kinds: tuple[tuple[str, str], ...]) -> bool:
-    """Give variables of a function types, under which it is rewritten; False where it has been rewritten without them."""
-    if function in _REWRITTEN and getattr(function, nonlocals.DECLARED, ()) != kinds:
+def declare(function: Any, declared: declared_types.Declared) -> bool:
+    """Give a function's variables and arguments types, under which it is rewritten; False where it has been without them."""
+    if function in _REWRITTEN and getattr(function, declared_types.DECLARED, None) != declared:
         return False
-    setattr(function, nonlocals.DECLARED, kinds)
+    setattr(function, declared_types.DECLARED, declared)
     return True
 
 

@@ -12,6 +12,7 @@ from . import (  # noqa: F401
     gamma,
     incomplete,
     integrals,
+    inverses,
     orthogonal,
     probability,
     transforms,

@@ -72,6 +72,5 @@ library("ncfdtr", 4, (..., ..., ..., ...), domain=(POSITIVE, POSITIVE, POSITIVE,
 
 library("_binom_ppf", 3, (None, None, None), domain=(INSIDE, _WHOLE, INSIDE))
 library("_nbinom_ppf", 3, (None, None, None), domain=(INSIDE, _WHOLE, INSIDE))
-library("pdtrik", 2, (..., ...), domain=(INSIDE, POSITIVE))
 library("tklmbda", 2, (..., ...), domain=(INSIDE, POSITIVE))
 library("agm", 2, (..., ...), domain=(POSITIVE, POSITIVE))

@@ -119,7 +119,7 @@ def test_a_signature_without_lengths_or_values_waits_for_a_call(signature, f, x,
 
 
 @pytest.mark.parametrize("signature, f, text", [
-    ("int64(float64)", lambda x: x / 2, r"returns int64, and it returns float64: nothing is converted.*return int\(…\)"),
+    ("float64(complex128)", lambda x: x * x, "says that float64 is returned, and it is complex128"),
     ("float64(float64, float64)", lambda x: x, "has 2 arguments, the function `<lambda>` 1"),
     ("nonsense(", lambda x: x, "cannot read the signature 'nonsense"),
     ("float64(float64)", lambda x: (x, x), "returns a number, and it returns"),
@@ -127,6 +127,28 @@ def test_a_signature_without_lengths_or_values_waits_for_a_call(signature, f, x,
 def test_signatures_that_are_refused(signature, f, text):
     with pytest.raises((tg.ArgumentError, tg.ArgumentTypeError), match=f"(?s){text}"):
         tg.jit(signature)(f)
+
+
+@pytest.mark.parametrize("signature, f, args", [                # Numba's own answer, and its type
+    ("float64(float64)", lambda x: type(x)(0.5) * x, (3,)), ("int64(float64)", lambda x: x / 2, (5.0,)),
+    ("int32(int32)", lambda x: x // 2, (7.9,)), (["float32(float32)", "float64(float64)"], lambda x: x + 0.1, (1,)),
+    (["float32(float32)", "float64(float64)"], lambda x: x + 0.1, (np.float32(1),)),
+    (["int64(int64, int64)", "float64(float64, float64)"], lambda x, y: x / y, (1, 2.0)),
+    (["int64(int64, int64)", "float64(float64, float64)"], lambda x, y: x / y, (7, 2)),
+    ("float64(float64[:], float64)", lambda x, s: x[0] / type(s)(s), (np.array([3.0]), 2)), ("void(int64)", lambda n: None, (2,)),
+    ("complex128(float64)", lambda x: x, (2,)), ("boolean(int64)", lambda n: n, (2,))])
+def test_numbers_are_converted_to_what_a_signature_says(signature, f, args):
+    expected, found = numba.njit(signature)(f)(*args), tg.jit(signature)(f)(*args)
+    assert found == expected and np.asarray(found).dtype == np.asarray(expected).dtype, (found, expected)
+
+
+def test_a_signature_holds_where_other_code_calls_the_function():
+    @tg.jit("float64(float64)")
+    def half(x):
+        kind = type(x)
+        return kind(0.5) * x
+
+    assert tg.jit(lambda n: half(n) + half(3))(1) == 2.0 and tg.grad(half)(3.0) == 0.5
 
 
 def test_division_by_zero_as_numpys_numbers():
