@@ -49,7 +49,7 @@ KNOBS: dict[str, tuple[Any, type | tuple[type, ...], str]] = {
     "error_model": (
         "python",
         str,
-        'a Python number divided by zero: "python" raises ZeroDivisionError, "numpy" gives inf, nan or 0, as NumPy does',
+        'a Python number divided by zero, a math function outside of its domain: "python" raises, "numpy" gives inf, nan or 0',
     ),
 }
 _MODELS = ("python", "numpy")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import collections
 import functools
 import struct
+import sys
 import threading
 import types
 import weakref
@@ -23,6 +24,7 @@ import numpy as np
 
 from ..lowering.call.forwarding import EMPTY, Held
 from ..lowering.native.locks import register
+from ..tracer.calling import numba_overloads
 
 KEY = "<tg found>"              # where a function keeps what was derived from it
 RECENT = 64                     # families that are kept although no function needs them, and objects that are no functions
@@ -173,7 +175,7 @@ class _Look:
         if kind is tuple or _is_record(kind):
             return self.items(x)
         if kind is types.FunctionType:
-            return self.function(x)
+            return self.named(x) if self.seen and _is_itself(x) else self.function(x)
         if kind is functools.partial and not (_extras(x) or x.keywords):
             return kind, self.value(x.func), self.value(x.args)
         if kind is type or isinstance(x, _THEMSELVES) or (
@@ -187,6 +189,13 @@ class _Look:
             return "again", self.seen[id(x)][1]
         self.seen[id(x)] = x, len(self.seen)
         return type(x), *map(self.value, x)
+
+    def named(self, f: types.FunctionType) -> Any:
+        """Of a function that the program may compare with others, or look up: no copy stands for it."""
+        own = _fields(f)
+        self.places += own
+        self.copies[id(f)] = f
+        return "itself", id(f), id(own[0].value), self.value(own[1].value), self.value(tuple((own[2].value or {}).items()))
 
     def function(self, f: types.FunctionType) -> Any:
         if id(f) in self.seen:
@@ -225,6 +234,12 @@ class _Look:
             if contents[id(old)] is not EMPTY:
                 new.cell_contents = self.copied(contents[id(old)])
         return made
+
+
+def _is_itself(f: types.FunctionType) -> bool:
+    """Whether others can have the same function: it has a name in its module, or Numba's registry knows it."""
+    module = sys.modules.get(f.__module__ or "")
+    return (module is not None and vars(module).get(f.__name__) is f) or numba_overloads.is_overloaded(f)
 
 
 @functools.lru_cache(4096)

@@ -17,21 +17,17 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.special
 
 from ...ir.errors import UnsupportedError
 from .. import tracing
 from . import calls
 
 _CYTHON = "scipy.special.cython_special"
-_MATHEMATICS: dict[str, Callable] = {
-    **{name: getattr(np, name) for name in (
-        "sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "cbrt",
-        "fabs", "floor", "ceil", "trunc", "rint", "hypot", "copysign", "fmod", "fmax", "fmin")},
-    **{name: getattr(np, f"arc{name[1:]}") for name in ("asin", "acos", "atan", "atan2", "asinh", "acosh", "atanh")},
-    "pow": np.power, "erf": scipy.special.erf, "erfc": scipy.special.erfc, "tgamma": scipy.special.gamma,
-    "lgamma": scipy.special.gammaln,
-}
+_NUMPYS = {**{name: name for name in (
+    "sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "cbrt",
+    "fabs", "floor", "ceil", "trunc", "rint", "hypot", "copysign", "fmod", "fmax", "fmin")},
+    **{name: f"arc{name[1:]}" for name in ("asin", "acos", "atan", "atan2", "asinh", "acosh", "atanh")}, "pow": "power"}
+_SCIPYS = {"erf": "erf", "erfc": "erfc", "tgamma": "gamma", "lgamma": "gammaln"}
 
 
 def redirect(f: Any) -> Callable | None:
@@ -60,6 +56,7 @@ def _address(f: Any) -> int | None:
 
 @functools.cache
 def _known() -> dict[int, Callable]:
+    import scipy.special
     from numba.extending import get_cython_function_address as address_of
 
     found = {}
@@ -68,9 +65,10 @@ def _known() -> dict[int, Callable]:
         if hasattr(scipy.special, name):
             found[address_of(_CYTHON, key)] = getattr(scipy.special, name)
     library = ctypes.CDLL(None)
-    for name, ufunc in _MATHEMATICS.items():
-        if hasattr(library, name):
-            found[ctypes.cast(getattr(library, name), ctypes.c_void_p).value] = ufunc
+    for module, names in ((np, _NUMPYS), (scipy.special, _SCIPYS)):
+        for name, ufunc in names.items():
+            if hasattr(library, name):
+                found[ctypes.cast(getattr(library, name), ctypes.c_void_p).value] = getattr(module, ufunc)
     return found
 
 

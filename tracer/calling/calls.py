@@ -31,7 +31,7 @@ from ..syntax import source
 from ..values import captured_arrays, captured_values, ownership, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.python import division, format_strings, settings
-from . import dispatch, recursion, untraced
+from . import chance, dispatch, recursion, untraced
 from .types_seen import isinstance_, issubclass_, type_, type_of
 
 if TYPE_CHECKING:
@@ -159,8 +159,9 @@ def _function(trace: Trace, f: Callable, args: Sequence[Value], kwargs: Any) -> 
 
 
 def is_rewritten(f: Callable, args: Sequence[Any], kwargs: dict) -> bool:
-    """Whether a function is the user's, or one of an installed package that is given values of run time."""
-    return source.is_user(f) or (any(map(_is_traced, (*args, *kwargs.values()))) and source.opens(f))
+    """Whether a function is the user's, or one of an installed package that is given values of run time or makes some."""
+    return source.is_user(f) or (source.may_open(f) and (
+        any(map(_is_traced, (*args, *kwargs.values()))) or chance.leads_to(f)) and source.opens(f))
 
 
 def _is_traced(x: Any) -> bool:

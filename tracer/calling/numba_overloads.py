@@ -52,6 +52,11 @@ def _type_of(x: Any) -> Any:
     return numba.types.pyobject if isinstance(x, Box) else numba.typeof(x)
 
 
+def is_overloaded(f: FunctionType) -> bool:
+    """Whether a function of the user has overloads."""
+    return _REGISTRY in sys.modules and bool(_choosers(f))
+
+
 def redirect(f: Callable) -> Callable | None:
     """What to call instead of a function of the user that has overloads."""
     if _REGISTRY not in sys.modules or type(f) is not FunctionType:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import gc
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,7 +97,7 @@ def _parts(cls: type) -> Iterator[Any]:
 def _read_by(trace: Trace, function: types.FunctionType) -> Iterator[Any]:
     captured_values.entered(trace, function)
     yield from _looked_into(*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
-    space, names = function.__globals__, _names(function.__code__)
+    space, names = function.__globals__, names_of(function.__code__)
     found = [(name, captured_names.untraced_name(trace, space, name)) for name in names if name in space]
     cells = [captured_names.untraced_variable(trace, cell) for cell in function.__closure__ or () if _filled(cell)]
     for value in (*(value for _, value in found), *cells):
@@ -116,9 +116,9 @@ def _looked_into(*values: Any) -> Sequence[Any]:
     return values
 
 
-def _names(code: types.CodeType) -> set[str]:
+def names_of(code: types.CodeType) -> set[str]:
     """The names of globals and attributes that a code object reads, or one within it."""
-    return {*code.co_names, *(name for c in code.co_consts if isinstance(c, types.CodeType) for name in _names(c))}
+    return {*code.co_names, *(name for c in code.co_consts if isinstance(c, types.CodeType) for name in names_of(c))}
 
 
 def _filled(cell: types.CellType) -> bool:
@@ -126,6 +126,11 @@ def _filled(cell: types.CellType) -> bool:
         return cell.cell_contents is not cell
     except ValueError:
         return False
+
+
+def filled_cells(f: Callable) -> list[Any]:
+    """What the free variables of a function hold."""
+    return [cell.cell_contents for cell in f.__closure__ or () if _filled(cell)]
 
 
 captured_values.UNTRACED[0] = note

@@ -61,7 +61,7 @@ class Learned:
 
     def closes(self, error: Exception, trace: Trace) -> bool:
         """A run has failed: whether packages were opened in it, which now stay closed. The rest is learned anew."""
-        if not trace.opened or not isinstance(error, TracegradError):
+        if not trace.opened or trace.met_chance or not isinstance(error, TracegradError):
             return False
         closed = self.closed | trace.opened
         self.__init__()                                       # type: ignore[misc]

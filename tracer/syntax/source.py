@@ -108,21 +108,28 @@ def is_user(function: Callable) -> bool:
 
 def open_package(function: Any) -> None:
     """Told of a function that its author has had compiled, here or by Numba: its package is rewritten, too."""
-    trace, package = tracing.active(), (getattr(function, "__module__", None) or "").split(".")[0]
+    trace, package = tracing.active(), _package(function)
     if trace is not None and package not in _CLOSED:
         trace.packages.add(package)
 
 
+def may_open(function: Callable) -> bool:
+    """Whether a function is one of an installed package that computes with what it is given."""
+    code = getattr(function, "__code__", None)
+    return (code is not None and _package(function) not in _OBJECTS_OF_THEIR_OWN | _CLOSED
+            and "-packages" + os.sep in code.co_filename)
+
+
+def _package(function: Callable) -> str:
+    return (getattr(function, "__module__", None) or "").split(".")[0]
+
+
 def opens(function: Callable) -> bool:
-    """Told of a function that traced values are given to: whether it is an installed package's and is rewritten from now on.
+    """Told of such a function, which has to do with values of run time: whether it is rewritten from now on.
 
     The package's other functions are, too, from here on: what the first one calls may branch on what it was given.
     """
-    code = getattr(function, "__code__", None)
-    package = (getattr(function, "__module__", None) or "").split(".")[0]
-    if code is None or package in _OBJECTS_OF_THEIR_OWN or "-packages" + os.sep not in code.co_filename:
-        return False
-    trace = tracing.active()
+    trace, package = tracing.active(), _package(function)
     if trace is None or package in trace.left_closed:
         return False
     if package not in trace.packages:

@@ -50,6 +50,7 @@ _ALIASES = {"posix": "os", "nt": "os", "_io": "io", "_pickle": "pickle", "_rando
 _TABLE = {(module, name): (what, remedy) for what, remedy, modules in _ROWS for module, names in modules.items()
           for name in names.split()}
 _RANDOM, _ENVIRONMENT = _ROWS[1][:2], _ROWS[2][:2]
+_CHANCE = (_ROWS[0][:2], _RANDOM)
 
 
 def expect_repeatable(trace: Trace, f: Any, args: Sequence[Value] = ()) -> None:
@@ -58,9 +59,15 @@ def expect_repeatable(trace: Trace, f: Any, args: Sequence[Value] = ()) -> None:
         return
     found = _row(f, args)
     if found is not None:
+        trace.met_chance |= found in _CHANCE
         name = getattr(f, "__qualname__", None) or type(f).__name__
         module = _module(f)
         _refuse(f"{name if module in ('builtins', 'io', '') or '.' in name else module + '.' + name}() reads", *found)
+
+
+def is_chance(f: Any) -> bool:
+    """Whether f reads the clock, or draws random numbers: another value at each call, whatever it is given."""
+    return callable(f) and _row(f, ()) in _CHANCE
 
 
 def expect_no_environment(held: Records | ArrayBox | Sequence[float | ScalarBox]) -> None:

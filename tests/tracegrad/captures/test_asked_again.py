@@ -318,3 +318,19 @@ def test_an_object_that_refuses_to_be_gone_through():
     for angle in (3, 5):
         held[0] = Single(angle)
         assert f(2.0) == angle * 2.0
+
+
+def twice(x):
+    return 2 * x
+
+
+def test_a_function_in_a_closure_is_the_function_that_others_name():
+    """A copy stood for it, which was equal to nothing: `is`, `==`, `in` and dicts said no."""
+    table = {twice: 5.0}
+
+    def programs(f):
+        return (lambda x: f(x) if f is twice else 0 * x, lambda x: x * table.get(f, 0.0), lambda x: x * (f in (twice,)),
+                lambda x: x * (f == twice), lambda x: tg.grad(f)(x) if f is twice else 0.0)
+
+    assert [tg.jit(p)(1.0) for p in programs(twice)] == [2.0, 5.0, 1.0, 1.0, 2.0]
+    assert [tg.jit(p)(1.0) for p in programs(lambda x: x)] == [0.0, 0.0, 0.0, 0.0, 0.0]

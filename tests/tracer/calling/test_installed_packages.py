@@ -8,7 +8,19 @@ from trace_check import ops
 import tracegrad as tg
 
 PACKAGE = """
-import numba, numpy as np, tracegrad as tg
+import numba, numpy as np, random, time, tracegrad as tg
+
+def noise(n):
+    return np.random.normal(size=n)
+
+def jitter(n):
+    return [noise(n) for _ in range(2)]
+
+def coin():
+    return random.random()
+
+def now():
+    return time.time()
 
 def halved(x):
     if x > 1:
@@ -80,6 +92,18 @@ def test_it_runs_as_it_stands_where_it_cannot_be_rewritten(package):
     """It keeps something by the shapes that it is given, which compiled code may not, and computes with NumPy alone."""
     assert np.array_equal(tg.jit(lambda x: package.planned(x) * 2)(X), np.tanh(X) * 2)
     np.testing.assert_allclose(tg.grad(lambda x: np.sum(package.planned(x)))(X), 1 - np.tanh(X) ** 2)
+
+
+def test_what_it_draws_is_drawn_at_each_call(package):
+    for f in (lambda: package.jitter(3)[1], package.coin):
+        g = tg.jit(f)
+        assert not np.array_equal(g(), g())
+    np.random.seed(3)
+    found = tg.jit(lambda: package.noise(4))()
+    np.random.seed(3)
+    assert np.array_equal(found, np.random.normal(size=4))
+    with pytest.raises(tg.UnsupportedError, match="reads the clock"):
+        tg.jit(lambda: package.now() + 1)()
 
 
 def test_packages_with_objects_of_their_own_are_not_looked_into(monkeypatch, package):

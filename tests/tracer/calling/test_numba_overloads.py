@@ -46,6 +46,17 @@ def test_derivatives():
     tg.check_grads(tg.jit(lambda x: square_sum(x, 3.0)), (X,), order=2)
 
 
+def test_functions_without_source_and_in_closures():
+    made = {}
+    exec("def doubled(x): pass", made)
+    overload(made["doubled"])(lambda x: lambda x: 2 * x)
+
+    def through(f):
+        return tg.jit(lambda x: f(x) + 1)
+
+    assert through(made["doubled"])(3.0) == 7.0
+
+
 def test_no_overload_for_such_an_argument():
     with pytest.raises(tg.UnsupportedError, match="no overload of square_sum takes"):
         tg.jit(lambda x: square_sum(x))(X[0])

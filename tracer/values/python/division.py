@@ -1,4 +1,5 @@
-"""What a division of Python numbers by zero does: raise, as Python does, or give inf, nan or 0, as NumPy's numbers do.
+"""What a division of Python numbers by zero does, and a math function outside of its domain or range: raise, as Python does, or
+give inf, nan or 0, as NumPy's numbers do.
 
 Numba calls the second one `error_model="numpy"`. It holds for a function that `numba.njit` decorates with it, and for what that
 calls without a decorator of its own; elsewhere the option of the compilation decides (`decide_by`).
@@ -20,7 +21,7 @@ def decide_by(asked: Callable[[], bool]) -> None:
 
 
 def raises() -> bool:
-    """Whether a Python number divided by zero raises ZeroDivisionError."""
+    """Whether arithmetic of Python numbers raises (ZeroDivisionError, ValueError, OverflowError)."""
     model = getattr(_STATE, "model", None)
     return not _asked[0]() if model is None else model != "numpy"
 

@@ -21,7 +21,7 @@ from ... import tracing
 from .. import boxes, ufuncs
 from ..boxes import ArrayBox, Box, ScalarBox, lift
 from ..promotion import fail, result_dtype
-from . import scalar_arithmetic
+from . import division, scalar_arithmetic
 from .failing import failure_text
 from .scalar_arithmetic import rounded, scalar, to_bool, to_complex, to_float, to_int, truth
 
@@ -39,8 +39,8 @@ def _real(x: Any) -> Value:
 
 
 def _check(cond: Value, error: str, message: str) -> None:
-    """A check that is left out where the condition is a constant that holds."""
-    if isinstance(cond, Const) and cond.data.all():
+    """A check that is left out where the condition is a constant that holds, and where nothing is to raise."""
+    if (isinstance(cond, Const) and cond.data.all()) or not division.raises():
         return
     tracing.current().builder.emit("check", cond, error=error, message=message)
 
