@@ -83,7 +83,8 @@ def compiled_for(made: Any, signatures: Iterable[Signature]) -> Any:
             lowered = made.lower(*signature.arguments)
         except (ConcretizationError, NameError):        # a number that decides a shape, a function that is defined further down
             continue                                    # or calls itself: only a call has it
-        _expect_result(shapes_of(lowered.traced), signature, made)
+        if signature.result and ":" not in signature.result:
+            _expect_number(shapes_of(lowered.traced), signature, made)
         lowered.compile()
     return made
 
@@ -95,8 +96,7 @@ def _expect_count(made: Callable, signature: Signature) -> None:
                             f"`{code.co_name}` {code.co_argcount}", "name the types of its arguments, or leave it out")
 
 
-def _expect_result(found: Any, signature: Signature, made: Callable) -> None:
-    """Raises where a number is to be returned and something else is."""
-    if signature.result and ":" not in signature.result and (not isinstance(found, ShapeDtypeStruct) or found.shape):
+def _expect_number(found: Any, signature: Signature, made: Callable) -> None:
+    if not isinstance(found, ShapeDtypeStruct) or found.shape:
         raise ArgumentTypeError(f"the signature {signature.text!r} says that `{getattr(made, '__name__', 'the function')}` "
                                 f"returns a number, and it returns {found!r}", "leave the signature out")

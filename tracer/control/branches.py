@@ -102,9 +102,13 @@ def not_(x: int | ScalarBox) -> bool | ScalarBox:
 # --- statements and expressions ---------------------------------------------------------------------------------------
 
 def if_(test: Any, then: Callable, other: Callable | None, get: Callable | None, put: Callable | None,
-        names: tuple[str, ...]) -> None:
-    """The statement. get and put read and write the names that it may leave changed."""
+        names: tuple[str, ...], anew: tuple[int, ...] = ()) -> None:
+    """The statement. get and put read and write the names that it may leave changed; of those at the places `anew` nobody needs
+    the value from before."""
     flag = truth(test)
+    if anew and get is not None and put is not None and (trace := tracing.active()) is not None and trace.targets:
+        put(tuple([leaf_types.Undefined(names[k].lstrip("-+")) if k in anew else x                 # (which may be of a region)
+                   for k, x in enumerate(get())]))
     if flag is True:
         then()
     elif flag is False:

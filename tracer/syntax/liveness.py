@@ -11,7 +11,7 @@
                                      read before they are bound: what others hold before the loop is nobody's any more
   statement.forgotten                names that its operands may bind by `:=`, of which nobody needs the value from before
   Try.dead                           names in `state` that handlers need, and nobody after them
-  If.anew, Try.anew                  names in `state` whose value from before the statement nobody needs (of an `if`: in loops)
+  If.anew, Try.anew                  names in `state` whose value from before the statement nobody needs
   Try.done                           names that its body assigns wherever it comes to its end
   If.settled, Try.settled            names that the whole statement assigns wherever it comes to its end
   Name.unsure                        a read that may come before any assignment
@@ -193,7 +193,6 @@ class _Live:
         self.deferred, self.local, self.binds = deferred, local, binds
         self.staged: set[str] = set()
         self.deleted: set[str] = set()
-        self.looping = 0                                # loops around what is looked at
         self.heads: dict[ast.stmt, set[str]] = {}
         self.found: dict[tuple[str, int], set[str]] = {}
         self.stores: dict[ast.stmt, tuple[set[str], set[str], set[str]]] = {}
@@ -233,19 +232,17 @@ class _Live:
         self.mark(s, self.assigned(s, "body", "orelse"), out | inside)
         s.dead = set(s.state) - out - self.deferred
         head = before(s.test, inside)
-        s.anew = set(s.state) - head - self.deferred if self.looping else ()
+        s.anew = set(s.state) - head - self.deferred
         return head
 
     def while_(self, s: ast.While, out: set[str]) -> set[str]:
         stops, asked = set(getattr(s, "stops", ())), out | self.heads.get(s, set())
-        self.looping += 1
         while True:
             head = before(s.test, asked) | stops
             again = asked | self.block(s.body, head)
             if again == asked:
                 break
             asked = again
-        self.looping -= 1
         self.heads[s] = asked
         self.mark(s, self.assigned(s, "body", "test"), head | asked)
         return head
@@ -253,13 +250,11 @@ class _Live:
     def for_(self, s: ast.For, out: set[str]) -> set[str]:
         own = targets_of(s.target)
         head = out | set(getattr(s, "stops", ())) | (reads(s.target) - own) | self.heads.get(s, set())
-        self.looping += 1
         while True:
             again = head | (self.block(s.body, head) - own)
             if again == head:
                 break
             head = again
-        self.looping -= 1
         self.heads[s] = head
         self.mark(s, self.assigned(s, "body", "target"), head)
         return before(s.iter, head)

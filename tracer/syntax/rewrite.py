@@ -16,7 +16,7 @@
   else: B                def other(): nonlocal x; B
                          def get(): return (x,)                of these, what is read afterwards
                          def put(values): nonlocal x; (x,) = values
-                         tg.if_(c, then, other, get, put, ("x",))
+                         tg.if_(c, then, other, get, put, ("x",), (0,))
   for t in xs: A         def body(item): nonlocal t, x; t = item; A
                          tg.for_(xs, body, get, put, ("t", "x"), stop)       stop: () -> whether an exit's flag is set
   while c: A             tg.while_(test, body, get, put, ("x",), stop)
@@ -323,7 +323,8 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
             made.append(self.definition("<tg other>", arguments(), self.bound(s), self.statements(s.orelse), s))
             other = early_exit.load("<tg other>", s)
         definitions, state = self.state(s)
-        call = self.tg("if_", [test, early_exit.load("<tg then>", s), other, *state], s.test)
+        anew = tuple([k for k, n in enumerate(s.state) if n in s.anew])
+        call = self.tg("if_", [test, early_exit.load("<tg then>", s), other, *state, early_exit.literal(anew, s)], s.test)
         return try_except.between(self, s, [*made, *definitions, placed(ast.Expr(call), s)])
 
     def stop(self, s: ast.stmt) -> tuple[list[ast.stmt], ast.expr]:

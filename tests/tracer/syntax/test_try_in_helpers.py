@@ -135,7 +135,46 @@ def no_name_of_the_other_arm(a, n):
     return p * a
 
 
-CASES = [(branch, 0.5, 20), (branch, -1.0, 20), (with_statement, 0.5, 9), (with_statement, -1.0, 9), (match_statement, 0.5, 9),
+def of_one_kind_or_the_other(a, n):
+    """Both arms bind e and no statement after them reads it, so what it held in the first is nothing in the second."""
+    if n == 1:
+        e = 1.0 / (1.0 + a / 2.0)
+        found = (e + a - e * a / 2.0) / 2.0
+    else:
+        d = 1.0 / (4.0 / a + 1.0)
+        if a != 4.0:
+            e = 1.0 / (4.0 / a - 1.0)
+        else:
+            e = h = a
+        found = (1.0 + h) / (d + e ** 2) * (1.0 + e) ** 2
+    return found
+
+
+def arms_apart(a, n):
+    try:
+        return of_one_kind_or_the_other(a, n) - a
+    except (ZeroDivisionError, UnboundLocalError):
+        return -a
+
+
+def one_after_the_other(a, n):
+    try:
+        if n > 1:
+            e = 1.0 / (a - 1.0) + a
+            total = e * e
+        else:
+            total = a
+        if a > 0.0:
+            e = 1.0 / (a - 2.0)
+            total += e
+        return total
+    except ZeroDivisionError:
+        return -a
+
+
+CASES = [*[(arms_apart, a, n) for a, n in ((1 / 3, 1), (1 / 3, 2), (4.0, 2), (0.0, 2), (-2.0, 1), (-4.0, 2))],
+         *[(one_after_the_other, a, n) for a, n in ((1.0, 1), (1.0, 2), (2.0, 2), (-0.5, 2))],
+         (branch, 0.5, 20), (branch, -1.0, 20), (with_statement, 0.5, 9), (with_statement, -1.0, 9), (match_statement, 0.5, 9),
          (match_statement, 0.0, 9), (nested_branches, 0.5, 4), (nested_branches, 1.0, 4), (nested_branches, -0.1, 4),
          (endless, 1.3, 5), (endless, 2.5, 5), (no_name_of_the_other_arm, 0.7, 3), (no_name_of_the_other_arm, 1.5, 3),
          (condition_reads_what_both_arms_assign, 0.7, 5), (condition_reads_what_both_arms_assign, 0.0, 5)]
