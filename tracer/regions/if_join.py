@@ -175,9 +175,13 @@ class IfJoin:
         """A value that only one branch has; the other yields zeros, which nobody reads."""
         fresh = self.outcomes[side].fresh
         before = {id(part) for part in leaf_types.containers(held) if id(part) not in fresh}      # these stay as they are
-        leaves, structure = pytrees.flatten(held, leaf_types.opened, lambda x: id(x) in before)
+        leaves, structure = pytrees.flatten(held, leaf_types.opened, lambda x: id(x) in before or _undecided(x))
         slots = []
         for x in leaves:
+            if x is not None and _undecided(x):
+                other = chosen_texts.texts_of(x)
+                slots.append(self.add("", *(x, other and other[0])[::1 if side == 0 else -1]))
+                continue
             kind = leaf_types.kind_of(x)
             if kind is None or id(x) in before:
                 slots.append(JoinedValue(False, lambda results, x=x: x))

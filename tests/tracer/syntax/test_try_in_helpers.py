@@ -172,7 +172,23 @@ def one_after_the_other(a, n):
         return -a
 
 
-CASES = [*[(arms_apart, a, n) for a, n in ((1 / 3, 1), (1 / 3, 2), (4.0, 2), (0.0, 2), (-2.0, 1), (-4.0, 2))],
+def at_most(a, high):
+    q = 1.0 / (a - 2.0)
+    if high is not None and q > high:
+        q = high
+    return q
+
+
+def a_bound_or_none(a, n):
+    high = a if n > 2 else 1.0 / (a + 3.0) if n > 1 else None
+    try:
+        return at_most(a, high)
+    except ZeroDivisionError:
+        return -a
+
+
+CASES = [*[(a_bound_or_none, a, n) for a in (2.5, 2.0, -1.0) for n in (1, 2, 3)],
+         *[(arms_apart, a, n) for a, n in ((1 / 3, 1), (1 / 3, 2), (4.0, 2), (0.0, 2), (-2.0, 1), (-4.0, 2))],
          *[(one_after_the_other, a, n) for a, n in ((1.0, 1), (1.0, 2), (2.0, 2), (-0.5, 2))],
          (branch, 0.5, 20), (branch, -1.0, 20), (with_statement, 0.5, 9), (with_statement, -1.0, 9), (match_statement, 0.5, 9),
          (match_statement, 0.0, 9), (nested_branches, 0.5, 4), (nested_branches, 1.0, 4), (nested_branches, -0.1, 4),
