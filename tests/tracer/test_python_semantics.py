@@ -242,3 +242,22 @@ def test_extremes_of_nothing(extreme):
     assert tg.grad(lambda x: extreme(x[x > 0], default=7.0) * x[0])(np.array([-1.0, -2.0])).tolist() == [7, 0]
     with pytest.raises(ValueError, match="size 1"):
         tg.jit(lambda x: x.item())(np.zeros(3))
+
+
+NAMES = ("__iter__", "__len__", "__getitem__", "shape", "ndim", "is_integer", "bit_length", "__index__", "__call__", "read",
+         "weak", "dims", "append", "__array__", "real", "item")
+
+
+@pytest.mark.parametrize("x", [1, 1.5, True, 2j, np.float64(1.0), np.int32(2), np.ones(2), np.array(3.0)])
+def test_attributes_that_a_value_has(x):
+    def has(x):
+        return tuple([hasattr(x, name) for name in NAMES]), bool(getattr(x, "__iter__", False)), getattr(x, "weak", 7)
+
+    assert tg.jit(has)(x) == has(x)
+
+
+def test_attributes_that_a_value_has_not():
+    with pytest.raises(AttributeError, match="'float' object has no attribute 'shape'"):
+        tg.jit(lambda x: x.shape)(1.0)
+    with pytest.raises(AttributeError, match="has no attribute 'weak'"):
+        tg.jit(lambda x: x.weak)(np.ones(2))

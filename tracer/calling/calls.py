@@ -298,7 +298,7 @@ def _builtin(trace: Trace, f: Callable, args: Any, kwargs: dict) -> bool | Itera
         return LOOKUPS[name](owner, *args)
     if name == "__contains__" and type(owner) in (set, list) and args and isinstance(args[0], Box):
         tracing.need_concrete(args[0], f"{type(owner).__name__}.{name}")
-    if type(owner) is str and format_strings.takes_part(name, args):
+    if type(owner) is str and format_strings.takes_part(name, args, kwargs):
         return format_strings.formatted(owner, name, [call(list, *args)] if name == "join" else args, kwargs)
     return _as_it_stands(trace, f, args, kwargs)
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...ir.errors import UnsupportedError
 from .. import tracing
-from ..calling import calls
+from ..calling import calls, types_seen
 from ..containers import array_choice, list_functions
 from ..control import branches, iteration, other_names, packed_lists
 from ..regions import region_tracing
@@ -170,7 +171,9 @@ def attribute(held: Any, name: str) -> Any:
         if name in _MEMORY:
             captured_values.told(held, _of_memory)
         return captured_arrays.made(found, held) if seen is held else found
-    if cls in _BOXES or tracing.active() is None:
+    if cls in _BOXES:
+        return _of_box(held, name)
+    if tracing.active() is None:
         return getattr(held, name)
     found = None if cls in _NATIVE else getattr(cls, name, None)
     if type(found) is property and isinstance(found.fget, types.FunctionType) and source.is_user(found.fget):
@@ -196,6 +199,23 @@ def attribute(held: Any, name: str) -> Any:
     return captured_values.attribute(held, name, value)
 
 
+def _has(kind: type, name: str) -> bool:
+    """Whether objects of a class have an attribute; the class itself has more, as `__call__`."""
+    return any(name in vars(c) for c in kind.__mro__)
+
+
+def _of_box(held: Any, name: str) -> Any:
+    """An attribute that an object of the type that Python would see has; a stand-in has others of its own."""
+    kind = types_seen.type_of(held)
+    if not _has(kind, name):
+        raise AttributeError(f"'{'numpy.ndarray' if kind is np.ndarray else kind.__name__}' object has no attribute '{name}'")
+    try:
+        return getattr(held, name)
+    except AttributeError:
+        raise UnsupportedError(f"{kind.__name__}.{name} cannot be compiled", "compute it with operators and functions",
+                               tracing.locate()) from None
+
+
 def method(held: ArrayBox | ModuleType, name: str) -> Callable:
     """held.name, which is about to be called."""
     return getattr(held, name) if type(held) is np.ndarray else attribute(held, name)
@@ -212,6 +232,8 @@ def getattr_(held: Any, name: str, *default: Any) -> Callable | Method | None:
 
 
 def hasattr_(held: tuple[np.ndarray | Box, ...], name: str) -> bool:
+    if type(held) in _BOXES:
+        return _has(types_seen.type_of(held), name)
     try:
         attribute(held, name)
     except AttributeError:

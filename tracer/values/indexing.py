@@ -127,6 +127,7 @@ class Key:
         return self.mask is not None or bool(self._arrays)
 
 
+_BOOL = "a single bool among other indices cannot be compiled"
 _KEYS = (
     "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid indices, "
     "not "
@@ -148,13 +149,13 @@ def _entries(key: Any, dims: tuple[Dim, ...]) -> list:
         if entry is None or isinstance(entry, slice) or type(entry) is int:
             taken += entry is not None
         elif isinstance(entry, (bool, np.bool_)) or getattr(entry, "weak", None) == "bool":
-            fail(UnsupportedError, "a single bool as an index cannot be compiled", "use an if statement or np.where")
+            fail(UnsupportedError, _BOOL, "use an if statement or np.where")
         elif isinstance(entry, (list, np.ndarray, tuple, range)):
             entry = lift(np.zeros(0, np.int64) if isinstance(entry, (list, tuple)) and not entry else entry)
             taken += (entry.dtype_ir is BOOL and len(entry.dims)) or 1
         elif isinstance(entry, Box):
             if entry.dtype_ir is BOOL and not entry.dims:
-                fail(UnsupportedError, "a single bool as an index cannot be compiled", "use an if statement or np.where")
+                fail(UnsupportedError, _BOOL, "use an if statement or np.where")
             if entry.dtype_ir.kind in "fc" and not entry.dims:
                 fail(BoundsError, _KEYS + (entry.weak or entry.dtype_ir.np.name), "convert it with int()")
             taken += (entry.dtype_ir is BOOL and len(entry.dims)) or 1
@@ -266,8 +267,21 @@ def true_positions(mask: Value) -> tuple:
 
 # --- reading --------------------------------------------------------------------------------------------------------
 
+def _lone_bool(key: Any) -> ArrayBox | None:
+    """A key that is one bool as the mask of an axis of length 1: x[b] is x[None][mask]."""
+    entry = key[0] if type(key) is tuple and len(key) == 1 else key
+    if isinstance(entry, (bool, np.bool_)):
+        return boxes.as_array(np.array([entry]))
+    if not isinstance(entry, Box) or entry.dtype_ir is not BOOL or entry.dims:
+        return None
+    return boxes.as_array(getitem(ArrayBox(entry.read()), None))
+
+
 def getitem(box: Box, key: Any) -> Box:
     """box[key]."""
+    mask = _lone_bool(key)
+    if mask is not None:
+        return getitem(ArrayBox(box.read()) if isinstance(box, ScalarBox) else box, None)[mask]
     known = parse(key, box.dims)
     if isinstance(box, ScalarBox):
         box = ArrayBox(box.read())
@@ -310,6 +324,9 @@ def setitem(box: ArrayBox, key: Any, value: float | Box) -> None:
     if isinstance(box, ScalarBox):
         raise TypeError(f"'{box.dtype_ir.np.name}' object does not support item assignment")
     box.writable()
+    mask = _lone_bool(key)
+    if mask is not None:
+        return setitem(getitem(box, None), mask, value)
     known = parse(key, box.dims)
     target = box.view(known.path)
     if type(value) is ArrayBox and not known.advanced and _same_view(target, value):

@@ -6,6 +6,8 @@ import pytest
 from numpy_trace import check, expressions, run
 from tracegrad.ir.errors import BoundsError
 
+import tracegrad as tg
+
 RNG = np.random.default_rng(2)
 X = RNG.standard_normal(7)
 A = RNG.standard_normal((4, 5))
@@ -294,3 +296,32 @@ def test_functions_that_write():
     for fn in (put, put_along, place, putmask, copyto, fill):
         check(fn, A, np.array([1, 0, 2]))
     check(lambda np, a, i: (a.flat.__setitem__(3, 5.0), a.T.flat.__setitem__(1, 6.0), None)[2], A, np.array([1]))
+
+
+def masked(x):
+    y = np.asarray(x * 1.0)
+    y[y > 2] = 7.0
+    y[np.isnan(y)] = -1.0
+    return y
+
+
+@pytest.mark.parametrize("x", [1.5, 3.0, float("nan"), np.array(2.5), np.array([1.0, 3.0]), np.float32(4.0)])
+def test_a_single_bool_is_the_mask_of_an_axis_of_its_own(x):
+    for f in (masked, lambda x: np.asarray(x)[np.sum(x) > 2], lambda x: np.asarray(x)[False], lambda x: np.asarray(x)[True,]):
+        with np.errstate(invalid="ignore"):
+            found, expected = tg.jit(f)(x), f(x)
+        np.testing.assert_array_equal(found, expected)
+        assert np.shape(found) == np.shape(expected)
+    kept = ~np.isnan(x) & ~(np.asarray(x) > 2)
+    np.testing.assert_array_equal(tg.grad(lambda x: np.sum(masked(x)))(x), kept * 1.0)
+
+
+def test_squeeze_of_an_axis_whose_length_the_elements_decide():
+    f = tg.jit(lambda x: np.squeeze(x[x > 1]))
+    assert f(np.array([0.0, 2.0, 3.0])).tolist() == [2.0, 3.0] and f(np.zeros(2)).shape == (0,)
+    with pytest.raises(tg.UnsupportedError, match=r"(?s)known only at run time, and is 1.*Instead: name the axis"):
+        f(np.array([0.0, 2.0]))
+    g = tg.jit(lambda x: np.squeeze(x[x > 1], axis=0))
+    assert g(np.array([0.0, 2.0])) == 2.0 and g(np.array([0.0, 2.0])).shape == ()
+    with pytest.raises(ValueError, match="cannot select an axis to squeeze out"):
+        g(np.ones(3) * 2)

@@ -15,7 +15,8 @@ from ...values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox, as_array, imple
 from ...values.promotion import fail
 from ...values.shapes import axis_of
 from .joining import broadcast_to, concatenate
-from .manipulation import expand_dims, moveaxis, ravel, reshape
+from .manipulation import moveaxis, ravel, reshape
+from .unit_axes import expand_dims
 
 
 @implements(np.delete)

@@ -18,7 +18,8 @@ from ...values.boxes import FUNCTIONS, ArrayBox, ScalarBox, as_array, implements
 from ...values.promotion import fail, result_dtype, strong, to_dtype
 from ...values.shapes import axis_of
 from .creation import iota, stacked
-from .manipulation import at_least_2d, boxes_of, expand_dims, moveaxis, ravel, reshape
+from .manipulation import boxes_of, moveaxis, ravel, reshape
+from .unit_axes import at_least_2d, expand_dims
 
 # --- joining --------------------------------------------------------------------------------------------------------
 

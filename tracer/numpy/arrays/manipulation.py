@@ -206,46 +206,6 @@ def flatten(a: Any, order: Any = "C") -> Any:
     return boxes.array(ravel(a, order).read())
 
 
-@implements(np.squeeze, method="squeeze")
-def squeeze(a: Any, axis: Any = None) -> Any:
-    box = as_array(a)
-    ones = tuple(k for k, d in enumerate(box.dims) if type(d) is int and d == 1)
-    axes = ones if axis is None else axes_of(axis, len(box.dims))
-    if not set(axes) <= set(ones):
-        fail(ShapeError, "cannot select an axis to squeeze out which has size not equal to one")
-    out = tuple(k for k in range(len(box.dims)) if k not in axes)
-    return box.view(Strided(tuple(0 if k in axes else None for k in range(len(box.dims))), out))
-
-
-@implements(np.expand_dims)
-def expand_dims(a: Any, axis: Any) -> ArrayBox:
-    box = as_array(a)
-    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
-    rank = len(box.dims) + len(axes)
-    places = axes_of(tuple(axes), rank)
-    rest = iter(range(len(box.dims)))
-    return box.view(Strided((None,) * len(box.dims), tuple(None if k in places else next(rest) for k in range(rank))))
-
-
-def _at_least(rank: int, place: Callable) -> Callable:
-    def one(x: ArrayBox) -> ArrayBox:
-        box = as_array(x)
-        for _ in range(rank - len(box.dims)):
-            box = expand_dims(box, place(len(box.dims)))
-        return box
-
-    def many(*arys: ArrayBox) -> Any:
-        return one(arys[0]) if len(arys) == 1 else tuple(map(one, arys))
-
-    return many
-
-
-at_least_2d = _at_least(2, lambda rank: 0)
-implements(np.atleast_1d)(_at_least(1, lambda rank: 0))
-implements(np.atleast_2d)(at_least_2d)
-implements(np.atleast_3d)(_at_least(3, lambda rank: 0 if rank < 2 else 2))
-
-
 # --- axes -----------------------------------------------------------------------------------------------------------
 
 @implements(np.transpose, np.permute_dims)

@@ -4,8 +4,10 @@
 """
 from __future__ import annotations
 
+import itertools
+import re
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -121,7 +123,8 @@ def joined(parts: Sequence[str | Text]) -> Text:
 
 def text(*parts: str | tuple[Any, str, str]) -> Any:
     """An f-string of literals and (value, conversion, format): a str where all is known, else a Text."""
-    parts = tuple((shown(p[0]), *p[1:]) if type(p) is tuple and getattr(p[0], "shown", "") == "list" else p for p in parts)
+    parts = tuple((shown(p[0]), "" if _contains(p[0]) else p[1], p[2]) if type(p) is tuple and _is_container(p[0], p[2]) else p
+                  for p in parts)
     if not any(type(p) is tuple and isinstance(said(p[0]), (Box, Text, ChosenText)) for p in parts):
         return "".join(p if type(p) is str else _formatted(*p) for p in parts)
     out = [p if type(p) is str else _part(*p) for p in parts]
@@ -132,7 +135,22 @@ def text(*parts: str | tuple[Any, str, str]) -> Any:
     return joined(out)
 
 
+def _contains(x: Any) -> bool:
+    return type(x) in (list, tuple, dict)
+
+
+def _is_container(x: Any, spec: str) -> bool:
+    """Whether the text of x is that of what it holds, some of which may be known only at run time."""
+    return getattr(x, "shown", "") == "list" or (_contains(x) and not spec and _is_traced_in(x))
+
+
+def _is_traced_in(x: Any) -> bool:
+    return any(map(_is_traced, x.values() if type(x) is dict else x))
+
+
 def _part(x: Any, conversion: str, spec: str) -> Any:
+    if _is_container(x, spec):
+        x, conversion = shown(x), ""
     x = said(x) if conversion != "r" else x
     if isinstance(x, Text):
         return _formatted(str(x), conversion, spec) if spec or conversion in ("r", "a") else x
@@ -168,10 +186,10 @@ def shown(x: Any, plain: Any = str) -> Any:
     if isinstance(said(x), (Box, Text, ChosenText)):
         quoted = plain is repr and (isinstance(x, ChosenText) or (isinstance(x, Box) and x.weak is None))
         return _part(x, "r" if quoted else "", "")
-    if type(x) is dict and any(_is_traced(v) for v in x.values()):
+    if type(x) is dict and _is_traced_in(x):
         parts = [p for k, (key, v) in enumerate(x.items()) for p in ((", " if k else "") + repr(key) + ": ", shown(v, repr))]
         return joined(["{", *parts, "}"])
-    if type(x) in (list, tuple) and any(_is_traced(v) for v in x):
+    if type(x) in (list, tuple) and _is_traced_in(x):
         opening, closing = "[]" if type(x) is list else "()"
         parts = [p for k, v in enumerate(x) for p in ([", "] if k else []) + [shown(v, repr)]]
         return joined([opening, *parts, ",)" if type(x) is tuple and len(x) == 1 else closing])
@@ -191,11 +209,11 @@ def _read(x: Any) -> None:
     settings.shown(x)
 
 
-def takes_part(method: str, args: Sequence) -> bool:
+def takes_part(method: str, args: Sequence, kwargs: dict) -> bool:
     """Whether what a method of a str is given may be known only at run time. A text is joined of what other iterables give."""
     if method == "join" and len(args) == 1:
         return type(args[0]) not in (list, tuple) or any(isinstance(x, (Text, ChosenText)) for x in args[0])
-    return any(isinstance(said(x), (Box, Text)) for x in args)
+    return any(isinstance(said(x), (Box, Text)) or _is_traced(x) for x in (*args, *kwargs.values()))
 
 
 def formatted(pattern: str, method: str, args: Any, kwargs: Any) -> Any:
@@ -212,15 +230,32 @@ def formatted(pattern: str, method: str, args: Any, kwargs: Any) -> Any:
     if method != "format" and not kwargs and not any(isinstance(said(x), (ArrayBox, Text)) for x in args):
         return getattr(pattern, method)(*[tracing.need_concrete(x, f"str.{method}") if isinstance(x, ScalarBox) else x
                                           for x in args])
-    if method != "format" or kwargs:
+    if method != "format":
         raise UnsupportedError(f"str.{method} of traced values cannot be compiled", "use an f-string", tracing.locate())
-    parts, auto = [], 0
+    return joined(_fields(pattern, args, kwargs, itertools.count()))
+
+
+def _fields(pattern: str, args: Sequence[Any], kwargs: dict, auto: Iterator[int]) -> list:
+    """The parts of a text that str.format makes; those of a format specification within it are known while tracing."""
+    parts: list[Any] = []
     for literal, name, spec, conversion in string.Formatter().parse(pattern):
         parts.append(literal)
         if name is not None:
-            parts.append(_part(args[int(name) if name else auto], conversion or "", spec or ""))
-            auto += not name
-    return joined(parts)
+            first = re.match(r"[^.\[]*", name)
+            own = name if first is None or first[0] else f"{next(auto)}{name}"
+            value = string.Formatter().get_field(own, args, kwargs)[0]
+            said_of = "".join(str(tracing.need_concrete(x, "a format specification") if isinstance(x, Box) else x)
+                              for x in _values(spec or "", args, kwargs, auto))
+            parts.append(_part(value, conversion or "", said_of))
+    return parts
+
+
+def _values(spec: str, args: Sequence[Any], kwargs: dict, auto: Iterator[int]) -> Iterator[Any]:
+    """The literal parts of a format specification, and the values that stand in its fields."""
+    for literal, name, _, _ in string.Formatter().parse(spec):
+        yield literal
+        if name is not None:
+            yield string.Formatter().get_field(name or str(next(auto)), args, kwargs)[0]
 
 
 # --- the builtins that make texts -------------------------------------------------------------------------------------

@@ -91,3 +91,13 @@ def test_members_of_enumerations_of_numbers():
 
     got, want = tg.jit(counted)(X, 2), counted(X, 2)
     assert got[:6] == want[:6] and list(map(type, got)) == list(map(type, want)) and np.array_equal(got[6], want[6])
+
+
+def formats(x):
+    named, listed = "{x:.3f} {0[1]} {y.real}", "{} {a}"
+    return (named.format([1, x], x=x, y=x), "{:>{w}.{p}f}".format(x, w=9, p=2), "{1:0.{0}f}".format(3, x),
+            "{:{}.{}f}|{}".format(x, 8, 2, x), f"{[x, 1]} {(x,)!r} {({'a': x})!s}", listed.format([x], a=(x, 2)))
+
+
+def test_str_format_and_texts_of_containers():
+    assert tg.jit(formats)(1.23456) == formats(1.23456)
