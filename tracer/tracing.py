@@ -166,6 +166,7 @@ class Trace:
         self.clock: Clock | None = None
         self.ended: list[tuple[int, int]] = []
         self.undo: list[Callable] = []                  # run where the trace is given up
+        self.rebound: dict[tuple[int, str], Any] = {}   # place -> captured_names.Rebound
         self.memo: dict = {}
         self.recursions: dict = {}
         self.depth: dict = {}
@@ -275,7 +276,10 @@ def traced(trace: Trace, run: Callable[[], _Result]) -> _Result:
     before = getattr(_STATE, "stack", ())
     try:
         _STATE.stack = (*before, trace)
-        return run()
+        found = run()
+        for left in trace.rebound.values():
+            raise left.error
+        return found
     except BaseException:
         for undo in reversed(trace.undo):
             undo()

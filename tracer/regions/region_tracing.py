@@ -98,7 +98,7 @@ def run(trace: Trace, scope: Scope, thunk: Callable, get: Callable | None, put: 
 
     An error that is certain while tracing ends the region like a `raise`, as run time may never come to it; `always`: it will.
     """
-    outcome, growing, targets = Outcome(scope), dict(trace.growing), len(trace.targets)
+    outcome, growing, targets, rebound = Outcome(scope), dict(trace.growing), len(trace.targets), trace.rebound
     trace.scopes.append(scope)
     here = id(sys._getframe())
     tracing.AROUND[here] = {}
@@ -113,6 +113,8 @@ def run(trace: Trace, scope: Scope, thunk: Callable, get: Callable | None, put: 
                     raise
                 outcome.raised = Raised()
             outcome.names = get() if get is not None else ()
+            if trace.rebound is not rebound and outcome.raised is None:
+                _expect_bound_as(trace, rebound)
             if scope.generators and outcome.raised is None:
                 random_generators.DROP[0](trace, scope)
     finally:
@@ -125,6 +127,14 @@ def run(trace: Trace, scope: Scope, thunk: Callable, get: Callable | None, put: 
         if put is not None:
             put(before)
     return outcome
+
+
+def _expect_bound_as(trace: Trace, before: dict[tuple[int, str], Any]) -> None:
+    """A region leaves global names as they were: whether it runs is known only at run time."""
+    for key, now in (trace.rebound | before).items():
+        there = [d[key].value if key in d else None for d in (before, trace.rebound)]
+        if there[0] is not there[1]:
+            raise now.error
 
 
 def undo(scope: Scope, outcome: Outcome) -> None:

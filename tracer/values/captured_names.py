@@ -9,7 +9,7 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from types import CellType, FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from ...ir.errors import UnsupportedError
 from .. import tracing
@@ -28,7 +28,7 @@ def name(value: Any, key: str) -> Any:
     if fixed(space.get("__name__")):
         return value
     if key in space:
-        return rooted(trace, "item", space, key, value, value)
+        return value if (id(space), key) in trace.rebound else rooted(trace, "item", space, key, value, value)
     rooted(trace, "item", space, key, ABSENT, value)
     known = vars(builtins)
     return rooted(trace, "item", known, key, value, value) if known.get(key) is value else value
@@ -44,8 +44,9 @@ def bind_global(key: str, make: Callable) -> None:
     if trace is None:
         space[key] = make()
         return
-    if not any(space.get(key, ABSENT) is x for x in _FIRST):
-        _refuse_binding(key, "the name has a value, and a compiled function may only give it the first one, in place of None")
+    if (id(space), key) in trace.rebound or not any(space.get(key, ABSENT) is x for x in _FIRST):
+        _bind_again(trace, space, key, make())
+        return
     if any(scope.cond is not None or (scope.loop is not None and type(scope.loop.trip) is not int) for scope in trace.scopes):
         _refuse_binding(key, "it would be bound under a condition that only run time knows")
     if _holds_traced(make, {}):
@@ -67,9 +68,40 @@ def bind_global(key: str, make: Callable) -> None:
     rooted(trace, "item", space, key, value, value)
 
 
+class Rebound(NamedTuple):
+    """A global name that has another value than the first one, and why it may not keep it."""
+
+    first: Any
+    value: Any
+    error: UnsupportedError
+
+
+def _bind_again(trace: Trace, space: dict, key: str, value: Any) -> None:
+    """Another value for a while, as of a context manager that puts back the first one: the name has it while the program is
+    traced, for whatever reads it, and the first one again at the end."""
+    if _holds_traced(value, {}):
+        _refuse_binding(key, "it would be bound to what only run time knows")
+    place = id(space), key
+    if place in trace.rebound:
+        first = trace.rebound[place].first
+    else:
+        first = rooted(trace, "item", space, key, space[key], space[key])
+        trace.undo.append(lambda: space.update({key: first}))
+    others = {p: x for p, x in trace.rebound.items() if p != place}
+    if value is first or (type(value) is type(first) and value == first):
+        space[key], trace.rebound = first, others
+    else:
+        why = "it would have another value afterwards, and a compiled function may only put back the one that it found"
+        space[key], trace.rebound = value, others | {place: Rebound(first, value, _refusal(key, why))}
+
+
 def _refuse_binding(key: str, why: str) -> NoReturn:
-    raise UnsupportedError(f"`global {key}` cannot be compiled: {why}",
-                           "return the value, or keep it in an array that is passed in and overwritten", tracing.locate())
+    raise _refusal(key, why)
+
+
+def _refusal(key: str, why: str) -> UnsupportedError:
+    return UnsupportedError(f"`global {key}` cannot be compiled: {why}",
+                            "return the value, or keep it in an array that is passed in and overwritten", tracing.locate())
 
 
 def _is_set(cell: CellType) -> bool:
@@ -106,7 +138,9 @@ def variable(value: Any, thunk: Callable) -> Any:
 def outer_name(space: dict, key: str, value: Any) -> Any:
     """A global name of a function that runs as it is."""
     trace = tracing.active()
-    return value if trace is None or fixed(space.get("__name__")) else rooted(trace, "item", space, key, value, value)
+    if trace is None or fixed(space.get("__name__")) or (id(space), key) in trace.rebound:
+        return value
+    return rooted(trace, "item", space, key, value, value)
 
 
 def outer_variable(cell: CellType, value: Any) -> Any:

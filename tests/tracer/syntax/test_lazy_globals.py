@@ -133,7 +133,8 @@ def changed_later(x):
 @pytest.mark.parametrize(("f", "why"), [
     (in_a_loop, "under a condition"), (in_an_object, "to what only run time knows"),
     (in_a_function, "to what only run time knows"), (changed_later, "cannot be compiled|exists outside"),
-    (counted, "COUNT` cannot be compiled: the name has a value"), (counted_in_place, "may read global names, not bind them"),
+    (counted, "COUNT` cannot be compiled: it would have another value afterwards"),
+    (counted_in_place, "may read global names, not bind them"),
     (kept, "to what only run time knows"), (kept_number, "to what only run time knows"),
     (on_a_condition, "under a condition that only run time knows")])
 def test_other_stores_are_refused(f, why):
@@ -154,3 +155,63 @@ def filled(x):
 
 def test_a_table_that_a_loop_fills():
     assert tg.jit(filled)(2.0) == 12.0 and TABLE == {0: 0, 1: 2, 2: 4, 3: 6}
+
+
+MODE = "safe"
+
+
+class mode:
+    def __init__(self, name):
+        self.name, self.before = name, MODE
+
+    def __enter__(self):
+        set_mode(self.name)
+
+    def __exit__(self, *error):
+        set_mode(self.before)
+
+
+def set_mode(name):
+    global MODE
+    MODE = name
+
+
+def scaled(x):
+    return x * 2 if MODE == "safe" else x * 3
+
+
+def for_a_while(x):
+    with mode("fast"):
+        y = scaled(x)
+    for k in range(3):
+        with mode("fast" if k == 1 else "safe"):
+            y += scaled(x)
+    if x > 0:
+        with mode("fast"):
+            y += scaled(x)
+    return y + scaled(x)
+
+
+def for_good(x):
+    if x > 0:
+        set_mode("fast")
+    y = scaled(x)
+    set_mode("safe")
+    return y
+
+
+def test_a_name_that_has_another_value_for_a_while(monkeypatch):
+    f = tg.jit(for_a_while)
+    for x in (1.5, -1.5):
+        assert f(x) == for_a_while(x) and MODE == "safe"
+    monkeypatch.setitem(globals(), "MODE", "fast")
+    assert f(1.5) == for_a_while(1.5) and MODE == "fast"
+    monkeypatch.setitem(globals(), "MODE", "safe")
+    assert f(1.5) == for_a_while(1.5)
+
+
+@pytest.mark.parametrize("f", [lambda x: set_mode("fast") or scaled(x), for_good])
+def test_a_name_that_keeps_another_value_is_refused(f):
+    with pytest.raises(tg.UnsupportedError, match=r"MODE.*another value afterwards"):
+        tg.jit(f)(1.0)
+    assert MODE == "safe"
