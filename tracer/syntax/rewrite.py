@@ -70,8 +70,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
 
     def tg(self, name: str, args: Iterable[ast.expr], like: ast.AST, keywords: Sequence = ()) -> ast.Call:
         at = placed(ast.Name(TG, ast.Load()), like)
-        return placed(
-            ast.Call(placed(ast.Attribute(at, name, ast.Load()), like), list(args), list(keywords)), like)
+        return placed(ast.Call(placed(ast.Attribute(at, name, ast.Load()), like), list(args), list(keywords)), like)
 
     def thunk(self, value: ast.expr) -> ast.expr:
         """value, not evaluated yet; where it binds names it becomes a function before the statement, with their get and put."""
@@ -100,8 +99,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
                    like: ast.AST) -> ast.FunctionDef:
         if bound:
             body = [placed(ast.Nonlocal(list(bound)), like), *body]
-        return placed(ast.FunctionDef(name, arguments, body or [placed(ast.Pass(), like)], [], None),
-                                 like)
+        return placed(ast.FunctionDef(name, arguments, body or [placed(ast.Pass(), like)], [], None), like)
 
     def mangle(self, name: str) -> str:
         """Python's private names: `__x` in a class is `_Class__x`."""
@@ -130,11 +128,12 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         self.stepwise.pop()
         self.leave()
         start: list[ast.stmt] = [self.unset(n, node) for n in sorted(names.staged)]
+        start += [early_exit.store(k.arg, self.tg("fresh", [early_exit.load(k.arg, node)], node), node)   # a dict of its own
+                  for k in (node.args.kwarg,) if k is not None]
         start += [self.cell(n, n in shared, node) for n in sorted(shared | declared)]
         docstring = body[:1] if ast.get_docstring(node, clean=False) is not None else []
-        made = ast.FunctionDef(self.mangle(node.name), self.parameters(node.args), [*docstring, *start, *body[len(docstring):]],
-                               [], None)
-        return placed(made, node)
+        body = [*docstring, *start, *body[len(docstring):]]
+        return placed(ast.FunctionDef(self.mangle(node.name), self.parameters(node.args), body, [], None), node)
 
     def cell(self, name: str, own: bool, like: ast.FunctionDef) -> ast.stmt:
         """<cell n> = <tg>.cell("n", lambda: n)"""

@@ -192,3 +192,25 @@ def test_what_was_taken_out_may_be_changed():
 
     x = np.array([1.0, -1.0, 2.0])
     assert tg.jit(fn)(x) == fn(x)
+
+
+def with_defaults(x, **options):
+    options["scale"] = options.get("scale", 2.0) * x
+    options.setdefault("shift", 1.0)
+    return options["factor"] * options["scale"] + options["shift"]
+
+
+def by_branches(x):
+    if x > 0:
+        y = with_defaults(x, factor=3.0)
+    else:
+        y = with_defaults(x, factor=1.0, scale=5.0)
+    return y
+
+
+@pytest.mark.parametrize("x", [2.0, -2.0])
+def test_the_dict_of_named_arguments_is_the_functions_own(x):
+    """It may get items in a branch that run time decides, as a dict that the branch makes."""
+    assert tg.jit(by_branches)(x) == by_branches(x) and tg.grad(by_branches)(x) == (6.0 if x > 0 else 5.0)
+    options = {"factor": 1.0}
+    assert tg.jit(lambda x: with_defaults(x, **options))(x) == with_defaults(x, **options) and options == {"factor": 1.0}
