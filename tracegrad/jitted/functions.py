@@ -301,12 +301,12 @@ def jit(f: Any = None, *, static_argnums: tuple = (), static_argnames: str | tup
     if is_signature(f):
         said, own = signatures_of(f), chosen(options)
         return lambda fn: by_numba(fn, options, f) if is_numbas_own(fn) else compiled_for(
-            _jitted(declare(fn, options.get("locals"), said), static_argnums, static_argnames, shapes, own), said)
+            _with_options(declare(fn, options.get("locals"), said), static_argnums, static_argnames, shapes, own), said)
     if is_numbas_own(f):
         return by_numba(f, options)
-    return _jitted(declare(f, options.get("locals")), static_argnums, static_argnames, shapes, chosen(options))
+    return _with_options(declare(f, options.get("locals")), static_argnums, static_argnames, shapes, chosen(options))
 
 
-def _jitted(f: Callable, static_argnums: Any, static_argnames: Any, shapes: str | None, own: tuple) -> Any:
+def _with_options(f: Callable, static_argnums: Any, static_argnames: Any, shapes: str | None, own: tuple) -> Any:
     more = (shapes, own) if own else () if symbolic.checked(shapes) is None else (shapes,)
     return derived(f, "jit", static_argnums, static_argnames, *more)

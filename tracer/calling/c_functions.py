@@ -22,6 +22,7 @@ from ...ir.errors import UnsupportedError
 from .. import tracing
 from . import calls
 
+_FUNCTION: Any = ctypes.CFUNCTYPE(None).__mro__[1]                 # of which all functions of ctypes are
 _CYTHON = "scipy.special.cython_special"
 _NUMPYS = {**{name: name for name in (
     "sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "cbrt",
@@ -46,7 +47,7 @@ def _of_doubles(instead: Callable, args: tuple) -> Any:
 
 def _address(f: Any) -> int | None:
     """Where a function of ctypes, or what Numba calls by its address, is."""
-    if isinstance(f, ctypes._CFuncPtr):
+    if isinstance(f, _FUNCTION):
         return ctypes.cast(f, ctypes.c_void_p).value
     types = sys.modules.get("numba.core.types")
     if types is None or isinstance(f, type) or not isinstance(f, types.WrapperAddressProtocol):
@@ -59,7 +60,7 @@ def _known() -> dict[int, Callable]:
     import scipy.special
     from numba.extending import get_cython_function_address as address_of
 
-    found = {}
+    found: dict[Any, Callable] = {}
     for key in importlib.import_module(_CYTHON).__pyx_capi__:
         name = re.sub(r"^__pyx_fuse(_\d+)+", "", key)               # one of several, for other types of its arguments
         if hasattr(scipy.special, name):

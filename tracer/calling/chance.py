@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,8 @@ def leads_to(f: Callable) -> bool:
 
 
 def _searched(f: Callable) -> bool:
-    todo, seen = [f], {f}
+    todo: list[Any] = [f]
+    seen: set[Any] = {f}
     while todo:
         for found in _named_by(todo.pop()):
             if _is_chance(found):

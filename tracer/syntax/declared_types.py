@@ -45,7 +45,7 @@ def _of_signature(function: ast.FunctionDef, signatures: tuple) -> None:
             value = node.value or early_exit.literal(None, node)
             node.value = _call("as_result", [early_exit.load(_SIGNATURE, node), value], node)
     given = [early_exit.literal(signatures, first), *[early_exit.load(n, first) for n in names]]
-    targets = [placed(ast.Name(n, ast.Store()), first) for n in (_SIGNATURE, *names)]
+    targets: list[ast.expr] = [placed(ast.Name(n, ast.Store()), first) for n in (_SIGNATURE, *names)]
     start = placed(ast.Assign([placed(ast.Tuple(targets, ast.Store()), first)], _call("as_signed", given, first)), first)
     function.body = [start, *function.body]
 

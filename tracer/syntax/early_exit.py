@@ -47,7 +47,7 @@ def store(name: str, value: ast.expr, like: ast.AST) -> ast.Assign:
     return placed(ast.Assign([target], value), like)
 
 
-def literal(value: bool | int | str | bytes | float | complex | None, like: ast.AST) -> ast.Constant:
+def literal(value: Any, like: ast.AST) -> ast.Constant:
     return placed(ast.Constant(value), like)
 
 

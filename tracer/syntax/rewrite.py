@@ -314,7 +314,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
     def bound(self, s: Any) -> list[str]:
         return [self.mangle(n) for n in s.bound]
 
-    def s_If(self, s: ast.If) -> list[ast.stmt]:
+    def s_If(self, s: Any) -> list[ast.stmt]:
         test = self.expr(s.test)
         then = self.definition("<tg then>", arguments(), self.bound(s), self.statements(s.body), s)
         made, other = [then], early_exit.literal(None, s)

@@ -59,7 +59,7 @@ def between(rewriter: _Rewriter, node: Any, made: list[ast.stmt]) -> list[ast.st
         made
         p = tg.settled(p)     for names that are assigned wherever the statement comes to its end, whatever is so elsewhere
     """
-    unset = [rewriter.unset(n, node) for n in sorted(node.anew)] if isinstance(node, ast.Try) else []
+    unset = [rewriter.unset(n, node) for n in sorted(getattr(node, "anew", ()))] if isinstance(node, ast.Try) else []
     return [*unset, *made, *_settled(rewriter, getattr(node, "settled", ()), node)]
 
 

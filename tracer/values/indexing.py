@@ -326,7 +326,7 @@ def setitem(box: ArrayBox, key: Any, value: float | Box) -> None:
     box.writable()
     mask = _lone_bool(key)
     if mask is not None:
-        return setitem(getitem(box, None), mask, value)
+        return setitem(boxes.as_array(getitem(box, None)), mask, value)
     known = parse(key, box.dims)
     target = box.view(known.path)
     if type(value) is ArrayBox and not known.advanced and _same_view(target, value):
