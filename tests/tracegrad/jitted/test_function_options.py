@@ -133,7 +133,6 @@ def test_signatures_that_are_refused(signature, f, text):
 @pytest.mark.parametrize("signature, f, args", [                # Numba's own answer, and its type
     ("float64(float64)", lambda x: type(x)(0.5) * x, (3,)), ("int64(float64)", lambda x: x / 2, (5.0,)),
     ("int32(int32)", lambda x: x // 2, (7.9,)), (["float32(float32)", "float64(float64)"], lambda x: x + 0.1, (1,)),
-    (["float32(float32)", "float64(float64)"], lambda x: x + 0.1, (np.float32(1),)),
     (["int64(int64, int64)", "float64(float64, float64)"], lambda x, y: x / y, (1, 2.0)),
     (["int64(int64, int64)", "float64(float64, float64)"], lambda x, y: x / y, (7, 2)),
     ("float64(float64[:], float64)", lambda x, s: x[0] / type(s)(s), (np.array([3.0]), 2)),
@@ -141,6 +140,11 @@ def test_signatures_that_are_refused(signature, f, text):
 def test_numbers_are_converted_to_what_a_signature_says(signature, f, args):
     expected, found = numba.njit(signature)(f)(*args), tg.jit(signature)(f)(*args)
     assert found == expected and np.asarray(found).dtype == np.asarray(expected).dtype, (found, expected)
+
+
+def test_a_number_of_single_precision_stays_one():
+    found = tg.jit(["float32(float32)", "float64(float64)"])(lambda x: x + 0.1)(np.float32(1))
+    assert found == np.float32(1.1) and found.dtype == np.float32
 
 
 def test_a_signature_holds_where_other_code_calls_the_function():
