@@ -31,7 +31,7 @@ _ZERO = {int: 0, float: 0.0, bool: False, complex: 0j}
 
 def made(trace: Trace, held: Any, facts: Facts, site: tuple) -> Any:
     """A dict or set that the program has just made, as a table."""
-    if type(held) is not facts.cls:
+    if type(held) is not facts.cls and type(held) is not pytrees.Members:
         return None
     found = MADE[facts.cls in SETS](facts, site, default_of(held))
     fill(found, held)
