@@ -150,8 +150,8 @@ def test_object_array():
             tg.ArgumentTypeError,
             "argument x is a 'set' that is not taken apart: its members are of several types, or it is in a list or an object, "
             "or comes twice",
-            "pass sets of numbers, texts or tuples of one form as arguments of their own; or a frozenset, of which each one has "
-            "a program of its own",
+            "pass sets of numbers, texts or tuples of one form as arguments of their own; or a frozenset, of which each one "
+            "has a program of its own",
         ),
         (
             [1.0, bytearray(b"a")],

@@ -13,7 +13,7 @@ K = np.array([3, 1, 4, 1, 5, 9, 2, 6])
 
 
 def asked(s, k):
-    return k in s, len(s), sum(s), max(s), sorted(s), [v for v in s], {2 * v for v in s}
+    return k in s, len(s), sum(s), max(s), sorted(s), [-v for v in s], {2 * v for v in s}
 
 
 def entered(s, a):

@@ -157,7 +157,7 @@ def _chosen(f: Any, program: str) -> Callable:
     def run(function: Any, items: Any) -> Any:
         if tracing.active() is None:
             return f(function, items)
-        if iteration.source_of(items) is not None or type(items) in iteration.DRIVEN or any(
+        if iteration.is_source(items) or type(items) in iteration.DRIVEN or any(
                 isinstance(x, Box) for x in (items if isinstance(items, (list, tuple)) else ())):
             return calls.call(_PROGRAMS[program], function, items)
         return plain(function, items) if plain else calls.as_it_stands(f, (function, items), {})

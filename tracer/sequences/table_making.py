@@ -96,7 +96,7 @@ def holds_run_time(items: Any, pairs: bool = False) -> bool:
         return True
     if isinstance(items, (list, tuple)):
         return any(is_traced(x[0] if pairs and isinstance(x, (list, tuple)) and x else x) for x in items)
-    return type(items) in calls.GENERATORS or (iteration.source_of(items) is not None and not isinstance(items, range))
+    return type(items) in calls.GENERATORS or (iteration.is_source(items) and not isinstance(items, range))
 
 
 class Entered(generator_reductions.Kept):

@@ -168,7 +168,8 @@ def _sets_among(arguments: Any) -> set[int]:
 def _alike(members: set) -> bool:
     """Whether a set can be taken apart: all its members are texts, or numbers of one type, or tuples of such."""
     shapes = {tuple(map(type, x)) if type(x) is tuple else type(x) for x in members}
-    return len(shapes) <= 1 and all(cls in _MEMBERS for shape in shapes for cls in (shape if type(shape) is tuple else (shape,)))
+    parts = [cls for shape in shapes for cls in (shape if type(shape) is tuple else (shape,))]
+    return len(shapes) <= 1 and all(cls in _MEMBERS for cls in parts)
 
 
 _MEMBERS = (int, float, bool, str, np.int64, np.int32, np.float64, np.float32)

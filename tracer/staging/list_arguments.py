@@ -21,7 +21,6 @@ from ..control import packed_lists
 from ..values.boxes import ArrayBox, ScalarBox
 
 if TYPE_CHECKING:
-    from ...ir.core import Value
     from ..tracing import Trace
 
 _SCALARS = (bool, int, float, complex, np.number, np.bool_)
