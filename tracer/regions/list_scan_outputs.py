@@ -102,6 +102,9 @@ def named(trace: Trace, heads: tuple, finals: tuple) -> None:
     if scope.grown:
         now = [(region_tracing.peek(place), before) for *place, before in scope.items.values()]
         read_parts(trace, *[x for x, before in (*zip(finals, heads), *now) if x is not before])
+        for held, _ in scope.grown.values() if scope.tells else ():
+            if id(held) in trace.given:
+                read(trace, held)                 # the caller's gets what earlier iterations appended
 
 
 def expect_no_aliases(outcome: Outcome, heads: tuple[Box, ...]) -> None:

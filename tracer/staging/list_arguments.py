@@ -148,7 +148,14 @@ def fill(x: Any, items: Any, own: AbstractSet[int]) -> None:
         if k < len(x) and type(x[k]) is list and type(item) is list and id(item) not in own:
             fill(x[k], item, own)
             items[k] = x[k]
+        elif k < len(x) and type(x[k]) is not type(item) and _same_number(x[k], item):
+            items[k] = x[k]                          # as a rule it has not been written to: the list holds wider numbers inside
     x[:] = items
+
+
+def _same_number(old: Any, new: Any) -> bool:
+    alike = isinstance(old, _SCALARS) and isinstance(new, _SCALARS) and bool(old == new)
+    return alike and (new != 0 or not str(new).startswith("-"))
 
 
 def _alike(old: Any, new: Any) -> bool:
