@@ -209,7 +209,7 @@ def rows_are_changed(x):
 def one_object_in_all_places(x):
     p, q, row = Particle(0.0), [0.0], []
     particles, pairs = [p for _ in x], [(v, q) for v in x]
-    for v in x:
+    for _ in x:
         row.append(q)
     particles[0].at = 5.0
     pairs[1][1][0] += 1.0
