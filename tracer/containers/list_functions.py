@@ -175,6 +175,15 @@ def _method(name: str) -> Callable:
     return lambda held, *args: calls.call(_PROGRAMS[name], held, *args)
 
 
+def _replace_part(held: Any, key: slice, items: Any) -> None:
+    """held[start:stop] = items, of a list of run-time length; `del held[start:stop]` where there are none."""
+    if key.step is not None and not (type(key.step) is int and key.step == 1):
+        dynamic_lists._refuse("a slice with a step, of a list whose length is known only at run time, is assigned or deleted",
+                              "use an array, or a loop over the positions")
+    taken = calls.call(list, items) if items is held or isinstance(items, packed_lists.ListValue) else items
+    calls.call(_PROGRAMS["replace_part"], held, key.start, key.stop, taken)
+
+
 def _count(held: list | tuple, item: Any) -> Any:
     same = sum(x is item for x in held)                    # an item counts as equal to itself, also a NaN
     return calls.call(_PROGRAMS["count"], [x for x in held if x is not item], item) + same
@@ -241,6 +250,8 @@ packed_lists.EQUAL[:] = _method("equal"), branches.not_
 packed_lists.CONTAINS[:] = [_method("contains")]
 for _name in ("pop", "insert", "remove", "count", "reverse"):
     dynamic_lists.METHODS[_name] = _method(_name)
+dynamic_lists.METHODS["assign_slice"] = _replace_part
+dynamic_lists.METHODS["delete_slice"] = lambda held, key: _replace_part(held, key, ())
 dynamic_lists.METHODS["index"] = lambda held, item: calls.call(_PROGRAMS["index"], held, item, 0, None)
 dynamic_lists.METHODS["sort"] = sort
 calls.OF_LISTS[builtins.sorted] = sorted_

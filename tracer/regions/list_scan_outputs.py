@@ -123,6 +123,7 @@ def _expect_no_names(scope: Scope, holders: Iterable) -> None:
     """What an iteration has appended and can be changed is held by nothing that outlives it."""
     taken = {id(part) for _, values in (scope.grown or {}).values() for x in values for part in pytrees.containers(x)}
     if taken and any(id(part) in taken for x in holders for part in leaf_types.containers(_bound(x))):
+        assert scope.loop is not None
         raise NeedUnroll(scope.loop, "a container that is appended to a list and has another name")
 
 

@@ -54,7 +54,7 @@ def _method(cls: type, name: str) -> Any:
     return None
 
 
-def operate(name: str, a: float | Box, b: Array | Box) -> Any:
+def operate(name: str, a: Any, b: Any) -> Any:
     """a `op` b."""
     function, forward, reflected = _OPERATORS[name]
     first, second = type(a), type(b)

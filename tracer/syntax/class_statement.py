@@ -110,6 +110,7 @@ class _Class:
     def method(self, s: ast.FunctionDef) -> None:
         """Its private names, and super()."""
         first = [*s.args.posonlyargs, *s.args.args][:1]
+        node: Any
         for node in walk(s):
             if isinstance(node, ast.Attribute):
                 node.attr = self.private(node.attr)
