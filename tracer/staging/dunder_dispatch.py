@@ -29,7 +29,6 @@ from ..values.python import chosen_texts, percent_texts, settings
 from .argument_objects import Hidden, show_all
 
 if TYPE_CHECKING:
-    from ...ir.types import Array
     from ..values.random_generators import Method
 
 _ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift")
