@@ -105,7 +105,8 @@ class TreeDef:
         """The subtrees of x that stand where this structure has leaves; x's upper part must have this structure."""
         if self.kind is None:
             return [x]
-        kind = OBJECT if self.kind is OBJECT and type(x) is self.meta[0] else kind_of(x)
+        opened = (self.kind is OBJECT and type(x) is self.meta[0]) or (self.kind is SET and type(x) in (set, Members))
+        kind = self.kind if opened else kind_of(x)
         children, meta = kind.split(x) if kind else ((), None)
         if kind is not self.kind or meta != self.meta or len(children) != len(self.children):
             raise ArgumentTypeError(f"expected the structure {self!r}, found a {type(x).__name__} that does not fit it")
@@ -297,6 +298,13 @@ def fixed(structure: TreeDef) -> list[bool]:
     return [flag for c in structure.children for flag in fixed(c)]
 
 
+
+class Members(list):
+    """The members of a set that is an argument, in the order in which it gives them."""
+
+
+# a set, where whoever flattens a tree wants it open (staging/argument_objects.py)
+SET = Kind("set", lambda x: (list(x), None), lambda meta, c: Members(c), lambda meta, n: [f".<{k}>" for k in range(n)])
 DEQUE = Kind("deque", lambda x: (list(x), x.maxlen), lambda meta, c: collections.deque(c, meta), _indexed)
 
 _KINDS: dict[type, Kind] = {type(None): NONE, tuple: TUPLE, list: LIST, dict: DICT, slice: SLICE, collections.deque: DEQUE,

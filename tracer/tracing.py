@@ -60,10 +60,11 @@ class Scope:
     entered arrays that it appended to lists of run-time length, each with the guard of its list
     generators   generators of random numbers that it made (numpy/random_calls.py)
     clock   what tells this iteration from others, in a loop's body, where arrays have identities (regions/identity.py)
+    tells   whether the program may raise in it, and the caller's objects get what was assigned before
     """
 
     __slots__ = ("block", "clock", "cond", "entered", "epoch", "fresh", "generators", "grown", "items", "kind", "loop",
-                 "poisoned", "roots")
+                 "poisoned", "roots", "tells")
 
     def __init__(self, block: Block, kind: str = "function", loop: Loop | None = None, cond: Value | None = None):
         self.block, self.kind, self.loop, self.cond, self.epoch = block, kind, loop, cond, stamp()
@@ -75,6 +76,7 @@ class Scope:
         self.generators: list = []
         self.grown: dict[int, tuple] | None = None
         self.clock: Value | None = None
+        self.tells = False
 
 
 class Trace:

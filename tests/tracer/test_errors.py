@@ -146,11 +146,12 @@ def test_object_array():
             "pass np.asarray(x), and a mask as an argument of its own",
         ),
         (
-            {1.0, 2.0},
+            {1.0, "a"},
             tg.ArgumentTypeError,
-            "argument x is a 'set', whose members a compiled function does not take apart",
-            "pass np.array(sorted(s)) and make the set inside, `s = set(a.tolist())`; or a frozenset, of which each one has a "
-            "program of its own",
+            "argument x is a 'set' that is not taken apart: its members are of several types, or it is in a list or an object, "
+            "or comes twice",
+            "pass sets of numbers, texts or tuples of one form as arguments of their own; or a frozenset, of which each one "
+            "has a program of its own",
         ),
         (
             [1.0, bytearray(b"a")],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING, Any
 
+from .. import tracing
 from ..control import iteration
 from ..syntax import source
 from ..values import captured_values
@@ -56,6 +57,19 @@ def _note(trace: Trace, cls: type) -> None:
                 captured_values.entered(trace, function)
                 if not source.is_generated(function):
                     captured_values.UNTRACED[0](function)
+
+
+def defined(name: str, bases: tuple, parts: dict[str, Any], annotations: dict[str, str], keywords: dict, module: str) -> type:
+    """The class that a `class` statement of the program makes. `parts`: its attributes, `annotations`: those of them."""
+    for key, part in parts.items():
+        plain = part.__func__ if isinstance(part, (staticmethod, classmethod)) else part
+        for function in (plain.fget, plain.fset, plain.fdel) if isinstance(plain, property) else (plain,):
+            if isinstance(function, types.FunctionType) and function.__name__ == f"<{name} {key}>":
+                function.__name__, function.__qualname__ = key, f"{name}.{key}"
+    held = {**parts, "__module__": module, "__qualname__": name, "__annotations__": annotations}
+    cls = types.new_class(name, bases, keywords, lambda body: body.update(held))
+    trace = tracing.active()
+    return cls if trace is None else trace.note_fresh(cls)
 
 
 calls.BY_TYPE[type] = made

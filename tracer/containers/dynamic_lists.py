@@ -332,7 +332,8 @@ class DynamicList(packed_lists.ListValue):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if isinstance(key, slice):
-            _refuse("a slice of a list whose length is known only at run time is assigned", "use an array")
+            METHODS["assign_slice"](self, key, value)
+            return
         self.change()
         leaves, depth = self._leaves(value), self._depth(key, "list assignment index out of range")
         self._expect_unwritten()
@@ -341,9 +342,7 @@ class DynamicList(packed_lists.ListValue):
         self.top = None
 
     def __delitem__(self, key: Any) -> None:
-        if isinstance(key, slice):
-            _refuse("a slice of a list whose length is known only at run time is deleted", "use an array")
-        METHODS["pop"](self, key)
+        METHODS["delete_slice" if isinstance(key, slice) else "pop"](self, key)
 
     def copy(self, memo: Any = None) -> Any:
         return packed_lists.fresh(self.settled())

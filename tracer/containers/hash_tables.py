@@ -130,6 +130,14 @@ def facts_of(held: Any) -> Facts:
     return Facts(type(held), factory=getattr(held, "default_factory", None))
 
 
+def of_members(members: list) -> Facts:
+    """What is known of a set that is an argument."""
+    found = Facts(set)
+    for x in members:
+        found = found._replace(key=wider(set, found.key, key_entry(set, x)))
+    return found
+
+
 FEW = 16                         # ints among the arguments, as of a list, of which keys become numbers of the program
 
 

@@ -157,7 +157,7 @@ def _chosen(f: Any, program: str) -> Callable:
     def run(function: Any, items: Any) -> Any:
         if tracing.active() is None:
             return f(function, items)
-        if iteration.source_of(items) is not None or type(items) in iteration.DRIVEN or any(
+        if iteration.is_source(items) or type(items) in iteration.DRIVEN or any(
                 isinstance(x, Box) for x in (items if isinstance(items, (list, tuple)) else ())):
             return calls.call(_PROGRAMS[program], function, items)
         return plain(function, items) if plain else calls.as_it_stands(f, (function, items), {})
@@ -173,6 +173,15 @@ def _mapped(function: Any, *items: Any) -> Any:
 
 def _method(name: str) -> Callable:
     return lambda held, *args: calls.call(_PROGRAMS[name], held, *args)
+
+
+def _replace_part(held: Any, key: slice, items: Any) -> None:
+    """held[start:stop] = items, of a list of run-time length; `del held[start:stop]` where there are none."""
+    if key.step is not None and not (type(key.step) is int and key.step == 1):
+        dynamic_lists._refuse("a slice with a step, of a list whose length is known only at run time, is assigned or deleted",
+                              "use an array, or a loop over the positions")
+    taken = calls.call(list, items) if items is held or isinstance(items, packed_lists.ListValue) else items
+    calls.call(_PROGRAMS["replace_part"], held, key.start, key.stop, taken)
 
 
 def _count(held: list | tuple, item: Any) -> Any:
@@ -241,6 +250,8 @@ packed_lists.EQUAL[:] = _method("equal"), branches.not_
 packed_lists.CONTAINS[:] = [_method("contains")]
 for _name in ("pop", "insert", "remove", "count", "reverse"):
     dynamic_lists.METHODS[_name] = _method(_name)
+dynamic_lists.METHODS["assign_slice"] = _replace_part
+dynamic_lists.METHODS["delete_slice"] = lambda held, key: _replace_part(held, key, ())
 dynamic_lists.METHODS["index"] = lambda held, item: calls.call(_PROGRAMS["index"], held, item, 0, None)
 dynamic_lists.METHODS["sort"] = sort
 calls.OF_LISTS[builtins.sorted] = sorted_

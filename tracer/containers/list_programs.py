@@ -112,6 +112,31 @@ def reverse(held: Any) -> None:
         held[n - 1 - k] = other
 
 
+def _bound(k: Any, count: Any, default: Any) -> Any:
+    """A bound of a slice, as a position."""
+    if k is None:
+        return default
+    if k < 0:
+        return max(k + count, 0)
+    return min(k, count)
+
+
+def replace_part(held: Any, start: Any, stop: Any, items: Any) -> None:
+    """held[start:stop] = items: what lies behind is put aside meanwhile."""
+    count = len(held)
+    first = _bound(start, count, 0)
+    last = max(_bound(stop, count, count), first)
+    rest = []
+    while len(held) > last:
+        rest.append(held.pop())
+    while len(held) > first:
+        held.pop()
+    for x in items:
+        held.append(x)
+    while rest:
+        held.append(rest.pop())
+
+
 # --- deques (dynamic_deques.py): side 0 is the left pile, whose top is the first item; side 1 ends with the last ------------
 
 def take(held: Any, side: Any) -> Any:

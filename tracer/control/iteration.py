@@ -131,6 +131,19 @@ class Range(Source):
         return self.at(at)
 
 
+class Endless(Range):
+    """itertools.count(start, step), of ints. It has more items than any loop has iterations."""
+
+    __slots__ = ()
+
+    def __init__(self, start: int | ScalarBox, step: int | ScalarBox):
+        self.first, self.by = _index(start), _index(step)
+        self.trip = ENDLESS
+
+
+ENDLESS = 1 << 62
+
+
 class AnyOrder(Range):
     """numba.prange(start, stop, step): the program allows any order."""
 
@@ -340,6 +353,11 @@ def source_of(x: Any) -> Source | None:
     return own and own(x)
 
 
+def is_source(x: Any) -> bool:
+    """Whether x is one, or goes for one, asked without taking the items of an iterator."""
+    return type(x) in SOURCES or source_of(x) is not None
+
+
 # --- the builtins -----------------------------------------------------------------------------------------------------
 
 def range_(*bounds: int | ScalarBox) -> range | Range:
@@ -367,7 +385,7 @@ def enumerate_(iterable: Sequence | ArrayBox, start: int = 0) -> enumerate | Enu
 def zip_(*iterables: Sequence | ArrayBox, strict: bool = False) -> Zipped | zip:
     sources = [source for x in iterables if (source := source_of(spend(x))) is not None]
     if not sources or len(sources) < len(iterables):
-        return zip(*map(iterate, iterables), strict=strict)
+        return zip(*[iter(x) if type(x) is Endless else iterate(x) for x in iterables], strict=strict)
     if strict:
         for k, s in enumerate(sources[1:], 2):
             shapes.require_equal(sources[0].trip, s.trip, f"zip() argument {k} has another length than argument 1")

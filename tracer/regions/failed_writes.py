@@ -3,8 +3,9 @@
     x[0] = 1                    %x1 = update %x, 1, 0
     if c: raise KeyError        if %c { check false, %x1 {error="KeyError", states=(0,)} }
 
-A raise or an assertion says so wherever it stands. A check that the program does not write (of an index, a divisor) does so
-outside of loops only: in a loop it would have to wait for the stores of its iteration, and could not be taken out of the loop.
+A raise or an assertion says so wherever it stands. A check that the program does not write (of an index, a divisor) says so of
+arrays outside of loops only: in a loop it would have to wait for the stores of its iteration, and could not be taken out of the
+loop. Of objects and lists (staging/failed_objects.py) it says so in loops, too.
 """
 from __future__ import annotations
 
@@ -45,6 +46,8 @@ def _changed(trace: Trace) -> bool:
 def check(trace: Trace, cond: Value, values: Sequence[Value], error: str, message: Message) -> None:
     """A check that the program writes."""
     if trace.telling is not None:
+        for scope in trace.scopes:
+            scope.tells = True
         trace.telling(trace, cond)
     found = states(trace)
     trace.failing.update(found)
@@ -54,15 +57,32 @@ def check(trace: Trace, cond: Value, values: Sequence[Value], error: str, messag
 
 
 def observing(trace: Trace) -> Any:
-    """The peephole of a trace: checks that NumPy or Python makes leave the caller's arrays as they are at their place."""
+    """The peephole of a trace: checks that NumPy or Python makes leave what the caller has as it is at their place."""
     def emit(builder: Builder, defn: OpDef, operands: tuple, attrs: dict) -> Any:
-        if defn.name in ("check", "wrap") and "states" not in attrs and not any(s.kind == "loop" for s in trace.scopes):
-            if defn.name == "check" and not isinstance(operands[0], Const) and _changed(trace):
-                check(trace, operands[0], operands[1:], attrs["error"], attrs["message"])
-                return ()
-            if defn.name == "wrap" and not operands[0].type.dims and not index_bounds.on_axis(*operands) and _changed(trace):
-                i, n = operands
-                inside = builder("and", builder("ge", i, builder("neg", n)), builder("lt", i, n))
-                check(trace, inside, operands, "BoundsError", wrap_message(attrs["axis"]))
+        if _may_fail(defn, operands) and "states" not in attrs:
+            if any(s.kind == "loop" for s in trace.scopes):
+                if trace.telling is not None and trace.telling.changes_in_loops():
+                    trace.telling(trace, _condition(builder, defn, operands))
+            elif _changed(trace):
+                holds = _condition(builder, defn, operands)
+                if defn.name == "check":
+                    check(trace, holds, operands[1:], attrs["error"], attrs["message"])
+                    return ()
+                check(trace, holds, operands, "BoundsError", wrap_message(attrs["axis"]))
         return peephole(builder, defn, operands, attrs)
     return emit
+
+
+def _may_fail(defn: OpDef, operands: tuple) -> bool:
+    """Whether an op is a check, or an index that counts from the end where it is negative, and may be outside."""
+    if defn.name == "check":
+        return not isinstance(operands[0], Const)
+    return defn.name == "wrap" and not operands[0].type.dims and not index_bounds.on_axis(*operands)
+
+
+def _condition(builder: Builder, defn: OpDef, operands: tuple) -> Value:
+    """What must hold for such an op not to fail."""
+    if defn.name == "check":
+        return operands[0]
+    i, n = operands
+    return builder("and", builder("ge", i, builder("neg", n)), builder("lt", i, n))

@@ -75,10 +75,21 @@ def append(trace: Trace, held: list, value: Any) -> bool:
         return False
     if any(isinstance(x, ArrayBox) and x.root._epoch < scope.epoch for x in leaves):
         return False                              # an array from before the loop: all entries would be that one
+    if not _is_new(trace, scope, value):
+        return False
     added = scope.grown.setdefault(id(held), (held, []))[1]
     added.append(value)
     trace.growing[id(held)] = held, scope.loop, added
     return True
+
+
+def _is_new(trace: Trace, scope: Scope, value: Any) -> bool:
+    """Whether this iteration has made all that can be changed in what it appends, and has appended it nowhere else: it becomes
+    another object in each entry."""
+    parts = list(pytrees.containers(value))
+    taken = {id(part) for _, values in (scope.grown or {}).values() for x in values for part in pytrees.containers(x)}
+    return (len({id(part) for part in parts} - taken) == len(parts)
+            and all(trace.maker(part) == len(trace.scopes) - 1 for part in parts))
 
 
 def read(trace: Trace, x: Any) -> None:
@@ -102,6 +113,18 @@ def named(trace: Trace, heads: tuple, finals: tuple) -> None:
     if scope.grown:
         now = [(region_tracing.peek(place), before) for *place, before in scope.items.values()]
         read_parts(trace, *[x for x, before in (*zip(finals, heads), *now) if x is not before])
+        _expect_no_names(scope, [*finals, *[x for x, _ in now]])
+        for held, _ in scope.grown.values() if scope.tells else ():
+            if id(held) in trace.given:
+                read(trace, held)                 # the caller's gets what earlier iterations appended
+
+
+def _expect_no_names(scope: Scope, holders: Iterable) -> None:
+    """What an iteration has appended and can be changed is held by nothing that outlives it."""
+    taken = {id(part) for _, values in (scope.grown or {}).values() for x in values for part in pytrees.containers(x)}
+    if taken and any(id(part) in taken for x in holders for part in leaf_types.containers(_bound(x))):
+        assert scope.loop is not None
+        raise NeedUnroll(scope.loop, "a container that is appended to a list and has another name")
 
 
 def expect_no_aliases(outcome: Outcome, heads: tuple[Box, ...]) -> None:
@@ -206,7 +229,7 @@ class Rows:
             start = len(held)
             assert isinstance(self.trip, int)             # `append` has seen to that
             for k in range(self.trip):
-                held.extend(structure.unflatten([column.at(k) for column in leaves]) for _, _, structure, leaves in own)
+                held.extend(_entry(structure, leaves, k) for _, _, structure, leaves in own)
             last = self._share_last(held, own[-1][1], names)
             if start == 0 and len(own) == 1 and own[0][2].kind is None:
                 self.trace.grown[id(held)] = Grown(held, tuple(held), own[0][3][0].box, last)
@@ -228,6 +251,14 @@ def listed(structure: TreeDef, columns: list[tuple[Value, Kind]], count: int) ->
     if structure.kind is None:
         tracing.current().grown[id(held)] = Grown(held, tuple(held), entries[0].box, None)
     return held
+
+
+def _entry(structure: TreeDef, columns: list[_entries], k: int) -> Any:
+    """Item k of a list whose items have one structure: of the program's own, as all that is in it."""
+    made = structure.unflatten([column.at(k) for column in columns])
+    for part in pytrees.containers(made) if structure.kind is not None else ():
+        tracing.current().note_fresh(part)
+    return made
 
 
 class _entries:

@@ -241,7 +241,7 @@ def fail(trace: Trace, error: BaseException) -> BaseException:
     raise Raised
 
 
-CERTAIN = (IndexError, ValueError, ZeroDivisionError, OverflowError, UnboundLocalError, TypeError, AttributeError)
+CERTAIN = (IndexError, KeyError, ValueError, ZeroDivisionError, OverflowError, UnboundLocalError, TypeError, AttributeError)
 _ABOUT_NONE = (TypeError, AttributeError)                # other ones are about what the tracer can do
 
 
@@ -260,12 +260,16 @@ def certain(trace: Trace, error: Exception) -> bool:
     if isinstance(error, ArgumentError) or error_class(cls.__name__) is not cls:
         return False
     loc = getattr(error, "loc", ()) or (*tracing.locate()[:-1], *tracing.user_loc(error.__traceback__))
-    message = error.what if isinstance(error, TracegradError) else in_users_words(str(error))
-    message = message.replace("{", "{{").replace("}", "}}")
+    values: Sequence[Value] = ()
+    if cls is KeyError:
+        message, values = exception_parts.parts_of(error)
+    else:
+        message = error.what if isinstance(error, TracegradError) else in_users_words(str(error))
+        message = message.replace("{", "{{").replace("}", "}}")
     builder = trace.builder
     locate, builder.locate = builder.locate, lambda: loc
     try:
-        failed_writes.check(trace, builder.const(False, BOOL_SCALAR.dtype), (), cls.__name__, message)
+        failed_writes.check(trace, builder.const(False, BOOL_SCALAR.dtype), values, cls.__name__, message)
     finally:
         builder.locate = locate
     return True

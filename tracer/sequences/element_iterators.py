@@ -1,4 +1,5 @@
-"""Iterators over arrays, ranges and their like that have a name: iter(x), a.flat. Where they stand is a number of the program.
+"""Iterators over arrays, ranges and their like that have a name: iter(x), a.flat, itertools.count(). Where they stand is a
+number of the program.
 
     it = iter(x)                         %at = 0
     first = next(it)                     first = x[0];  %at = 1
@@ -10,6 +11,7 @@ own loop is traced again as that of `while %at < n`.
 from __future__ import annotations
 
 import builtins
+import itertools
 import types
 from collections.abc import Callable
 from typing import Any
@@ -63,6 +65,10 @@ class ElementIterator(region_tracing.State):
         else:
             tracing.current().spent[id(self)] = self
         return found
+
+    def __iter__(self) -> Any:
+        """For what Python itself goes through, item by item."""
+        return iter(self.left(False))
 
 
 class Left(Source):
@@ -128,6 +134,15 @@ def _iter(x: Any, *stop: Any) -> Any:
     return ElementIterator(trace, lambda: source)
 
 
+def _count(start: Any = 0, step: Any = 1) -> Any:
+    """itertools.count(start, step) of ints: a range without an end."""
+    trace, numbers = tracing.active(), (start, step)
+    if trace is None or not all(type(x) is int or (type(x) is ScalarBox and x.weak == "int") for x in numbers):
+        return itertools.count(start, step)
+    source = iteration.Endless(start, step)
+    return ElementIterator(trace, lambda: source)
+
+
 def _called(f: Any, args: tuple, kwargs: dict) -> Any:
     """A call with such an iterator among its arguments: what reads it has the rest of its items."""
     if f is builtins.next and type(args[0]) is ElementIterator:
@@ -155,6 +170,7 @@ def reads(f: Any) -> bool:
 
 _ITER = calls.BUILTINS[iter]
 calls.BUILTINS[iter] = _iter
+calls.BUILTINS[itertools.count] = _count
 calls.SPREAD[ElementIterator] = _called
 iteration.DRIVEN[ElementIterator] = drive
 iteration.SOURCES[ElementIterator] = ElementIterator.left

@@ -21,7 +21,7 @@ import numpy as np
 from ...ir.errors import UnsupportedError
 from .. import pytrees, tracing
 from ..calling import calls
-from ..control import branches
+from ..control import branches, iteration
 from ..syntax import source
 from ..values import boxes
 from ..values.boxes import HOOKS, METHODS, PROPERTIES, Box, ScalarBox
@@ -96,6 +96,19 @@ class Undecided(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __tracegrad_box__(self) -> NoReturn:
         refuse("used where its dtype must be known")
+
+
+class Parts(iteration.Rows):
+    """Such an array along its first axis."""
+
+    __slots__ = ("flag",)
+
+    def __init__(self, of: Undecided):
+        super().__init__(boxes.as_array(of.value))
+        self.flag = of.flag
+
+    def at(self, k: Any) -> Any:
+        return Undecided(self.flag, super().at(k))
 
 
 def refuse(what: str) -> NoReturn:
@@ -207,6 +220,7 @@ def _join(meta: Any, children: Sequence) -> Any:
 
 
 calls.SPREAD[Undecided] = spread
+iteration.SOURCES[Undecided] = Parts
 HOOKS["real_or_complex"] = made
 pytrees.learn(Undecided, pytrees.Kind("real or complex", lambda x: ([x.flag, x.value], None), _join,
                                       lambda meta, n: [".<is real>", ""]))

@@ -31,7 +31,7 @@ _ZERO = {int: 0, float: 0.0, bool: False, complex: 0j}
 
 def made(trace: Trace, held: Any, facts: Facts, site: tuple) -> Any:
     """A dict or set that the program has just made, as a table."""
-    if type(held) is not facts.cls:
+    if type(held) is not facts.cls and type(held) is not pytrees.Members:
         return None
     found = MADE[facts.cls in SETS](facts, site, default_of(held))
     fill(found, held)
@@ -96,7 +96,7 @@ def holds_run_time(items: Any, pairs: bool = False) -> bool:
         return True
     if isinstance(items, (list, tuple)):
         return any(is_traced(x[0] if pairs and isinstance(x, (list, tuple)) and x else x) for x in items)
-    return type(items) in calls.GENERATORS or (iteration.source_of(items) is not None and not isinstance(items, range))
+    return type(items) in calls.GENERATORS or (iteration.is_source(items) and not isinstance(items, range))
 
 
 class Entered(generator_reductions.Kept):

@@ -135,14 +135,44 @@ def is_open(cls: type) -> bool:
 
 def opener(arguments: Any, leaves: list) -> Callable[[Any], pytrees.Kind | None] | None:
     """What opens the objects among the leaves of a call's arguments, for `pytrees.flatten`; None where none is opened."""
-    if not any(is_open(type(x)) for x in leaves):
-        return None
+    sets = _sets_among(arguments) if any(type(x) is set for x in leaves) else set()
     opened: set[int] = set()
-    try:
-        _visit(arguments, opened, set(), 0)
-    except (_Shared, RecursionError):
+    if any(is_open(type(x)) for x in leaves):
+        try:
+            _visit(arguments, opened, set(), 0)
+        except (_Shared, RecursionError):
+            opened = set()
+    if not opened and not sets:
         return None
-    return (lambda x: pytrees.OBJECT if id(x) in opened else None) if opened else None
+    return lambda x: pytrees.OBJECT if id(x) in opened else pytrees.SET if id(x) in sets else None
+
+
+def _sets_among(arguments: Any) -> set[int]:
+    """The addresses of the sets that are arguments, or stand in tuples that are: those that are met once, of members alike."""
+    if tracing.active() is not None:
+        return set()                                    # members of those that a program makes are its own
+    found: list[Any] = []
+
+    def visit(x: Any) -> None:
+        if type(x) in (list, tuple) and (x is arguments or type(x) is tuple):
+            for child in x:
+                visit(child)
+        elif type(x) is set and _alike(x):
+            found.append(x)
+
+    visit(arguments)
+    times = collections.Counter(map(id, found))
+    return {address for address, n in times.items() if n == 1}
+
+
+def _alike(members: set) -> bool:
+    """Whether a set can be taken apart: all its members are texts, or numbers of one type, or tuples of such."""
+    shapes = {tuple(map(type, x)) if type(x) is tuple else type(x) for x in members}
+    parts = [cls for shape in shapes for cls in (shape if type(shape) is tuple else (shape,))]
+    return len(shapes) <= 1 and all(cls in _MEMBERS for cls in parts)
+
+
+_MEMBERS = (int, float, bool, str, np.int64, np.int32, np.float64, np.float32)
 
 
 def _visit(x: Any, opened: set[int], seen: set[int], depth: int) -> bool:
@@ -227,7 +257,7 @@ def put_together(structure: pytrees.TreeDef, held: list, shared: tuple[tuple[int
             dict(zip(keyword.meta[0], [build(child) for child in keyword.children])))
 
 
-HOLDERS = (pytrees.OBJECT, pytrees.DATACLASS, pytrees.DICT, pytrees.DEFAULT, pytrees.ORDERED, pytrees.LIST)
+HOLDERS = (pytrees.OBJECT, pytrees.DATACLASS, pytrees.DICT, pytrees.DEFAULT, pytrees.ORDERED, pytrees.LIST, pytrees.SET)
 
 
 def objects_of(x: Any, structure: pytrees.TreeDef) -> Iterator[Any]:
@@ -244,7 +274,7 @@ def objects_of(x: Any, structure: pytrees.TreeDef) -> Iterator[Any]:
 def keys_of(structure: pytrees.TreeDef) -> Sequence[Any]:
     """The attributes, keys or positions under which one of the HOLDERS has its children."""
     kind = structure.kind
-    if kind is pytrees.LIST:
+    if kind in (pytrees.LIST, pytrees.SET):
         return range(len(structure.children))
     return structure.meta[1 if kind in (pytrees.OBJECT, pytrees.DATACLASS) else 0]
 
@@ -343,7 +373,7 @@ def _referred(x: Any, structure: pytrees.TreeDef, originals: tuple, made: list) 
 
 
 def _assign(x: Any, key: Any, value: Any, originals: tuple) -> None:
-    if key == list_arguments.ALL and isinstance(x, (list, dict)) and isinstance(value, (list, dict)):
+    if key == list_arguments.ALL and isinstance(x, (list, dict, set)) and isinstance(value, (list, dict, set)):
         list_arguments.fill(x, value, {id(own) for own in originals})
     elif isinstance(x, list) and key == len(x):
         x.append(value)

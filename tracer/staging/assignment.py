@@ -5,6 +5,7 @@ import collections
 import functools
 import operator
 import types
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -140,7 +141,10 @@ def _into_container(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box],
         except ConcretizationError:
             packed_lists.outgrow(trace, held, "append", (value,))
             raise
-    if isinstance(key, slice) or (isinstance(held, dict) and key not in held):
+    if isinstance(key, slice):
+        _change_part(trace, held, "extend", (value,), lambda: operator.setitem(held, key, value))
+        return
+    if isinstance(held, dict) and key not in held:
         _expect_own(trace, held, "an item", key)
         held[key] = value
         return
@@ -148,6 +152,17 @@ def _into_container(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box],
         key = operator.index(key)
         key += len(held) if key < 0 else 0
     other_names.assign(trace, (held, False, key), value, "an assignment to an item")
+
+
+def _change_part(trace: Trace, held: Any, name: str, args: tuple, change: Callable) -> None:
+    """Change a slice of a list, after which it has such entries as after list.<name>(*args)."""
+    try:
+        ownership.expect_own(trace, held, "`del`" if name == "pop" else "an assignment to a slice")
+        change()
+    except (ConcretizationError, UnsupportedError):
+        for told in calls.OUTGROWN:
+            told(trace, held, name, args)
+        raise
 
 
 _WEAK = {"f": float, "c": complex, "i": int, "b": bool}
@@ -230,6 +245,9 @@ def delete(held: Any, key: Any, attribute: bool) -> None:
     held = optional_values.needed(held, "'NoneType' object doesn't support item deletion")
     if trace is not None and not isinstance(held, packed_lists.Settling):
         branches.tell(held, "__delitem__", key)
+        if type(held) is list and isinstance(key, slice):
+            _change_part(trace, held, "pop", (), lambda: operator.delitem(held, key))
+            return
         _expect_own(trace, held, "`del`", key)
     if attribute:
         delattr(held, key)

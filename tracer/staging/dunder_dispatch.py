@@ -30,7 +30,6 @@ from ..values.python import chosen_texts, percent_texts, settings
 from .argument_objects import Hidden, show_all
 
 if TYPE_CHECKING:
-    from ...ir.types import Array
     from ..values.random_generators import Method
 
 _ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift")
@@ -55,7 +54,7 @@ def _method(cls: type, name: str) -> Any:
     return None
 
 
-def operate(name: str, a: float | Box, b: Array | Box) -> Any:
+def operate(name: str, a: Any, b: Any) -> Any:
     """a `op` b."""
     function, forward, reflected = _OPERATORS[name]
     first, second = type(a), type(b)
@@ -63,6 +62,9 @@ def operate(name: str, a: float | Box, b: Array | Box) -> Any:
         settings.shown(*(b if second is tuple else (b,)))
     if (order := _order_of(first)) is not None and _order_of(second) is order and name in _ORDER and _holds_box(a, b):
         return _compare_items(name, a, b)
+    if first is dict and second is dict and name in ("eq", "ne") and _holds_box(a.values(), b.values()):
+        captured_values.whole(a, b, deep=captured_values.ALL)
+        return _compare_items(name, list(a.values()), [b[k] for k in a]) if a.keys() == b.keys() else name == "ne"
     if (first is np.ndarray or second is np.ndarray) and tracing.active() is not None:
         x, y = captured_arrays.seen(a), captured_arrays.seen(b)
         if x is not a or y is not b:

@@ -3,8 +3,7 @@
     self.count += 1                %c1 = add %count, 1
     if v < 0: raise ValueError     if %neg { print %c1 {format="\\x1a0"}; check false {error="ValueError", …} }
 
-In the branch that fails, Python is told the values, under the number of what is to be done with them (`Told`). As for arrays
-(regions/failed_writes.py), a check that the program does not write tells so outside of loops only.
+In the branch that fails, Python is told the values, under the number of what is to be done with them (`Told`).
 """
 from __future__ import annotations
 
@@ -61,6 +60,10 @@ class Telling:
         except UnsupportedError:                      # the end of the trace says so
             return False
         return bool(lists or found.places) and all(_readable(run.trace, x.held) for x in lists)
+
+    def changes_in_loops(self) -> bool:
+        """The same for a check that the program does not write, in a loop: those inside of a table come while it changes."""
+        return not any(isinstance(x.held, HashTable) for x in self.run.lists) and self.changed()
 
     def __call__(self, trace: Trace, cond: Value) -> None:
         """Tell it where cond is false."""

@@ -151,6 +151,6 @@ RUNTIME = types.SimpleNamespace(
     own_cell=nonlocals.own_cell,
     generator=generators.generator, genexp=generators.genexp, yield_=generators.yield_, delegate=generators.delegate,
     known=generators.known, not_stepwise=generators.not_stepwise, try_=try_statement.try_, with_=with_statement.with_,
-    **match_runtime.HELPERS,
+    class_=class_calls.defined, **match_runtime.HELPERS,
 )
 source.use_runtime(RUNTIME)

@@ -68,9 +68,10 @@ def static(value: Any, path: str = "argument") -> Leaf:
                                     "pass a tuple, or do not make it static") from None
         if type(value) is set:
             raise ArgumentTypeError(
-                f"{path} is a 'set', whose members a compiled function does not take apart",
-                "pass np.array(sorted(s)) and make the set inside, `s = set(a.tolist())`; or a frozenset, of which each one "
-                "has a program of its own") from None
+                f"{path} is a 'set' that is not taken apart: its members are of several types, or it is in a list or an "
+                "object, or comes twice",
+                "pass sets of numbers, texts or tuples of one form as arguments of their own; or a frozenset, of which each "
+                "one has a program of its own") from None
         raise ArgumentTypeError(
             f"{path} is a '{type(value).__name__}', which is neither an array, a number, a container of such, nor hashable",
             "pass arrays and numbers in tuples, lists, dicts, namedtuples or dataclasses") from None

@@ -5,8 +5,8 @@ import ast
 import copy
 from typing import Any
 
-from . import early_exit
-from .nodes import marked, parameter, placed, walk
+from . import early_exit, liveness
+from .nodes import children, marked, parameter, placed, walk
 from .rewriter_parts import Part
 
 THUNK, ITEM, _FOLD, _FIRST = "<tg thunk>", "<item>", "<fold>", "<first>"
@@ -184,6 +184,22 @@ class _Unbound(ast.NodeTransformer):
         return early_exit.load(node.target.id, node) if node is self.bound else node
 
 
+def _keeps_functions(node: Any) -> bool:
+    """Whether items of a comprehension are functions, or generators, that read its names: when they are called, after it, these
+    hold the last item."""
+    own = {n.id for g in node.generators for n in walk(g.target) if isinstance(n, ast.Name)}
+
+    def keeps(item: ast.AST) -> bool:
+        if isinstance(item, (ast.Lambda, ast.GeneratorExp)):
+            return not own.isdisjoint(liveness.reads(item))
+        return isinstance(item, _DISPLAYS) and any(map(keeps, children(item)))
+
+    return any(keeps(item) for item in (getattr(node, "elt", None), getattr(node, "value", None)) if item is not None)
+
+
+_DISPLAYS = (ast.Tuple, ast.List, ast.Set, ast.Dict, ast.IfExp, ast.BoolOp, ast.Starred)
+
+
 class Comprehensions(Part):
     """The part of the rewriter that has comprehensions."""
 
@@ -193,6 +209,10 @@ class Comprehensions(Part):
         [e for v in x]       ->  <tg>.collect(lambda <item>: [e for v in (<item>,)][0], x)      where that is all there is
         [e for v in x if c]  ->  <tg>.gather(lambda <fold>: <fold>.each(x, lambda <item>: … <fold>.take(e))), or several `for`
         """
+        if not isinstance(node, ast.GeneratorExp) and _keeps_functions(node):
+            first = node.generators[0]
+            first.iter = self.tg("iterate", [self.expr(first.iter)], first.iter)
+            return self.as_python(node)
         if isinstance(node, ast.ListComp) and len(node.generators) == 1 and not node.generators[0].ifs and not any(
                 isinstance(n, (ast.NamedExpr, ast.Yield, ast.Await)) for n in walk(node)):
             return self.collected(node)

@@ -29,7 +29,6 @@ _REFUSED = {
     ast.AsyncFunctionDef: ("asynchronous code cannot be compiled", "write a plain function, and await outside of it"),
     ast.AsyncFor: ("asynchronous code cannot be compiled", "collect the items outside and pass them in"),
     ast.AsyncWith: ("asynchronous code cannot be compiled", "enter the context outside of the compiled function"),
-    ast.ClassDef: ("a class cannot be defined inside a compiled function", "define it at module level"),
 }
 if hasattr(ast, "TryStar"):
     _REFUSED[ast.TryStar] = "`except*` cannot be compiled", "write `except`"

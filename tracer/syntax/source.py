@@ -19,7 +19,7 @@ from types import CodeType
 from typing import Any
 
 from .. import tracing
-from . import conditions, declared_types, fence, lazy_globals, rewrite, source_check
+from . import class_statement, conditions, declared_types, fence, lazy_globals, rewrite, source_check
 from .early_exit import TG
 from .nodes import detached, parameter, placed, walk, with_places
 
@@ -149,7 +149,7 @@ def is_generated(function: Any) -> bool:
 def has_source(function: Callable) -> bool:
     """Whether a function's lines can be read: those of generated ones (a dataclass's __init__) cannot. From CPython 3.13 on
     "<string>", the file of all that `exec` makes, has lines where the program itself is `python -c`."""
-    return _source(function) is not None
+    return id(function.__code__) in tracing.PLACES or _source(function) is not None
 
 
 def _source(function: Callable) -> ast.FunctionDef | ast.Lambda | None:
@@ -252,6 +252,7 @@ def _template(function: Callable) -> Template | None:
         if is_open(function):
             tracing.LIBRARIES.add(code.co_filename)
         lazy_globals.lower(node)
+        class_statement.lower(node, lambda *found: fence.refuse(found[0], code.co_filename, code.co_name, *found[1:]))
         fence.check(ast.Module([node], []) if isinstance(node, ast.AsyncFunctionDef) else node, code.co_filename)
         if declared is not None and not isinstance(node, ast.AsyncFunctionDef):
             node = _as_definition(node)

@@ -2,7 +2,7 @@
 
 A path of the trace (views.py) becomes a step that NumPy takes on the array that the caller passed, whatever its layout:
 
-    Strided(sel, out)   y[start:stop:step, …].transpose(…)[:, None]        Reshaped(to)   y.reshape(to)
+    Strided(sel, out)   y[start:stop:step, …].transpose(…)[:, None]        Reshaped(to)   y.reshape(to), y.ravel()
     Part(kind)          y.real, y.imag                                     Diagonal       y.diagonal(k, a, b)
     Spread(to)          np.broadcast_to(y, to)                             Windows        sliding_window_view(y, sizes, axes)
 
@@ -124,7 +124,8 @@ def _windows(sizes: tuple, axes: tuple) -> list[Callable]:
 
 _STEPS: dict[type, tuple[Callable[..., list[Callable]], Callable[[Any], tuple]]] = {
     views.Strided: (_strided, lambda p: (p.sel, p.out)),
-    views.Reshaped: (lambda to: [operator.methodcaller("reshape", to)], lambda p: (p.to,)),
+    views.Reshaped: (lambda to, packed: [operator.methodcaller("ravel") if packed else operator.methodcaller("reshape", to)],
+                     lambda p: (p.to, p.packed)),
     views.Part: (lambda kind: [operator.attrgetter(kind)], lambda p: (p.kind,)),
     views.Diagonal: (lambda *where: [operator.methodcaller("diagonal", *where)], lambda p: (p.k, p.a, p.b)),
     views.Spread: (lambda to: [lambda y: np.broadcast_to(y, to)], lambda p: (p.to,)),

@@ -129,12 +129,13 @@ def whole(rank: int) -> Strided:
 
 
 class Reshaped:
-    """The same elements in C order under other dims."""
+    """The same elements in C order under other dims. `packed`: only what has no gaps is viewed (ravel), and not what has equal
+    ones, too (reshape)."""
 
-    __slots__ = ("to", "view_strides")
+    __slots__ = ("packed", "to", "view_strides")
 
-    def __init__(self, to: tuple[Dim, ...], view_strides: tuple[int, ...] | None = None):
-        self.to, self.view_strides = tuple(to), view_strides
+    def __init__(self, to: tuple[Dim, ...], view_strides: tuple[int, ...] | None = None, packed: bool = False):
+        self.to, self.view_strides, self.packed = tuple(to), view_strides, packed
 
     def dims(self, base_dims: tuple[Dim, ...]) -> tuple[Dim, ...]:
         return self.to

@@ -222,3 +222,51 @@ def test_a_stack_of_adjoints_may_be_shorter_than_the_stack():
         return found
 
     tg.check_grads(fn, (X,), order=2)
+
+
+# --- slices of lists of run-time length -----------------------------------------------------------------------------------
+
+def deleted(x, i, j):
+    a, b, c = ([v for v in x if v > 0] for _ in range(3))
+    del a[i:]
+    del b[i:j]
+    c.append(x[0])
+    del c[:-2]
+    pairs = [(v, 1.0) for v in x if v > 0]
+    del pairs[1:2]
+    return a, b, c, [u + v for u, v in pairs]
+
+
+def assigned(x, i, j):
+    a, b, c = ([v for v in x if v > 0] for _ in range(3))
+    a[i:j] = [x[1], x[2], x[0]]
+    b[1:1] = b
+    c[:] = []
+    return a, b, c
+
+
+def of_known_length(x, i, j):
+    a, b = list(x), list(x)
+    k = int(x[2])
+    del a[:k]
+    b[k:] = [x[0]]
+    if x[1] < 2:
+        del b[1:]
+    return a, b
+
+
+@pytest.mark.parametrize("program", [deleted, assigned, of_known_length], ids=lambda f: f.__name__)
+def test_slices(program):
+    f, x = tg.jit(program), np.array([0.5, 1.5, 2.25, -0.3, 3.1])
+    for i, j in ((0, 2), (2, 1), (-2, 9), (1, -1), (-9, -9)):
+        assert f(x, i, j) == program(x, i, j)
+
+
+def test_slices_with_a_step_are_refused():
+    def f(x):
+        a = [v for v in x if v > 0]
+        del a[::2]
+        return a
+
+    with pytest.raises(tg.UnsupportedError, match="a slice with a step"):
+        tg.jit(f)(np.array([0.5, 1.5]))

@@ -1,4 +1,6 @@
 """Lists that grow in loops: rolled into arrays where that keeps Python's meaning, unrolled where it does not."""
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
@@ -173,3 +175,84 @@ def test_gradient():
         return np.sum(network(w, U, SEQUENCE)[0] ** 2) + np.sum(network(w, U, SEQUENCE)[1])
 
     tg.check_grads(loss, (W,), order=2)
+
+
+# --- entries that can be changed ----------------------------------------------------------------------------------------
+
+@dataclass
+class Particle:
+    at: float
+    speed: float = 0.0
+
+    def move(self, dt):
+        self.at += dt * self.speed
+
+
+def moved(x):
+    all_of_them = [Particle(v, 2 * v) for v in x]
+    for _ in range(3):
+        for p in all_of_them:
+            p.move(0.1)
+    return [p.at for p in all_of_them]
+
+
+def rows_are_changed(x):
+    rows = []
+    for v in x:
+        rows.append({"a": v, "b": [v]})
+    for r in rows:
+        r["a"] *= 2
+        r["b"].append(r["a"])
+    return sum(r["b"][1] for r in rows)
+
+
+def one_object_in_all_places(x):
+    p, q, row = Particle(0.0), [0.0], []
+    particles, pairs = [p for _ in x], [(v, q) for v in x]
+    for _ in x:
+        row.append(q)
+    particles[0].at = 5.0
+    pairs[1][1][0] += 1.0
+    row[2].append(3.0)
+    return particles[1].at, p.at, pairs[0][1][0], len(row[0]), q[0]
+
+
+def in_two_lists(x):
+    a, b, pairs = [], [], []
+    for v in x:
+        p = Particle(v)
+        a.append(p)
+        b.append(p)
+        q = [v]
+        pairs.append([q, q])
+    a[0].at = 5.0
+    pairs[0][0][0] = 6.0
+    return b[0].at, pairs[0][1][0]
+
+
+def under_another_name(x):
+    a, last, current = [], None, Particle(0.5)
+    for v in x:
+        a.append(current)
+        current = Particle(v)
+        last = a[0]
+    last.at, current.at = 7.0, 8.0
+    rest = []
+    for v in x:
+        p = [v]
+        rest.append(p)
+    p[0] = 9.0
+    return a[0].at, a[-1].at, rest[-1][0]
+
+
+@pytest.mark.parametrize("program", [moved, rows_are_changed, one_object_in_all_places, in_two_lists, under_another_name],
+                         ids=lambda f: f.__name__)
+def test_entries_are_the_objects_that_were_appended(program):
+    for n in (3, 40):
+        x = np.linspace(0.0, 1.0, n)
+        assert tg.jit(program)(x) == program(x)
+
+
+def test_gradient_through_objects_in_a_list():
+    x = np.linspace(0.5, 1.0, 30)
+    np.testing.assert_allclose(tg.grad(lambda x: moved(x)[3] * moved(x)[4])(x)[3:5], 1.6 * 1.6 * x[[4, 3]])

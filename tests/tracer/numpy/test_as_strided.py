@@ -82,3 +82,28 @@ def test_arrays_of_another_order_are_refused(call, disabled):
 def test_refused(f, text):
     with pytest.raises(tg.TracegradError, match=text):
         tg.jit(f)(X)
+
+
+def test_flags():
+    def contiguous(x):
+        return x.flags.c_contiguous, x.flags["F"], x.flags.forc, x.flags.fnc, x.flags["ALIGNED"]
+
+    def f(x):
+        y = np.zeros((3, 2), order="F")
+        return [contiguous(v) for v in (x, x.T, x[1:], x[:, 1:], x[::2], x[:, 0], x[::-1], y, y.T, x + 1,
+                                        np.broadcast_to(x, (2, *x.shape)))]
+
+    for shape in ((2, 3), (1, 3), (0, 3), (3, 1)):
+        assert tg.jit(f)(np.zeros(shape)) == f(np.zeros(shape))
+
+    def in_c_order(x):
+        if not x.flags.c_contiguous:
+            x = np.ascontiguousarray(x)
+        return (x[x > 1].flags.c_contiguous, x.sum())
+
+    x = np.arange(5.0)
+    assert tg.jit(in_c_order)(x) == in_c_order(x)
+    with pytest.raises(tg.UnsupportedError, match="writeable of an array is another one from call to call"):
+        tg.jit(lambda x: x.flags.writeable)(x)
+    with pytest.raises(KeyError, match="Unknown flag"):
+        tg.jit(lambda x: x.flags["Z"])(x)

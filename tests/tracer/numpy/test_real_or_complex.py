@@ -42,6 +42,16 @@ def looped(a):
     return total
 
 
+def roots_in_a_loop(a):
+    found, turning = [], 0
+    for k, r in enumerate(np.roots(np.poly(a))):
+        if abs(r.imag) < 1e-9:
+            found.append(r.real)
+        elif r.imag > 0:
+            turning += k + 1
+    return sorted(found), turning, max(r.real for r in np.linalg.eigvals(a))
+
+
 ANY = [
     lambda a: np.linalg.eigvals(a), lambda a: np.linalg.eig(a), parts, lambda a: np.sum(np.linalg.eigvals(a)),
     lambda a: np.sqrt(np.linalg.eigvals(a)), lambda a: np.prod(np.linalg.eigvals(a), axis=-1),
@@ -51,7 +61,7 @@ ANY = [
     lambda a: np.linalg.eigvals(a) + np.linalg.eigvals(a @ a), lambda a: (np.isrealobj(np.linalg.eigvals(a)), 1),
     lambda a: {"w": np.linalg.eigvals(a).reshape(-1), "n": np.linalg.eigvals(a).size},
 ]
-SINGLE = [rebuilt, largest, looped, lambda a: first_three_times(np.linalg.eigvals(a)), lambda a: np.poly(a),
+SINGLE = [rebuilt, largest, looped, roots_in_a_loop, lambda a: first_three_times(np.linalg.eigvals(a)), lambda a: np.poly(a),
           lambda a: sl.eig(a), lambda a: sl.eigvals(a)]
 
 

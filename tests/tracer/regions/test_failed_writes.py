@@ -279,3 +279,53 @@ def test_lists_and_dicts(program):
             with contextlib.suppress(ValueError):
                 g(items, counts, np.array(x))
         assert mine == theirs
+
+
+def raised_before_an_append(items, x):
+    for v in x:
+        if v > 2:
+            raise ValueError("large")
+        items.append(v)
+
+
+def outside_in_a_loop(items, x):
+    for i in range(9):
+        items[i] = x[i]
+
+
+def sums_in_a_loop(items, x):
+    account = items[0]
+    for i in range(9):
+        account.balance += x[i]
+        account.tries += 1
+
+
+def a_key_that_is_known_to_be_missing(items, x):
+    items[0] = 4.0
+    if x[0] > 0:
+        items[1] = {"a": 1.0}["b"]
+
+
+@pytest.mark.parametrize("program", [raised_before_an_append, outside_in_a_loop, sums_in_a_loop,
+                                     a_key_that_is_known_to_be_missing], ids=lambda f: f.__name__)
+def test_in_loops_and_branches(program):
+    f = tg.jit(program)
+    for x in ([1.0, 1.5, 2.5, 0.5], [0.0, 1.0], [0.0] * 10):
+        outcomes = []
+        for g in (f, program):
+            items = [Account(1.0) if program is sums_in_a_loop else 1.0, 2.0]
+            try:
+                said = g(items, np.array(x))
+            except Exception as error:
+                said = isinstance(error, LookupError), isinstance(error, ValueError)
+            outcomes.append((said, [(x.balance, x.tries) if isinstance(x, Account) else x for x in items]))
+        assert outcomes[0] == outcomes[1]
+
+
+def test_numbers_that_were_not_written_keep_their_type():
+    def f(items, i):
+        items[i] = 0.5
+
+    for items in ([1, 2, -3], [True, 0.0, 2]):
+        tg.jit(f)(items, 1)
+        assert [type(x) for x in items] == [type(items[0]), float, int]

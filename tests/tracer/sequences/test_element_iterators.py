@@ -68,7 +68,27 @@ def numbers(a):
     return s
 
 
-PROGRAMS = [twice, left_early, in_pairs, rows, until_the_end, summed, numbers]
+def counted(a):
+    s, ids = 0.5, itertools.count(3)
+    for k in itertools.count(1, 2):
+        s = s * 1.5 + k
+        if s > 40:
+            break
+    for i, v in zip(itertools.count(), a.ravel()):
+        s += i * v
+    for row in a:
+        if row[0] > 2.5:
+            next(ids)
+    return s, k, next(ids), [i * len(name) for i, name in zip(itertools.count(len(a)), ("a", "bc"))]
+
+
+def taken_while(a):
+    it = iter(a.ravel())
+    return (list(itertools.takewhile(lambda v: v < 3, it)), list(itertools.takewhile(lambda k: k < 4, itertools.count())),
+            list(itertools.dropwhile(lambda k: k < 4, iter(range(9)))), {2 * v for v in iter(range(3))})
+
+
+PROGRAMS = [counted, taken_while, twice, left_early, in_pairs, rows, until_the_end, summed, numbers]
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)

@@ -50,3 +50,17 @@ def kept(x):
 
 def test_a_name_that_is_read_behind_stays_the_functions():
     assert tg.jit(kept)(2.0) == kept(2.0) == (4.0, [5.0])
+
+
+def functions_of_a_comprehension(x):
+    last = [lambda: k * x[0] for k in range(3)]                   # noqa: B023
+    each = [lambda v, k=k: v * k for k in range(3)]
+    pairs = {k: (k, lambda v: v + k) for k in range(2)}                   # noqa: B023
+    lazy = [(v * k for v in x) for k in range(3) if k != 1]
+    return ([f() for f in last], [f(x[1]) for f in each], pairs[0][1](x[0]), [sum(g) for g in lazy],
+            [sorted(x, key=lambda v: v * k)[0] for k in (-1, 1)], [(lambda v: v * k)(x[0]) for k in range(3)])
+
+
+def test_functions_read_the_last_item():
+    x = np.array([0.5, 1.5])
+    assert tg.jit(functions_of_a_comprehension)(x) == functions_of_a_comprehension(x)

@@ -38,9 +38,10 @@ def captures_in_an_alternative(x):
             return x * n
 
 
-def defines_class(x):
-    class Local:  # here
-        pass
+def loops_in_a_class(x):
+    class Local:
+        for _ in range(3):  # here
+            pass
     return Local
 
 
@@ -71,7 +72,7 @@ REASONS = {
     awaits: ("asynchronous code cannot be compiled", "write a plain function, and await outside of it"),
     returns_in_finally: ("`return` in a `finally` cannot be compiled", "put it after the `try`"),
     captures_in_an_alternative: ("a name in an alternative of a pattern", "write a `case` for each alternative"),
-    defines_class: ("a class cannot be defined inside a compiled function", "define it at module level"),
+    loops_in_a_class: ("`For` in the body of a class that a compiled function", "write methods and assignments there"),
     writes_global: ("`global COUNT` cannot be compiled", "return the value, or keep it in an array that is passed in"),
     opens_file: ("this context manager would act while the function is compiled", "enter it around the call"),
     binds_in_a_lambda: (f"{MAYBE}, in a lambda", "write it as a `def` or a loop"),

@@ -20,6 +20,8 @@ CASES = [
     (lambda x: x[1:] * 2, X), (lambda x: x[1:].copy(), X), (lambda x: np.flip(x, 1), X), (lambda x: x[:], X),
     (lambda x: np.rot90(x), X), (lambda x: x[3:1:-1], X), (lambda x: x[::-1], X[:0]), (lambda x: x[None, 1, :, None].T, X),
     (lambda x: (x[1:], x, x.T), X.T), (lambda x: x.T, X[::2, ::-1]), (lambda x: x[1:].T, np.asfortranarray(X)),
+    (lambda x: (x.ravel(), x.reshape(-1), x.T.ravel()), X[:, ::2]), (lambda x: (x.ravel(), x.reshape(-1)), X[0, ::2]),
+    (lambda x: (np.ravel(x[1:]), x.ravel("F")), X[::2]), (lambda x: x.ravel(), np.asfortranarray(X)),
     (lambda x: x[1:], np.arange(5, dtype=np.int8)), (lambda x: x[-1:], np.zeros((1, 2))),
 ]
 COUNTED = [(lambda x, n: x[:n], 2), (lambda x, n: x[n], -2), (lambda x, n: x[n::-1, 1:n], 3),

@@ -193,7 +193,7 @@ def ravel(a: Any, order: Any = "C") -> ArrayBox:
     total = (shapes.product(box.dims),)
     without_gaps = c_contiguous(box)
     if without_gaps:
-        found = reshaped(box, total)
+        found = box.view(views.Reshaped(total, (1,), packed=True))
     else:
         found = boxes.array(tracing.current().builder.reshape(box.read(), total))
         found = _perhaps_a_view(found) if without_gaps is None else found
