@@ -20,9 +20,10 @@ def _special(cls: type, name: str) -> Any:
 
 
 _ANSWERS: dict[str, Callable] = {
-    "subclass": issubclass, "instance": isinstance, "dispatch": lambda function, cls: function.dispatch(cls), "special": _special,
-    "referent": lambda reference: reference(), "names": lambda held: tuple(vars(held)),
-    "told": lambda held, function: function(held), "call": lambda held, name, *args: getattr(held, name)(*args),
+    "subclass": issubclass, "instance": isinstance, "special": _special,
+    "dispatch": lambda function, cls: function.dispatch(cls), "referent": lambda reference: reference(),
+    "names": lambda held: tuple(vars(held)), "told": lambda held, function: function(held),
+    "call": lambda held, name, *args: getattr(held, name)(*args),
 }
 
 

@@ -12,7 +12,8 @@ import pytest
 import tracegrad as tg
 
 HEAD = """
-import array, bisect, configparser, dataclasses, decimal, email.message, enum, functools, heapq, operator, sys, types, typing, weakref
+import array, bisect, configparser, dataclasses, decimal, email.message, enum, functools, heapq
+import operator, sys, types, typing, weakref
 import numpy as np
 K = 2.0
 class V:
