@@ -1,6 +1,7 @@
 """Questions about objects outside of a function that no single place answers: they are asked again at each call.
 
     Place("asked", class, ("subclass", kinds))      issubclass(class, kinds)         ABC.register, metaclasses of users
+    Place("asked", object, ("instance", kind))      isinstance(object, kind)         typing.runtime_checkable
     Place("asked", function, ("dispatch", class))   function.dispatch(class)         functools.singledispatch
     Place("asked", class, ("special", name))        what Python finds for x.name of an object x of the class, or None
     Place("asked", reference, ("referent",))        what a weak reference leads to
@@ -19,9 +20,10 @@ def _special(cls: type, name: str) -> Any:
 
 
 _ANSWERS: dict[str, Callable] = {
-    "subclass": issubclass, "dispatch": lambda function, cls: function.dispatch(cls), "special": _special,
-    "referent": lambda reference: reference(), "names": lambda held: tuple(vars(held)),
-    "told": lambda held, function: function(held), "call": lambda held, name, *args: getattr(held, name)(*args),
+    "subclass": issubclass, "instance": isinstance, "special": _special,
+    "dispatch": lambda function, cls: function.dispatch(cls), "referent": lambda reference: reference(),
+    "names": lambda held: tuple(vars(held)), "told": lambda held, function: function(held),
+    "call": lambda held, name, *args: getattr(held, name)(*args),
 }
 
 

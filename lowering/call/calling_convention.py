@@ -83,7 +83,8 @@ class HeldIn:
     __slots__ = ("cls", "dims", "kept", "kind", "param", "shape", "strides")
 
     def __init__(self, like: np.ndarray, dims: tuple[int, ...] = (), param: int | None = None, kept: np.ndarray | None = None):
-        self.cls, self.kind, self.shape, self.strides = type(like), like.dtype, like.shape, like.strides
+        kind = like.dtype if like.dtype.names is None else copy.deepcopy(like.dtype)       # its fields may get other names
+        self.cls, self.kind, self.shape, self.strides = type(like), kind, like.shape, like.strides
         self.dims, self.param, self.kept = dims, param, kept
 
     @classmethod
@@ -112,7 +113,13 @@ class HeldIn:
 
     def takes(self, x: np.ndarray) -> bool:
         return (type(x) is self.cls and x.dtype == self.kind and x.shape == self.shape and x.strides == self.strides
-                and (self.param is None or x.flags.aligned) and (self.kept is None or x.tobytes() == self.kept.tobytes()))
+                and (self.param is None or x.flags.aligned) and (self.kept is None or _content(x) == _content(self.kept)))
+
+
+def _content(x: np.ndarray) -> tuple:
+    if isinstance(x, np.ma.MaskedArray):
+        return x.data.tobytes(), np.ma.getmaskarray(x).tobytes(), x.fill_value.tobytes()
+    return (x.tobytes(),)
 
 
 class UnreadIn(NamedTuple):

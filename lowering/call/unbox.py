@@ -171,7 +171,8 @@ class Unpacker:
         w = self.w
         if kept.size == 0:
             return
-        if kept.strides != strides or not (kept.flags.c_contiguous or kept.flags.f_contiguous):
+        if (kept.strides != strides or not (kept.flags.c_contiguous or kept.flags.f_contiguous)
+                or isinstance(kept, np.ma.MaskedArray)):                # its mask and fill value lie elsewhere
             w.require("false")
             return
         order = w.call("memcmp", "i32", f"ptr {data}", f"ptr {w.link('address', kept.ctypes.data)}", f"i64 {kept.nbytes}")

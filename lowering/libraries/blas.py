@@ -1,4 +1,4 @@
-"""BLAS and LAPACK through SciPy's function pointers: how each row of `Lib` is called.
+"""BLAS of NumPy's wheel, else BLAS and LAPACK through SciPy's function pointers: how each row of `Lib` is called.
 
 Every matrix is row-major with a row length `ld` (elements from one row to the next), so a block of a larger array can be
 passed: `At(buffer, (i, j))` with the larger array's row length. A row-major matrix is the transpose of the column-major one
@@ -61,11 +61,6 @@ TILE = 32                 # rows and columns that are reflected at once
 PREFIX = {"f32": "s", "f64": "d", "c64": "c", "c128": "z"}
 
 
-def routine(dtype: DType, name: str) -> str:
-    """The external symbol of a BLAS or LAPACK routine of this dtype."""
-    return "scipy." + PREFIX[dtype.name] + ("geru" if name == "ger" and dtype.complex else name)
-
-
 def _address(name: str) -> int:
     """SciPy's pointer to a routine; SciPy's modules are loaded when the first is asked for."""
     found = getattr(_library(), f"scipy_{name}_", None) if "scipy.linalg.cython_blas" not in sys.modules else None
@@ -90,10 +85,15 @@ def _library(package: str = "scipy", pattern: str = "libscipy_openblas-*.so") ->
     return None
 
 
+# Routines that are taken from NumPy's OpenBLAS: all of whose integers are sizes.
+_SIZES_ONLY = frozenset({"gemm", "syrk", "gemv", "ger", "geru", "dot", "trsm"})
+
+
 @cache
 def _numpy_has(name: str) -> bool:
-    """Whether NumPy's wheel has a routine, in its OpenBLAS with sizes of 64 bits. Often that is newer than SciPy's: products
-    of few rows in single precision are up to 2.5 times as fast."""
+    """Whether NumPy's wheel has a routine, in its OpenBLAS with sizes of 64 bits. That is in memory already: a first call that
+    needs no other has 2 to 20 ms less to do, and the process one pool of threads less. Often it is newer than SciPy's, too:
+    products of few rows in single precision are up to 2.5 times as fast."""
     return hasattr(_library("numpy", "libscipy_openblas64_-*.so"), f"scipy_{name}_64_")
 
 
@@ -139,9 +139,11 @@ engine.PROVIDERS["numpy"] = lambda names: [_address_in_numpy(name) for name in n
 class _Call:
     """The operands of one routine: Fortran takes the address of each."""
 
-    def __init__(self, out: Emitter, dtype: DType, name: str, numpy: bool = False):
+    def __init__(self, out: Emitter, dtype: DType, name: str):
         self.out, self.dtype = out, dtype
-        self.symbol, self.int = ("numpy." + PREFIX[dtype.name] + name, "i64") if numpy else (routine(dtype, name), "i32")
+        name = "geru" if name == "ger" and dtype.complex else name
+        numpy = name in _SIZES_ONLY and _numpy_has(PREFIX[dtype.name] + name)
+        self.symbol, self.int = (f"{'numpy' if numpy else 'scipy'}.{PREFIX[dtype.name]}{name}", "i64" if numpy else "i32")
         self.args: list[str] = []
 
     def flag(self, letter: str) -> _Call:
@@ -209,7 +211,7 @@ def _buffer(where: Buffer | At) -> Buffer:
 def _gemm(out: Emitter, site: int | None, c: Any, a: Buffer, b: At | Buffer, trans_a: bool, trans_b: bool, m: int, n: int,
           k: int, lda: int, ldb: int, ldc: int, alpha: float = 1.0, beta: float = 0.0) -> None:
     dtype = _buffer(c).dtype
-    call = _Call(out, dtype, "gemm", dtype.name == "f32" and _numpy_has("sgemm"))
+    call = _Call(out, dtype, "gemm")
     call.flag("T" if trans_b else "N").flag("T" if trans_a else "N").sizes(n, m, k)
     call.number(alpha).at(b).stride(ldb).at(a).stride(lda).number(beta).at(c).stride(ldc).call()
 

@@ -53,7 +53,7 @@ class Captures:
         first: dict[int, Const] = {}
         self.repeats = {c: first[id(x)] for c, x in held.live if first.setdefault(id(x), c) is not c}
         self.parameters = (*first.values(), *held.inputs)
-        known = {id(x): x.copy(order="K") for x in held.known}
+        known = {id(x): _copy(x) for x in held.known}
         arrays = tuple(_Finder(held, known).checks()) if held.live or known else ()
         self.numbers, values = numbers_of(held.reads), ValueLayouts({c: k for k, c in enumerate(self.parameters)})
         self.given: tuple[tuple[Any, In], ...] = (*values.checks(held.reads), *arrays)
@@ -106,6 +106,11 @@ class Captures:
             if type(layout) is HeldIn and layout.kept is not None and not layout.takes(x) and np.shape(x) == layout.shape:
                 found.append(x)
         return found
+
+
+def _copy(x: np.ndarray) -> np.ndarray:
+    """The same elements, and nothing that is written to when x is."""
+    return np.ma.array(x, copy=True, fill_value=x.fill_value) if isinstance(x, np.ma.MaskedArray) else x.copy(order="K")
 
 
 def varying(known: tuple[Captures, ...]) -> set[tuple]:

@@ -267,6 +267,7 @@ def _method(trace: Trace, f: Any, args: tuple[float | str | type, ...], kwargs: 
     if trace is not None:
         captured_values.start(trace, f)
     if isinstance(f.__self__, Box) or not isinstance(function, types.FunctionType):
+        captured_values.whole(*args, *kwargs.values(), deep=captured_values.ALL)
         return f(*args, **kwargs) if trace is None else captured_arrays.taken(f, f, args, kwargs)
     return call(function, f.__self__, *args, **kwargs)
 

@@ -121,6 +121,7 @@ def _has_box(key: Any) -> bool:
 
 
 def _of_array(held: np.ndarray, key: Any) -> Array | Box:
+    captured_values.whole(key, deep=captured_values.ALL)                 # a list of positions may change
     return lift(held)[key] if _has_box(key) else captured_arrays.element(held, key)
 
 

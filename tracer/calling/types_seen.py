@@ -60,6 +60,9 @@ def isinstance_(x: Array | Box, kinds: tuple[type, ...] | type) -> bool:
     captured_arrays.seen(x)
     captured_values.class_of(x)
     _related(type(x), kinds)
+    for kind in _each(kinds) if not isinstance(x, captured_values.ATOMS) else ():
+        if getattr(kind, "_is_protocol", False):                         # it asks for attributes, those of x among them
+            captured_values.answered(x, ("instance", kind), isinstance(x, kind))
     own = pytrees.kind_of(x) in (pytrees.SPARSE, pytrees.RECORDS) and getattr(x, "cls", None)
     return issubclass(own, kinds) if isinstance(own, type) else isinstance(x, kinds)
 
@@ -79,6 +82,7 @@ def _related(cls: type, kinds: Any) -> None:
         for name in ("__instancecheck__", "__subclasscheck__"):
             check = getattr(type(kind), name)
             if isinstance(check, types.FunctionType) and source.is_user(check):
+                captured_values.special(type(kind), name)
                 captured_values.UNTRACED[0](check)
         captured_values.answered(cls, ("subclass", kind), issubclass(cls, kind))
 

@@ -157,11 +157,15 @@ def unary(name: str, a: Any) -> Any:
 _DESCRIBES = frozenset({"shape", "ndim", "size", "dtype", "itemsize", "nbytes", "strides", "flags", "base"})
 
 
-_MEMORY = frozenset({"flags", "base"})                   # … of its memory
+def _flags(held: np.ndarray) -> str:
+    return str(held.flags)
 
 
-def _of_memory(held: np.ndarray) -> tuple:
-    return str(held.flags), held.base is None
+def _base(held: np.ndarray) -> Any:
+    return held.base
+
+
+_MEMORY = {"flags": _flags, "base": _base}               # … of its memory
 
 
 def attribute(held: Any, name: str) -> Any:
@@ -171,7 +175,8 @@ def attribute(held: Any, name: str) -> Any:
         seen = captured_arrays.seen(held)
         found = getattr(held if name in _DESCRIBES else seen, name)
         if name in _MEMORY:
-            captured_values.told(held, _of_memory)
+            captured_values.told(held, _MEMORY[name])
+            captured_values.same(found, found)              # another base may have another shape
         return captured_arrays.made(found, held) if seen is held else found
     if cls in _BOXES:
         return _of_box(held, name)

@@ -147,6 +147,8 @@ def attribute(held: Any, key: str, value: Any) -> Any:
         _of_class(trace, held.__thisclass__ if held.__self_class__ is None else attributes.after(held, key), key)
         return value
     reading = trace.outside.get(id(held))
+    if issubclass(cls, enum.Enum) and key == "value" and "_value_" in attributes.own(held):
+        key = "_value_"                                                  # what Enum's own property reads
     if reading is None and users(cls) and not issubclass(cls, tuple) and not _inside(trace, held):
         reading = root(trace, held)                                      # an item of a set, what a weak reference gave
     if reading is None:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from loop_run import Compiled, Failed
 from tracegrad.ir.types import C64, C128, F32, F64, INDEX
 from tracegrad.lowering.libraries import blas
 from tracegrad.lowering.loopir.grammar import Alloc, At, Buffer, For, Imm, Kernel, Lib, Load, Scalar
+
+import tracegrad as tg
 
 DTYPES = [F32, F64, C64, C128]
 available = blas._numpy_has
@@ -80,6 +83,15 @@ def test_gemm_on_blocks_with_run_time_sizes_and_factors(dtype, numpy, monkeypatc
         want[1:1 + k, 2:5] += 1.5 * x[k:2 * k, 1:1 + k] @ y[0:3, 3:3 + k].T
         run(np.array(k), np.array(1.5, dtype.np), x, y, z)
         close(z, want, dtype)
+
+
+@pytest.mark.skipif(not available("dgemm"), reason="NumPy has no OpenBLAS of its own here")
+def test_products_need_no_library_besides_numpys():
+    """SciPy's takes up to 20 ms of a first call to load."""
+    layers = tg.grad(lambda w, x: np.sum(np.tanh(x @ w)[0] @ w))
+    text = layers.lower(np.ones((40, 40)), np.ones((30, 40))).text("llvm")
+    called = set(re.findall(r"@(\w+\.[sdcz]ge\w+)\(", text))
+    assert called and all(name.startswith("numpy.") for name in called)
 
 
 @pytest.mark.sweep(2)

@@ -12,7 +12,8 @@ import pytest
 import tracegrad as tg
 
 HEAD = """
-import array, bisect, configparser, dataclasses, decimal, email.message, enum, functools, heapq, operator, sys, types, weakref
+import array, bisect, configparser, dataclasses, decimal, email.message, enum, functools, heapq
+import operator, sys, types, typing, weakref
 import numpy as np
 K = 2.0
 class V:
@@ -84,6 +85,16 @@ class Colour(enum.Enum):
     @classmethod
     def _missing_(cls, value):
         return cls.RED if K > 0 else cls.BLUE
+class Held(enum.Enum):
+    A = [1.0]
+class Asking(type):
+    def __instancecheck__(cls, held):
+        return K < 0
+class Asked(metaclass=Asking):
+    pass
+@typing.runtime_checkable
+class Ranked(typing.Protocol):
+    def new_rank(self): ...
 def key(q):
     return q * K
 class Shown:
@@ -120,6 +131,10 @@ double = doubles.__getitem__
 MEMBERS = {a}
 REFERENCE = weakref.ref(a)
 MEMMAP = np.arange(1.0, 4.0).view(type("Mapped", (np.ndarray,), {}))
+FIELDS = np.array([(1.0, 2.0), (3.0, 4.0)], dtype=[("a", "f8"), ("b", "f8")])
+PART = np.arange(4.0)[1:]
+MASKED = np.ma.array([1.0, 2.0, 3.0], mask=[0, 1, 0])
+AT, SHAPE = [0, 1], [3, 1]
 OTHER = types.ModuleType("unseen_other")
 OTHER.k, OTHER.table = 2.0, [1.0]
 sys.modules["unseen_other"] = OTHER
@@ -203,6 +218,17 @@ READS = {
     "return x * type(plain).rate": ["plain.__class__ = Other"],
     "return x if isinstance(plain, Other) else -x": ["plain.__class__ = Other"],
     "return x * REFERENCE().rate": ["a.rate = 5.0"],
+    "return x * FIELDS['a'][1]": ["FIELDS.dtype.names = ('b', 'a')", "FIELDS['a'][1] = 7.0"],
+    "return x * PART.base[0]": ["PART.base[0] = 9.0", "PART = np.arange(3.0, 6.0)[1:]"],
+    "return x * len(PART.base)": ["PART = np.arange(6.0)[3:]"],
+    "return x * MASKED.filled()[1]": ["MASKED.fill_value = 8.0", "MASKED.mask[1] = False"],
+    "return x * Held.A.value[0]": ["Held.A.value[0] = 5.0"],
+    "return x if isinstance(a, Asked) else -x": [NEGATIVE, "Asking.__instancecheck__ = lambda cls, held: False"],
+    "return x if isinstance(a, Ranked) else -x": ["a.new_rank = None", "V.new_rank = V.rank\ndel a.new_rank"],
+    "return x * W[AT].sum()": ["AT[1] = 2", "AT.append(0)"],
+    "return x[AT]": ["AT[1] = 2"],
+    "y = x * 1.0\n    y[AT] = 7.0\n    return y": ["AT[1] = 2"],
+    "return x * x.reshape(SHAPE).shape[0]": ["SHAPE[:] = [1, 3]"],
 }
 
 

@@ -12,7 +12,7 @@ from ....ir.errors import DTypeError, ShapeError, UnsupportedError
 from ....ir.types import BOOL, F16, F32, I64, INDEX, Dim, DType
 from ... import tracing
 from ...regions import list_scan_outputs
-from ...values import boxes, memory_layout, shapes, views
+from ...values import boxes, captured_values, memory_layout, shapes, views
 from ...values.boxes import FUNCTIONS, HOOKS, METHODS, ArrayBox, Box, ScalarBox, as_array, implements, lift
 from ...values.promotion import fail, result_dtype, strong, to_dtype
 
@@ -324,6 +324,7 @@ def indices(dimensions: tuple[int, ...], dtype: type = int, sparse: bool = False
 
 def from_nested(x: Any, dtype: DType | None = None) -> ArrayBox:
     """np.array of nested lists: constants where nothing is traced, else the pieces stacked."""
+    captured_values.whole(x, deep=captured_values.ALL)
     if not has_traced(x):
         data = np.array(x, dtype=None if dtype is None else dtype.np)
         return boxes.array(const(data, to_dtype(data.dtype)))
