@@ -25,13 +25,14 @@ from collections.abc import Callable, Sequence
 from ...ir.analysis.patterns import number
 from ...ir.build import Builder, key_of
 from ...ir.core import Block, Op, Value
-from ...ir.errors import SlopeFrame, of_derivative
+from ...ir.errors import of_derivative
 from ...ir.opdef import Elementwise
 from ...ir.transforms.simplify import peephole
 from ...ir.types import BOOL, F64, StackType
 from ..rules.partials import partial
 from .even_functions import NEAR
 from .kink_lines import along, is_constant, shown, touches, where
+from .sides import is_written
 from .vector_mixing import of_each, slope_of
 
 _COMPARED = {"lt": -1, "le": -1, "gt": 1, "ge": 1}          # the sign of x - y for which x and y compare so
@@ -59,13 +60,9 @@ def _in_block(block: Block, replaced: set[Value]) -> None:
         _Functions(block, replaced).write()
 
 
-def _is_written(op: Op) -> bool:
-    return bool(op.loc) and op.loc[-1].__class__ is not SlopeFrame
-
-
 def _is_kink(op: Op) -> bool:
     """Whether an op is a kink of real numbers, and one of the program rather than of a derivative."""
-    if op.defn.name not in _KINKS or not _is_written(op):
+    if op.defn.name not in _KINKS or not is_written(op):
         return False
     return all(v.type.dtype.inexact and not v.type.dtype.complex and number(v) != NEAR for v in op.operands)
 
@@ -202,7 +199,7 @@ class _Functions:
     def _is_worth(self, v: Value) -> bool:
         """Whether kinks of several places may meet, or one may touch: not those of lines through the root alone, nor sums."""
         root = self.root(v)
-        if root is None or not v.type.dtype.inexact or v is root or not _is_written(v.maker):
+        if root is None or not v.type.dtype.inexact or v is root or not is_written(v.maker):
             return False
         kinks = self.kinks[v] or frozenset()
         if len(kinks) > 1 and v not in self.mixed and not any(op.defn.name in _JUMPS for op in kinks):
