@@ -169,7 +169,7 @@ class _Functions:
     def _root(self, kinks: frozenset[Op]) -> Value | None:
         ends = {x for op in kinks for x in (*_ends_of(op), *op.operands) if x is not None}
         frontier = {shown(x) for x in ends if not is_constant(x)}
-        found, further, first, steep = None, _FURTHER, None, True
+        found, further, first = None, _FURTHER, None       # first: the one from which on nothing is flat
         while further:
             if len(frontier) == 1:
                 (found,) = frontier
@@ -181,10 +181,11 @@ class _Functions:
             last = max(inner, key=self.place.__getitem__)
             if len(frontier) > 1 and any(self.place.get(v, -1) > self.place[last] for v in frontier):
                 break
-            steep = steep and (first is None or _is_steep(last.maker))
+            if first is not None and not _is_steep(last.maker):
+                first = None
             frontier.remove(last)
             frontier |= {shown(x) for x in self.local(last) or () if not is_constant(x)}
-        return first if steep else found               # through what is nowhere flat nothing touches
+        return found if first is None else first       # through what is nowhere flat nothing touches
 
     def _ends(self, replaced: set[Value]) -> set[Value]:
         """The functions that are used by what is none of the same root, and worth it."""
