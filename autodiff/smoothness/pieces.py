@@ -98,6 +98,13 @@ def _rises(v: Value, root: Value) -> bool:
     return v is root
 
 
+def _takes_sides(kinks: frozenset[Op]) -> bool:
+    """Whether there are a sign, which is 0 between the sides, and a comparison, which takes one, at a place:
+    sign(x) f(where(x >= 0, x, -x))."""
+    signs = {_ends_of(op) for op in kinks if op.defn.name == "sign"}
+    return any(op.defn.name in _COMPARED and _ends_of(op) in signs for op in kinks)
+
+
 class _Functions:
     """The functions of one value in a block. kinks: a value -> the kinks that it is made of, None of too many."""
 
@@ -205,6 +212,8 @@ class _Functions:
         kinks = self.kinks[v] or frozenset()
         if len(kinks) > 1 and v not in self.mixed and not any(op.defn.name in _JUMPS for op in kinks):
             return False
+        if v in self.mixed and _takes_sides(kinks):
+            return True
         ends = [(x, y) for op in kinks for x, y in (_ends_of(op), *[(x, None) for x in _size_of(op)])]
         bent = [(x, y) for x, y in ends if None in [along(v, root) for v in (x, y) if v is not None]]
         alone = [v for v in ends[0] if v is not None and not is_constant(v)]
