@@ -279,10 +279,13 @@ def cube_root(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Va
 
 # --- the larger and the smaller of two --------------------------------------------------------------------------------------
 
+_BESIDE = {"max": "min", "min": "max"}
+
+
 def larger_and_smaller(u: Value, v: Value) -> tuple[Value, ...] | None:
     """The x and y of max(x, y) and min(x, y), in either order."""
     u, v = shown(u), shown(v)
-    if u.op is None or v.op is None or {u.op.defn.name, v.op.defn.name} != {"max", "min"}:
+    if u.op is None or v.op is None or _BESIDE.get(u.op.defn.name) != v.op.defn.name:
         return None
     return u.op.operands if set(map(key_of, u.op.operands)) == set(map(key_of, v.op.operands)) else None
 
