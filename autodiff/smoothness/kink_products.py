@@ -21,7 +21,7 @@ from fractions import Fraction
 from typing import Any
 
 from ...ir.analysis.patterns import number
-from ...ir.build import Builder, Expr, key_of
+from ...ir.build import Builder, Expr
 from ...ir.clone import copy_op, mapped
 from ...ir.core import Op, Value
 from ..rules.nonfinite_partials import least
@@ -30,8 +30,8 @@ from .even_functions import EVEN, ODD, even, odd_share
 from .joined_kinks import is_joined, square
 from .joined_kinks import parts as parts_of
 from .kink_lines import alike, shown
-from .lost_slopes import with_lost
-from .moduli import largest, line, or_modulus
+from .lost_slopes import undoing, with_lost
+from .moduli import cube_root, few_rows, larger_and_smaller, largest, line, or_modulus, spread
 
 _DEPTH = 5                     # levels of products that are looked at: at most 2**5 factors
 _THROUGH = {"mul": 2, "neg": 1, "div": 1}      # products, and how many of their operands are factors
@@ -128,11 +128,16 @@ def _opposite(op: Op) -> bool:
 
 
 def _choice(b: Builder, op: Op, exponent: Fraction) -> tuple[Expr, Fraction] | None:
-    """max(x, -x) = |x|, and powers of m = max(x, 0): the slope of m² is 2 m, which has the mean of its sides' slopes at 0.
-    By the product rule it would be 2 m m', and the second derivative 2 m'², of which m' is a mean already."""
+    """max(x, -x) = |x|; of sizes the largest of their powers; and powers of m = max(x, 0): the slope of m² is 2 m, which has
+    the mean of its sides' slopes at 0. By the product rule it would be 2 m m', and the second derivative 2 m'², of which m' is
+    a mean already."""
     if _opposite(op):
         return _even(_of_first)(b, op, exponent)
-    x, whole = _rectified(op), exponent // 1
+    if _of_sizes(op):
+        pairs = exponent // 2
+        squares = [_square(b, x).value for x in op.operands]
+        return (_times(b.expr(b(op.defn, *squares)), pairs), exponent - 2 * pairs) if pairs else None
+    x, whole = rectified(op), exponent // 1
     if x is None or whole < 2:
         return None
     m = b.expr(op.results[0])
@@ -140,7 +145,12 @@ def _choice(b: Builder, op: Op, exponent: Fraction) -> tuple[Expr, Fraction] | N
     return b.expr(b("sloped", _times(m, whole).stop_gradient().value, x, slope)), exponent - whole
 
 
-def _rectified(op: Op) -> Value | None:
+def _of_sizes(op: Op) -> bool:
+    """Whether the operands are kinks that are never negative."""
+    return all(is_root(x) and least(x) >= 0 for x in op.operands)
+
+
+def rectified(op: Op) -> Value | None:
     """The x of max(x, 0) and min(x, 0)."""
     for x, other in (op.operands, op.operands[::-1]):
         if number(other) == 0 and x.type.dims == op.results[0].type.dims:
@@ -159,13 +169,21 @@ def _moved(b: Builder, op: Op, exponent: Fraction) -> Any:
 
 
 def _ordered(b: Builder, op: Op, exponent: Fraction) -> Any:
-    """The largest of sizes, to a power: the largest of their powers."""
-    return _moved(b, op, exponent) if exponent >= 2 else None
+    """The largest of sizes, to a power: the largest of their powers. Of s = Σ |x|, where an x is 0, (s + |x|)² is s² + x² and
+    a kink."""
+    if exponent < 2 or op.attrs.get("kind") != "sum":
+        return _moved(b, op, exponent) if exponent >= 2 else None
+    (size,), pairs = op.operands, exponent // 2
+    at = b("eq", size, b.const(0, size.type.dtype))
+    squares = b("select", at, _square(b, size).value, b.const(0, size.type.dtype))
+    s = b.expr(op.results[0])
+    return _times(s * s + b.expr(b(op.defn, squares, **op.attrs)), pairs), exponent - 2 * pairs
 
 
 def _keeps_order(op: Op, depth: int) -> bool:
     (x, *_) = op.operands
-    return op.attrs.get("kind", "max") in ("max", "min") and is_root(x) and least(x) >= 0 and _has_kink(x, depth)
+    kinds = ("max", "min", "sum") if op.defn.name == "reduce" else ("max", "min")
+    return op.attrs.get("kind", "max") in kinds and is_root(x) and least(x) >= 0 and _has_kink(x, depth)
 
 
 def _guarded(b: Builder, op: Op, exponent: Fraction) -> Any:
@@ -214,7 +232,7 @@ def _is_kink(v: Value, depth: int = _DEPTH) -> bool:
     if depth > 1 and is_joined(v):
         return any(_has_kink(part, depth - 2) for part in parts_of(v))
     if name in ("max", "min"):
-        return _opposite(op) or _rectified(op) is not None
+        return _opposite(op) or rectified(op) is not None or _of_sizes(op)
     if name in ("pow", "norm_root"):
         return _exponent(op) is not None
     if name in MOVES:
@@ -248,7 +266,7 @@ def is_root(v: Value) -> bool:
     v = shown(v)
     if v.op is None or v.type.dtype.complex or v.op.defn.name in ("sign", "cbrt") or not _is_kink(v):
         return False
-    return v.op.defn.name not in ("max", "min") or _opposite(v.op)
+    return v.op.defn.name not in ("max", "min") or _opposite(v.op) or _of_sizes(v.op)
 
 
 def has_root(v: Value, depth: int = _DEPTH) -> bool:
@@ -369,21 +387,13 @@ def _product(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Val
     results = copy_op(builder, op, mapping)
     a, b = mapped(op.operands, mapping)
     found = factors(builder, a) * factors(builder, b) if _has_kink(a) or _has_kink(b) else Factors({})
-    if (both := _larger_times_smaller(builder, a, b)) is not None:
-        return stated(builder, results, both)
+    if (both := larger_and_smaller(a, b)) is not None:
+        return stated(builder, results, builder.expr(both[0]) * builder.expr(both[1]))
     if (entropy := _times_logarithm(builder, a, b) or _times_logarithm(builder, b, a)) is not None:
         return stated(builder, results, entropy)
     if a is b and (square := _squared_power(builder, a, 2)) is not None:
         return stated(builder, results, square)
     return stated(builder, results, smooth_product(builder, found) if sum(found.kinks.values()) > 1 else None)
-
-
-def _larger_times_smaller(b: Builder, u: Value, v: Value) -> Expr | None:
-    """max(x, y) min(x, y) = x y."""
-    if u.op is None or v.op is None or {u.op.defn.name, v.op.defn.name} != {"max", "min"}:
-        return None
-    x, y = u.op.operands
-    return b.expr(x) * b.expr(y) if {key_of(x), key_of(y)} == set(map(key_of, v.op.operands)) else None
 
 
 _LOGARITHMS = {"log": 1.0, "log2": math.log(2.0), "log10": math.log(10.0)}
@@ -420,6 +430,17 @@ def _inner(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value
     return results if squares is None else stated(builder, results, builder.expr(builder.reduce(squares.value, "sum", axes)))
 
 
+def _reduced(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
+    """The product of few, in which a kink may stand more than once; extremes of few."""
+    rows = few_rows(builder, mapped(op.operands, mapping)[0], op.attrs["axes"]) if op.attrs["kind"] == "prod" else None
+    if rows is None or not any(map(_has_kink, rows)):
+        return largest(builder, op, mapping)
+    found = Factors({})
+    for row in rows:
+        found = found * factors(builder, row)
+    return stated(builder, copy_op(builder, op, mapping), smooth_product(builder, found))
+
+
 def _even_function(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
     """f(|x|) = f(x) of an even f, and f(sqrt(q)) as a function of q."""
     results = copy_op(builder, op, mapping)
@@ -432,19 +453,6 @@ def _even_function(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tup
         return stated(builder, results, builder.expr(builder(op.defn, *operands)))
     q = smooth_power(builder, x, 2) if op.defn.name in EVEN else None
     return results if q is None else stated(builder, results, even(op.defn.name, q))
-
-
-_UNDONE = {"sin": "asin", "cos": "acos"}       # functions that undo one of infinite slope at the ends of its domain
-
-
-def _undoing(rule: Callable | None) -> Callable:
-    """sin(arcsin(x)) = x: at x = 1 the chain rule has 0 times infinity, of a 0 that rounding has made 6e-17."""
-    def state(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
-        (x,) = mapped(op.operands, mapping)
-        if x.op is None or x.op.defn.name != _UNDONE[op.defn.name] or x.type.dtype.complex:
-            return copy_op(builder, op, mapping) if rule is None else rule(builder, op, mapping)
-        return stated(builder, copy_op(builder, op, mapping), builder.expr(x.op.operands[0]))
-    return state
 
 
 def _hypot(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
@@ -474,27 +482,9 @@ def _signed(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Valu
     return stated(builder, results, smooth_product(builder, factors(builder, size) * Factors({builder("sign", x): 1})))
 
 
-def _is_product_with_itself(v: Value) -> bool:
-    return v.op is not None and v.op.defn.name == "mul" and v.op.operands[0] is v.op.operands[1]
-
-
-def _cube_root(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
-    """cbrt(x * x * x) = x."""
-    results = copy_op(builder, op, mapping)
-    (power,) = mapped(op.operands, mapping)
-    if power.op is None or power.type.dtype.complex:
-        return results
-    name, (x, *others) = power.op.defn.name, power.op.operands
-    cube = name == "pow" and number(others[0]) == 3
-    for twice, y in ((x, others[0]), (others[0], x)) if name == "mul" else ():
-        if _is_product_with_itself(twice) and twice.maker.operands[0] is y:
-            x, cube = y, True
-    return stated(builder, results, builder.expr(x)) if cube else results
-
-
 _MODULI = {"mul": _product, "abs": _modulus_of, "hypot": _hypot, "copysign": _signed, "pow": _power, "norm_root": copy_op,
-           "max": larger, "min": smaller, "sqrt": copy_op, "root": copy_op, "cbrt": _cube_root}
-STATED = with_lost({"dot": _inner, "select": chosen, "reduce": largest,
+           "max": larger, "min": smaller, "sqrt": copy_op, "root": copy_op, "cbrt": cube_root}
+STATED = with_lost({"dot": _inner, "select": chosen, "reduce": _reduced, "sub": spread,
                     **{name: or_modulus(rule) for name, rule in _MODULI.items()},
                     **dict.fromkeys(("cosh", "j0", "bessel_i"), _even_function),
-                    "sin": _undoing(None), "cos": _undoing(_even_function)}, copy_op)
+                    "sin": undoing(None), "cos": undoing(_even_function)}, copy_op)

@@ -21,9 +21,10 @@ from collections.abc import Callable, Sequence
 
 from ...ir.analysis.patterns import number
 from ...ir.build import Builder
-from ...ir.clone import mapped
+from ...ir.clone import copy_op, mapped
 from ...ir.core import Const, Op, Value
 from ..rules.nonfinite_partials import positive
+from .bounded_choices import stated
 
 _DEPTH = 8                     # how many ops back from a function a pole is looked for
 _LOGARITHMS = frozenset({"log", "log2", "log10"})
@@ -165,3 +166,18 @@ def forgets_pole(op: Op, k: int, logarithmic: bool) -> bool:
     """Whether an op may be finite where operand k is infinite at a pole; `logarithmic`: at one of a logarithm only."""
     name = op.defn.name
     return k in _SLOWLY.get(name, ()) or (logarithmic and k in _FAST.get(name, ()))
+
+
+# --- what is undone ----------------------------------------------------------------------------------------------------
+
+_UNDONE = {"sin": "asin", "cos": "acos"}       # functions that undo one of infinite slope at the ends of its domain
+
+
+def undoing(rule: Callable | None) -> Callable:
+    """sin(arcsin(x)) = x: at x = 1 the chain rule has 0 times infinity, of a 0 that rounding has made 6e-17."""
+    def state(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
+        (x,) = mapped(op.operands, mapping)
+        if x.op is None or x.op.defn.name != _UNDONE[op.defn.name] or x.type.dtype.complex:
+            return copy_op(builder, op, mapping) if rule is None else rule(builder, op, mapping)
+        return stated(builder, copy_op(builder, op, mapping), builder.expr(x.op.operands[0]))
+    return state

@@ -257,6 +257,49 @@ def _opposite(x: Value, y: Value) -> bool:
     return key_of(one) == key_of(other) and c == -d != 0
 
 
+# --- cubes --------------------------------------------------------------------------------------------------------------
+
+def _is_product_with_itself(v: Value) -> bool:
+    return v.op is not None and v.op.defn.name == "mul" and v.op.operands[0] is v.op.operands[1]
+
+
+def cube_root(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
+    """cbrt(x * x * x) = x."""
+    results = copy_op(builder, op, mapping)
+    (power,) = mapped(op.operands, mapping)
+    if power.op is None or power.type.dtype.complex:
+        return results
+    name, (x, *others) = power.op.defn.name, power.op.operands
+    cube = name == "pow" and number(others[0]) == 3
+    for twice, y in ((x, others[0]), (others[0], x)) if name == "mul" else ():
+        if _is_product_with_itself(twice) and twice.maker.operands[0] is y:
+            x, cube = y, True
+    return stated(builder, results, builder.expr(x)) if cube else results
+
+
+# --- the larger and the smaller of two --------------------------------------------------------------------------------------
+
+_BESIDE = {"max": "min", "min": "max"}
+
+
+def larger_and_smaller(u: Value, v: Value) -> tuple[Value, ...] | None:
+    """The x and y of max(x, y) and min(x, y), in either order."""
+    u, v = shown(u), shown(v)
+    if u.op is None or v.op is None or _BESIDE.get(u.op.defn.name) != v.op.defn.name:
+        return None
+    return u.op.operands if set(map(key_of, u.op.operands)) == set(map(key_of, v.op.operands)) else None
+
+
+def spread(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
+    """max(x, y) - min(x, y) = |x - y|."""
+    results = copy_op(builder, op, mapping)
+    u, v = mapped(op.operands, mapping)
+    if (both := larger_and_smaller(u, v)) is None:
+        return results
+    size = (builder.expr(both[0]) - builder.expr(both[1])).abs()
+    return stated(builder, results, size if shown(u).maker.defn.name == "max" else -size)
+
+
 # --- extremes of few ----------------------------------------------------------------------------------------------------
 
 def largest(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
@@ -275,10 +318,23 @@ def _extreme(b: Builder, op: Op, operands: Sequence[Value]) -> Value | None:
     """The largest or smallest of two rows, as that of two values; of one row, that row."""
     if op.attrs["kind"] not in ("max", "min") or len(op.attrs["axes"]) != 1 or not operands[0].type.dtype.inexact:
         return None
-    rows = None if operands[0].type.dtype.complex else _rows(b, operands[0], op.attrs["axes"][0], 2)
+    rows = None if operands[0].type.dtype.complex else _pair(b, operands[0], op.attrs["axes"][0])
     if rows is None:
         return None
     return rows[0] if len(rows) == 1 else b(op.attrs["kind"], *rows)
+
+
+def _pair(b: Builder, v: Value, axis: int) -> list[Value] | None:
+    """The one row or the two rows of an array."""
+    if (rows := _rows(b, v, axis, 2)) is not None or v.type.dims[axis] != 2:
+        return rows
+    spec = "".join("i" if k == axis else ":" for k in range(len(v.type.dims)))
+    return [b("slice", v, b.index(k), spec=spec) for k in range(2)]
+
+
+def few_rows(b: Builder, v: Value, axes: Sequence[int]) -> list[Value] | None:
+    """The rows of an array that is put together of few."""
+    return _rows(b, v, axes[0], _FEW) if len(axes) == 1 and v.type.dtype.inexact and not v.type.dtype.complex else None
 
 
 def _rows(b: Builder, v: Value, axis: int, most: int) -> list[Value] | None:

@@ -21,8 +21,9 @@ from ...ir.build import Builder, key_of
 from ...ir.clone import copy_op, copy_region, mapped
 from ...ir.core import Block, Op, Value
 from .kink_lines import multiple
+from .kink_products import rectified
 from .moduli import common, line
-from .sides import bends
+from .sides import bends, is_written
 
 _CHOICES = {"max": "add", "min": "sub"}        # the sign of |x - y|
 _NONE: frozenset[frozenset] = frozenset()
@@ -66,6 +67,8 @@ class _Pairs:
         several = {place for place, forms in seen.items() if len(forms) > 1}
         if several:
             self.pairs = several & self._bent(body, several)
+        if seen:
+            self.pairs |= self._raised(body)
 
     def _collect(self, block: Block) -> None:
         for op in block.ops:
@@ -90,6 +93,34 @@ class _Pairs:
                 of |= {place}
             if of:
                 made[op.results[0]] = of
+        return found
+
+    def _raised(self, body: Block) -> set:
+        """The places of rectifiers m of which a power, whose slope is stated (kink_products.py), meets another function that
+        bends, as in sqrt(m² + 1) - exp(m) + m. The second derivative of m² is the mean 1 of its sides', that of exp(m) would
+        be m'², the square of a mean."""
+        power: dict[Value, frozenset] = {}
+        bent: dict[Value, frozenset] = {}
+        linear: dict[Value, frozenset] = {}
+        found: set = set()
+        for op in body.walk():
+            if op.regions or len(op.results) != 1:
+                continue
+            (v,), name = op.results, op.defn.name
+            operands = op.operands[1:] if name == "surrogate" else op.operands
+            of = [_NONE.union(*[known.get(x, _NONE) for x in operands]) for known in (power, bent, linear)]
+            if name == "sloped":
+                of = [frozenset().union(*of), _NONE, _NONE]
+            elif of[2] and bends(op, [k for k, x in enumerate(op.operands) if x in linear]):
+                of = [of[0], of[1] | of[2], _NONE]
+            place = self.places.get(op)
+            if place is not None and name in _CHOICES and rectified(op) is not None:
+                of[2] |= {place}
+            if is_written(op):
+                found |= of[0] & of[1]
+            for known, places in zip((power, bent, linear), of):
+                if places:
+                    known[v] = places
         return found
 
     # --- rules of the copy

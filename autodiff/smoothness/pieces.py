@@ -25,13 +25,14 @@ from collections.abc import Callable, Sequence
 from ...ir.analysis.patterns import number
 from ...ir.build import Builder, key_of
 from ...ir.core import Block, Op, Value
-from ...ir.errors import SlopeFrame, of_derivative
+from ...ir.errors import of_derivative
 from ...ir.opdef import Elementwise
 from ...ir.transforms.simplify import peephole
 from ...ir.types import BOOL, F64, StackType
 from ..rules.partials import partial
 from .even_functions import NEAR
 from .kink_lines import along, is_constant, shown, touches, where
+from .sides import is_written
 from .vector_mixing import of_each, slope_of
 
 _COMPARED = {"lt": -1, "le": -1, "gt": 1, "ge": 1}          # the sign of x - y for which x and y compare so
@@ -59,13 +60,9 @@ def _in_block(block: Block, replaced: set[Value]) -> None:
         _Functions(block, replaced).write()
 
 
-def _is_written(op: Op) -> bool:
-    return bool(op.loc) and op.loc[-1].__class__ is not SlopeFrame
-
-
 def _is_kink(op: Op) -> bool:
     """Whether an op is a kink of real numbers, and one of the program rather than of a derivative."""
-    if op.defn.name not in _KINKS or not _is_written(op):
+    if op.defn.name not in _KINKS or not is_written(op):
         return False
     return all(v.type.dtype.inexact and not v.type.dtype.complex and number(v) != NEAR for v in op.operands)
 
@@ -99,6 +96,13 @@ def _rises(v: Value, root: Value) -> bool:
     while v is not root and v.op is not None and (_is_steep(v.op) or v.op.defn.name in ("sqrt", "root")):
         v = shown(next(x for x in v.op.operands if not is_constant(x)))
     return v is root
+
+
+def _takes_sides(kinks: frozenset[Op]) -> bool:
+    """Whether there are a sign, which is 0 between the sides, and a comparison, which takes one, at a place:
+    sign(x) f(where(x >= 0, x, -x))."""
+    signs = {_ends_of(op) for op in kinks if op.defn.name == "sign"}
+    return any(op.defn.name in _COMPARED and _ends_of(op) in signs for op in kinks)
 
 
 class _Functions:
@@ -172,7 +176,7 @@ class _Functions:
     def _root(self, kinks: frozenset[Op]) -> Value | None:
         ends = {x for op in kinks for x in (*_ends_of(op), *op.operands) if x is not None}
         frontier = {shown(x) for x in ends if not is_constant(x)}
-        found, further, first, steep = None, _FURTHER, None, True
+        found, further, first = None, _FURTHER, None       # first: the one from which on nothing is flat
         while further:
             if len(frontier) == 1:
                 (found,) = frontier
@@ -184,10 +188,11 @@ class _Functions:
             last = max(inner, key=self.place.__getitem__)
             if len(frontier) > 1 and any(self.place.get(v, -1) > self.place[last] for v in frontier):
                 break
-            steep = steep and (first is None or _is_steep(last.maker))
+            if first is not None and not _is_steep(last.maker):
+                first = None
             frontier.remove(last)
             frontier |= {shown(x) for x in self.local(last) or () if not is_constant(x)}
-        return first if steep else found               # through what is nowhere flat nothing touches
+        return found if first is None else first       # through what is nowhere flat nothing touches
 
     def _ends(self, replaced: set[Value]) -> set[Value]:
         """The functions that are used by what is none of the same root, and worth it."""
@@ -202,11 +207,13 @@ class _Functions:
     def _is_worth(self, v: Value) -> bool:
         """Whether kinks of several places may meet, or one may touch: not those of lines through the root alone, nor sums."""
         root = self.root(v)
-        if root is None or not v.type.dtype.inexact or v is root or not _is_written(v.maker):
+        if root is None or not v.type.dtype.inexact or v is root or not is_written(v.maker):
             return False
         kinks = self.kinks[v] or frozenset()
         if len(kinks) > 1 and v not in self.mixed and not any(op.defn.name in _JUMPS for op in kinks):
             return False
+        if v in self.mixed and _takes_sides(kinks):
+            return True
         ends = [(x, y) for op in kinks for x, y in (_ends_of(op), *[(x, None) for x in _size_of(op)])]
         bent = [(x, y) for x, y in ends if None in [along(v, root) for v in (x, y) if v is not None]]
         alone = [v for v in ends[0] if v is not None and not is_constant(v)]

@@ -83,7 +83,7 @@ class _Sides:
 
     def _choices(self, ops: list[Op], kinks: set[Value]) -> None:
         """Comparisons by which numbers are chosen."""
-        conditions = {op.operands[0] for op in ops if op.defn.name in ("select", "if", "cast") and _is_written(op)}
+        conditions = {op.operands[0] for op in ops if op.defn.name in ("select", "if", "cast") and is_written(op)}
         for op in ops:
             if op.results and op.results[0] in conditions:
                 for x, positive in self._asked(op):
@@ -200,7 +200,7 @@ def _slope(b: Builder, v: Value, known: dict[Value, Value | None], depth: int) -
     return known[v]
 
 
-def _is_written(op: Op) -> bool:
+def is_written(op: Op) -> bool:
     """Whether an op is one of the program, rather than of a derivative, where a sign is the slope of |x|."""
     return bool(op.loc) and op.loc[-1].__class__ is not SlopeFrame
 
@@ -253,8 +253,8 @@ def _signed_sizes(op: Op) -> list[tuple[Value, Value, float]]:
         while (found := multiple(x)) is not None:
             x = found[0]
             forms.append((x, size, math.copysign(forms[-1][2], forms[-1][2] * found[1])))
-        return forms if _is_written(op) else []
-    if op.defn.name != "mul" or not _is_written(op):
+        return forms if is_written(op) else []
+    if op.defn.name != "mul" or not is_written(op):
         return []
     return [(x, g, c) for s, g in (op.operands, op.operands[::-1]) if s.type.dims == g.type.dims
             for x, c in _under_sign(s) if x.type.dims == g.type.dims]

@@ -43,6 +43,10 @@ def guarded_logaddexp(x):
     return np.where(np.isnan(gap), larger, larger + np.log1p(np.exp(-np.abs(gap))))
 
 
+def raised(m):
+    return np.sqrt(m**2 + 1) - np.exp(m) + m
+
+
 # name -> (function, points, first derivative, second)
 TABLE = {
     "logistic of a minimum": (logistic, [0.0, -0.0, np.inf, -np.inf], [0.25, 0.25, 0, 0], 0),
@@ -106,6 +110,8 @@ TABLE = {
     "a choice beside np.minimum": (lambda x: np.where(x > 2, x, 2.0) * np.minimum(x, 2), [2.0], 2, 0),
     "range by choices": (lambda x: (np.where(x > 2, x, 2.0) - np.where(x < 2, x, 2.0)) ** 2, [2.0, 3.0], [0, 2], 2),
     "large and small": (lambda x: np.sqrt((x * 1e100) ** 2) * np.abs(x) * 1e-100 + np.abs(x * 1e-200 * x) * 1e200, [0.0], 0, 4),
+    "a rectifier's square beside it": (lambda x: raised(np.maximum(x, 0)) + raised(np.minimum(3 * x, 0)), [0.0], 0, 0),
+    "powers of a rectifier": (lambda x: np.cosh(np.clip(2 * x - 1, 0, None)) - np.maximum(2 * x - 1, 0) ** 2 / 2, [0.5], 0, 0),
     "root and sign": (lambda x: np.sqrt(x * x) * np.sign(x), [0.0], 1, 0),
 }
 

@@ -54,6 +54,10 @@ def by_steps(x):
     return if_positive * np.exp(x)
 
 
+def softened(u, v):
+    return np.maximum(u, v) + np.log1p(np.exp(-np.abs(u - v)))
+
+
 # name -> (function, points, first derivative, second)
 TABLE = {
     "moduli of two functions": (lambda x: np.abs(np.sin(x)) * np.abs(x), [0.0, 1.0], [0, np.sin(1) + np.cos(1)],
@@ -65,6 +69,9 @@ TABLE = {
     "copysign, bent": (lambda x: np.copysign(np.expm1(np.abs(np.sin(x))), x), [0.0], 1, 1),
     "chosen by a side": (lambda x: np.where(x >= 0, np.abs(np.expm1(x)), -np.abs(np.expm1(x))), [0.0], 1, 1),
     "by steps": (by_steps, [0.0], 1, 2),
+    "sign beside a choice": (lambda x: np.sign(x) * np.log1p(np.where(x >= 0, x, -x)), [0.0, -0.0], 1, -1),
+    "one place below all": (lambda x: softened(np.log1p(0.25 * (x / 2)), x / 2) ** 2, [0.0], 0.625 * np.log(2),
+                            0.625**2 / 2 + 2 * np.log(2) * (0.375**2 / 4 - 0.015625 / 2)),
     "touching": (lambda x: np.maximum(x, x - x**2), [0.0, 1.0], [1, 1], [0, 0]),
     "touching from above": (lambda x: np.minimum(x, np.expm1(x)), [0.0], 1, 0),
     "touching, python": (in_a_loop(lambda x: max(x - x**2, x)), [0.0], 1, 0),

@@ -156,6 +156,31 @@ def test_mixed_derivatives_of_a_power(x, y, right):
         assert np.isclose(found, right, rtol=1e-14, atol=0)
 
 
+ONES, SWAPPED = np.diag([1.0, 1.0]), np.array([[0.0, 1.0], [1.0, 0.0]])
+# name -> (a function of a vector, a point, the gradient, the Hessian)
+SEVERAL = {
+    "largest, smallest": (lambda v: np.maximum(abs(v[0]), abs(v[1])) ** 2 + np.min(np.abs(v)) ** 2, [0, 0], 0, 2 * ONES),
+    "at a tie": (lambda v: np.maximum(abs(v[0]), abs(v[1])) ** 2 + np.min(np.abs(v)) ** 2, [1, -1], [2, -2], 2 * ONES),
+    "square of a sum of sizes": (lambda v: np.sum(np.abs(v)) ** 2, [0, 0], 0, 2 * ONES),
+    "product of norms": (lambda v: np.linalg.norm(v, 1) * np.mean(np.abs(v)), [0, 0], 0, ONES),
+    "larger times smaller": (lambda v: np.max(v) * np.min(v), [1, 1], 1, SWAPPED),
+    "square of a range": (lambda v: np.ptp(v) ** 2, [1, 1], 0, 2 * ONES - 2 * SWAPPED),
+    "range beside a size": (lambda v: np.exp(np.hypot(np.ptp(np.stack([v[0], v[1]])), v[0])) - np.hypot(v[0] - v[1], v[0]),
+                            [0, 0], 0, 2 * ONES - SWAPPED - np.diag([0, 1])),
+    "a size twice": (lambda v: np.prod(np.stack([abs(v[0]), np.exp(v[1]), abs(v[0])])), [0, 0], 0, np.diag([2, 0])),
+}
+
+
+@pytest.mark.sweep(2)
+@pytest.mark.parametrize("name", SEVERAL)
+def test_kinks_of_several_values(name):
+    f, x, slope, bend = SEVERAL[name]
+    x, gradient = np.array(x, float), tg.grad(f)
+    np.testing.assert_allclose([gradient(x), tg.jacfwd(f)(x)], np.broadcast_to(slope, (2, 2)), atol=1e-14)
+    h = share((tg.jacfwd(gradient), tg.jacrev(tg.jacfwd(f)), tg.jacfwd(tg.jacfwd(f)), tg.jacrev(gradient)), 2, name)
+    np.testing.assert_allclose([g(x) for g in h], np.broadcast_to(bend, (len(h), 2, 2)), atol=1e-13)
+
+
 # f(c |v|) at v = 0: the second derivative along a unit vector, from the series of f
 SCALED = {
     "cos(r / 2)": (lambda r: np.cos(r / 2.0), -0.25), "cosh(-3 r)": (lambda r: np.cosh(-3.0 * r), 9.0),

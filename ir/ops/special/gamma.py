@@ -49,8 +49,8 @@ def _gamma_right(x: Expr) -> Any:
 
 
 def _gamma(x: Expr) -> Any:
-    """Γ(x) = π / (sin(πx) Γ(1 - x)) left of 0; there sin(πx) from the distance to the nearest integer. NaN at its poles. Of
-    single precision in double, as the factors overflow before Γ does."""
+    """Γ(x) = π / (sin(πx) Γ(1 - x)) left of 0; there sin(πx) from the distance to the nearest integer. NaN at its poles. Next to
+    0 it is 1/x - 0.577…. Of single precision in double, as the factors overflow before Γ does."""
     if x.dtype is F32:
         return _gamma(x.cast(F64)).cast(F32)
     left = x < 0
@@ -59,10 +59,11 @@ def _gamma(x: Expr) -> Any:
     odd = (nearest * 0.5) != (nearest * 0.5).floor()
     sine = ((size - nearest) * math.pi).sin()
     sine = odd.select(-sine, sine)
-    right = _gamma_right((size == 0).select(1.0, size))
+    tiny = size < 1e-200
+    right = _gamma_right(tiny.select(1.0, size))
     reflected = -math.pi / (left.select(sine, x * 0 + 1) * left.select(size, x * 0 + 1) * right)
     pole = left & (sine == 0)
-    return (x == 0).select(1 / x, pole.select(math.nan, left.select(reflected, right)))
+    return tiny.select(1 / x, pole.select(math.nan, left.select(reflected, right)))
 
 
 def _gamma_slope(x: Expr, out: Expr) -> Any:
