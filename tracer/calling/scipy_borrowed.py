@@ -20,6 +20,7 @@ import numpy as np
 
 from ...ir.errors import ConcretizationError, UnsupportedError
 from .. import tracing
+from ..scipy.programs.interpolate.stands import Stand
 from ..scipy.programs.stats import ranked
 from ..syntax import source
 from ..values.boxes import FUNCTIONS, ArrayBox, Box, as_array
@@ -369,7 +370,8 @@ def named(name: str, run: Callable, /, *args: Any, **kwargs: Any) -> Any:
 
 
 def boxed(x: Any) -> bool:
-    return isinstance(x, Box) or (isinstance(x, (list, tuple)) and any(map(boxed, x)))
+    """Whether a value is traced, an object of SciPy that traced code has made, or a list that holds one."""
+    return isinstance(x, (Box, Stand)) or (isinstance(x, (list, tuple)) and any(map(boxed, x)))
 
 
 def method(f: types.MethodType, name: str) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ...ir.errors import UnsupportedError
 from .. import pytrees
-from ..scipy.programs import cosines, finite_searches, sampled
+from ..scipy.programs import cosines, finite_searches, rotations, sampled
 from ..scipy.programs.filters import (
     convolutions,
     filter_design,
@@ -124,6 +124,8 @@ def redirect(f: Any) -> Any:
         return _refusing(f, f"scipy.sparse.linalg.{f.__name__}") if late is None else _solver(f, late())
     if parts[0] != "scipy" or len(parts) < 2 or parts[1] == "sparse":        # which sequences/sparse.py knows
         return None
+    if parts[1:3] == ["spatial", "transform"] and _class_of(f, owner) == "Rotation":
+        return _rotation(f, owner)
     if parts[1] == "spatial" and owner is not None and not isinstance(owner, (type, ModuleType)):
         return _refusing(f, _public(f, parts))
     if type(f).__name__ in _COMPILED and f.__module__ is None and type(f).__name__ != "fortran":        # a method of an object
@@ -155,6 +157,19 @@ def redirect(f: Any) -> Any:
     if borrowed is not None or parts[1].startswith("_"):
         return borrowed
     return _refusing(f, name)
+
+
+def _class_of(f: Any, owner: Any) -> str:
+    """The name of a class, of that of which it is an object, or a function or method of which it is."""
+    kind = f if isinstance(f, type) or owner is None else type(owner)
+    return getattr(kind, "__qualname__", "").partition(".")[0]
+
+
+def _rotation(f: Any, owner: Any) -> Any:
+    """Rotation, what makes one, or a method of one that is captured."""
+    if owner is None and isinstance(f, types.FunctionType):
+        return _where_boxed(f, rotations.FUNCTIONS.get(f.__qualname__), f"scipy.spatial.transform.{f.__qualname__}")
+    return _object(f, owner, "spatial.transform", rotations.BUILT, {}, rotations.CAPTURED)
 
 
 def _public(f: Any, parts: list[str]) -> str:
