@@ -44,7 +44,7 @@ NAMES = {package: frozenset(names.split()) for package, names in {
         power_divergence ttest_ind_from_stats kruskal bartlett levene fligner mood alexandergovern kstat kstatvar
         linregress ranksums combine_pvalues boxcox trimboth tmin quantile_test brunnermunzel mvsdist obrientransform
         epps_singleton_2samp directional_stats confidence_interval expectile trim1 tmax yeojohnson yeojohnson_llf
-        friedmanchisquare false_discovery_control quantile mannwhitneyu kendalltau
+        friedmanchisquare false_discovery_control quantile mannwhitneyu kendalltau binned_statistic chi2_contingency
     """,
     "integrate": "cumulative_simpson",
     "signal": """
