@@ -194,8 +194,8 @@ def solve_ivp(fun: Callable, t_span: Any, y0: Any, method: Any = "RK45", t_eval:
               events: Any = None, vectorized: Any = False, args: Any = None, rtol: Any = 1e-3, atol: Any = 1e-6,
               first_step: Any = None, max_step: Any = None, **options: Any) -> Any:
     """The values at t_eval, by the steps of Dormand and Prince. Its bounds are 1.5e-8 at most, so the two differ by SciPy's own
-    error. Without t_eval the times and the values of SciPy's steps (scipy_steps.py). Derivatives are those of the steps that were
-    taken."""
+    error. Without t_eval the times and the values of SciPy's steps (scipy_steps.py). Derivatives are those of the steps that
+    were taken."""
     name = "scipy.integrate.solve_ivp"
     methods: tuple[str, ...] = ("RK45", "RK23", "DOP853") if t_eval is None else ("RK45", "RK23", "DOP853", "LSODA")
     refused = {"with events": events is not None, "with dense_output": bool(dense_output),

@@ -1,8 +1,8 @@
 """scipy.integrate.solve_ivp at the times that it chooses itself: SciPy's own steps, of the explicit methods.
 
 Steps and their lengths are those of SciPy's rk.py (J. R. Dormand, P. J. Prince, J. Comp. Appl. Math. 6, 1980; P. Bogacki,
-L. F. Shampine, Appl. Math. Lett. 2, 1989; first step: Hairer, Nørsett, Wanner, Solving Ordinary Differential Equations I, II.4).
-The times have no derivatives, other than by both ends of the interval; the states have those of the steps.
+L. F. Shampine, Appl. Math. Lett. 2, 1989; first step: Hairer, Nørsett, Wanner, Solving Ordinary Differential Equations I,
+II.4). The times have no derivatives, other than by both ends of the interval; the states have those of the steps.
 """
 from __future__ import annotations
 

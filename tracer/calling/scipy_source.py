@@ -13,7 +13,7 @@ from typing import Any
 
 from ...ir.errors import UnsupportedError
 from .. import pytrees
-from ..scipy.programs import cosines, finite_searches, rotations, sampled
+from ..scipy.programs import cosines, finite_searches, sampled
 from ..scipy.programs.filters import (
     convolutions,
     filter_design,
@@ -27,6 +27,7 @@ from ..scipy.programs.filters import (
 )
 from ..scipy.programs.interpolate import choice as interpolation
 from ..scipy.programs.linalg import control, factorisations, matrices, matrix_functions, over_numpy
+from ..scipy.programs.spatial import rotations
 from ..scipy.programs.stats import density_estimates, methods, multivariate, of_matrices, ranked, vectors
 from ..syntax import source
 from ..values.boxes import HOOKS
@@ -34,7 +35,7 @@ from ..values.promotion import fail
 from . import calls, dispatch, scipy_borrowed
 from .scipy_borrowed import boxed
 
-source.OPEN |= {module.__package__ for module in (sampled, over_numpy, methods, interpolation, convolutions)}
+source.OPEN |= {module.__package__ for module in (sampled, over_numpy, methods, interpolation, convolutions, rotations)}
 _REMEDY = "compose it from functions that are, or call it before the compiled function and pass the result in"
 
 

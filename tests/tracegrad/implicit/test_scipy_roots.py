@@ -92,7 +92,8 @@ def test_parts_and_refusals_of_solve_ivp():
     np.testing.assert_allclose(t, [0.0, 1.0])
     np.testing.assert_allclose(y, np.exp(-0.7), rtol=1e-8)
     assert success
-    for options, words in (({"method": "Radau"}, "method 'Radau' and without t_eval"), ({"t_eval": [1.0], "method": "BDF"}, "method 'BDF'"),
+    for options, words in (({"method": "Radau"}, "method 'Radau' and without t_eval"),
+                           ({"t_eval": [1.0], "method": "BDF"}, "method 'BDF'"),
                            ({"t_eval": [1.0], "events": lambda t, y: y[0]}, "with events")):
         with pytest.raises(tg.UnsupportedError, match=words):
             tg.jit(lambda s, options=options: si.solve_ivp(lambda t, y: -s * y, (0.0, 1.0), [1.0], **options).y)(0.7)

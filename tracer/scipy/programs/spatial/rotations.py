@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import is_known
-from .interpolate.stands import Stand
+from ...primitives import is_known
+from ..interpolate.stands import Stand
 
 _SMALL = 1e-6                     # of the square of an angle
 
