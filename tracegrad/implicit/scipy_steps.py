@@ -71,7 +71,12 @@ def integrated(method: Any, slope: Callable, start: Any, end: Any, y: Any, rtol:
     length = _first(slope, t, y, k, last, method.error_estimator_order, rtol, atol, most) if first is None else first * 1.0
     length = stop_gradient(length)
     power = -1 / (method.error_estimator_order + 1)
-    times, states, failed, rejected, count = [start], [y], False, False, 1 + (first is None)
+    times, states, failed, rejected, count = [start], [y], False, False, 1
+    if first is None and t != last:
+        count = 2
+    if t == last:                                              # SciPy gives an interval of no length both ends
+        times.append(end)
+        states.append(y + (end - start) * k)
     while way * (t - last) < 0 and not failed:
         least = 10 * np.abs(np.nextafter(t, way * np.inf) - t)
         if not rejected:
@@ -100,5 +105,5 @@ def integrated(method: Any, slope: Callable, start: Any, end: Any, y: Any, rtol:
 
 
 def _moved(t: Any, start: Any, end: Any) -> Any:
-    part = stop_gradient((t - start) / (end - start))
+    part = stop_gradient((t - start) / (end - start))          # of an interval that has a length
     return sloped(t, start + part * (end - start))

@@ -108,7 +108,7 @@ def test_times_of_solve_ivp(method):
         return found.t, found.y, found.nfev, found.success
 
     k, y0 = np.array([1.5, 1.0, 3.0]), np.array([4.0, 2.0])
-    for end, options in ((2.0, {}), (0.1, {"rtol": 1e-6}), (1.5, {"first_step": 0.01, "max_step": 0.2})):
+    for end, options in ((2.0, {}), (0.5, {}), (0.1, {"rtol": 1e-6}), (1.5, {"first_step": 0.01, "max_step": 0.2})):
         found, right = tg.jit(lambda k, y0, end: f(k, y0, end, **options))(k, y0, end), f(k, y0, end, **options)
         np.testing.assert_allclose(found[0], right[0], rtol=1e-8)
         np.testing.assert_allclose(found[1], right[1], rtol=1e-7)
