@@ -13,6 +13,7 @@ from tracegrad.ir.opdef import OPS
 from tracegrad.tracer.calling import scipy_borrowed, scipy_source
 from tracegrad.tracer.scipy import special
 from tracegrad.tracer.scipy.programs.interpolate import choice as interpolation
+from tracegrad.tracer.scipy.programs.spatial import rotations
 from tracegrad.tracer.scipy.programs.stats.families import FAMILIES
 from tracegrad.tracer.values import boxes, ufuncs
 from tracegrad.tracer.values.python import scalar_functions
@@ -81,6 +82,9 @@ def page() -> str:
         parts.append((f"scipy.{title}", _listed(both)))
     parts.append(("scipy.interpolate", ["Objects, built inside or captured: " + _listed(interpolation.BUILT)[0], "",
                                         "Functions: " + _listed(interpolation.FUNCTIONS)[0]]))
+    makers = [name.removeprefix("Rotation.") for name in rotations.FUNCTIONS if "__" not in name]
+    methods = [name for name in vars(rotations.Rotation) if not name.startswith("_")]
+    parts.append(("scipy.spatial.transform", ["`Rotation`, built inside or captured: " + _listed({*makers, *methods})[0]]))
     families = [name.removesuffix("_gen") for name in FAMILIES if name.endswith("_gen")]
     parts.append(("scipy.stats", ["Functions: " + _listed(scipy_borrowed.NAMES["stats"])[0], "",
                                   "Families with programs of their own: " + _listed(families)[0], "",

@@ -2,8 +2,8 @@
 
 The search is Levenberg's and Marquardt's with the exact Jacobian (J. J. Moré, "The Levenberg-Marquardt algorithm", Lecture
 Notes in Mathematics 630, 1978), with steps cut off at the bounds. It is not differentiated, and need not take SciPy's steps:
-both end within the tolerance. Where the slope of the cost by the free parameters is 0, two Newton steps on that slope follow
-the minimum, as scipy_minima.py has it; parameters at a bound move as the bound does.
+both end within the tolerance. Where the slope of the cost by the free parameters is 0, Newton's steps on that slope follow the
+minimum; parameters at a bound move as the bound does.
 """
 from __future__ import annotations
 
@@ -15,30 +15,58 @@ import numpy as np
 
 from ..ir.errors import UnsupportedError
 from ..jacobians.jacobians import jacobian
-from ..operators.transforms import grad, jvp, stop_gradient
+from ..operators.transforms import grad, stop_gradient
 from ..tracer.scipy.primitives import sloped
 from ..tracer.staging.arguments import where
 from .scipy_minima import _result, _tuple
 
+_EPS = float(np.finfo(np.float64).eps)
 _STEP, _MOST = 1e-11, 500                       # a step that is this part of x ends the search; attempts at a step
 
-# loss(z) of z = (r / f_scale)^2, as SciPy's
-LOSSES: dict[str, Callable] = {
-    "linear": lambda z: z, "soft_l1": lambda z: 2 * (np.sqrt(1 + z) - 1), "cauchy": lambda z: np.log1p(z),
-    "huber": lambda z: np.where(z <= 1, z, 2 * np.sqrt(np.where(z <= 1, 1.0, z)) - 1), "arctan": lambda z: np.arctan(z),
+# loss -> (rho(z), rho'(z), rho''(z)) of z = (r / f_scale)^2, as SciPy's
+LOSSES: dict[str, tuple[Callable, Callable, Callable]] = {
+    "linear": (lambda z: z, lambda z: np.ones_like(z), lambda z: np.zeros_like(z)),
+    "soft_l1": (lambda z: 2 * (np.sqrt(1 + z) - 1), lambda z: (1 + z) ** -0.5, lambda z: -0.5 * (1 + z) ** -1.5),
+    "cauchy": (lambda z: np.log1p(z), lambda z: 1 / (1 + z), lambda z: -1 / (1 + z) ** 2),
+    "huber": (lambda z: np.where(z <= 1, z, 2 * np.sqrt(np.maximum(z, 1.0)) - 1),
+              lambda z: np.where(z <= 1, 1.0, np.where(z <= 1, 1.0, z) ** -0.5),
+              lambda z: np.where(z <= 1, 0.0, -0.5 * np.where(z <= 1, 1.0, z) ** -1.5)),
+    "arctan": (lambda z: np.arctan(z), lambda z: 1 / (1 + z * z), lambda z: -2 * z / (1 + z * z) ** 2),
 }
 
 
-def _slopes(residual: Callable, cost: Callable, x: Any) -> tuple[Any, Any]:
-    """(the slope of the cost, the matrix of Gauss and Newton)."""
-    j = jacobian(residual)(x)
-    return grad(cost)(x), j.T @ j
+class _Cost:
+    """The cost f_scale² / 2 Σ rho((r / f_scale)²) of residuals r(x), and its slope Jᵀ (rho' r)."""
+
+    def __init__(self, residual: Callable, loss: str, f_scale: Any) -> None:
+        self.residual, self.scale, (self.rho, self.rate, self.bend) = residual, f_scale, LOSSES[loss]
+
+    def __call__(self, x: Any) -> Any:
+        return 0.5 * self.scale ** 2 * np.sum(self.rho((self.residual(x) / self.scale) ** 2))
+
+    def weighted(self, r: Any) -> Any:
+        return self.rate((r / self.scale) ** 2) * r
+
+    def slope(self, x: Any) -> Any:
+        weighted = self.weighted(self.residual(x))
+        return grad(lambda y: np.sum(weighted * self.residual(y)))(x)
+
+    def slopes(self, x: Any) -> tuple[Any, Any]:
+        """(the slope, the matrix of Gauss and Newton)."""
+        j = jacobian(self.residual)(x)
+        return j.T @ self.weighted(self.residual(x)), j.T @ j
+
+    def jacobian(self, x: Any, r: Any) -> Any:
+        """The Jacobian whose square is the matrix of second derivatives of the cost without those of the residuals: rows times
+        the root of rho'(z) + 2 z rho''(z)."""
+        z = (r / self.scale) ** 2
+        return jacobian(self.residual)(x) * np.sqrt(np.maximum(self.rate(z) + 2 * z * self.bend(z), _EPS))[:, None]
 
 
-def _lowest(residual: Callable, cost: Callable, x: Any, low: Any, high: Any) -> tuple[Any, Any]:
+def _lowest(cost: _Cost, x: Any, low: Any, high: Any) -> tuple[Any, Any]:
     """(a minimum near x, whether it was reached)."""
     x = np.clip(x, low, high)
-    slope, matrix = _slopes(residual, cost, x)
+    slope, matrix = cost.slopes(x)
     least, damping, done, count = cost(x), 1e-3, False, 0
     one = np.eye(x.shape[0])
     while not done and count < _MOST:
@@ -51,7 +79,7 @@ def _lowest(residual: Callable, cost: Callable, x: Any, low: Any, high: Any) -> 
         small = np.sqrt(np.sum((y - x) ** 2)) <= _STEP * (np.sqrt(np.sum(x * x)) + _STEP)
         if lower < least:
             x, least, damping = y, lower, max(damping * 0.1, 1e-15)
-            slope, matrix = _slopes(residual, cost, x)
+            slope, matrix = cost.slopes(x)
         else:
             damping = damping * 8.0
         done = small or not np.any((slope != 0) & ~held)
@@ -59,16 +87,29 @@ def _lowest(residual: Callable, cost: Callable, x: Any, low: Any, high: Any) -> 
     return x, done
 
 
-def _followed(cost: Callable, x: Any, low: Any, high: Any) -> Any:
-    """The minimum x with its derivatives."""
+def _inverse(hessian: Any) -> Any:
+    """The inverse of a symmetric matrix, NaN where it has none: no parameter follows from a model that does not settle them."""
+    finite = np.all(np.isfinite(hessian))
+    sizes, vectors = np.linalg.eigh(np.where(finite, hessian, 0.0))
+    least = hessian.shape[0] * _EPS * np.max(np.abs(sizes), initial=0.0)
+    regular = finite & np.all(np.abs(sizes) > least)
+    return vectors / np.where(regular, sizes, np.nan) @ vectors.T
+
+
+def _followed(cost: _Cost, x: Any, low: Any, high: Any) -> Any:
+    """The minimum x with its derivatives to the third order. With the slope g of the cost and H = g'(x), held fast,
+
+        y <- y - H^-1 g(y, θ)        has one order of derivatives more than y
+
+    since the error of y is multiplied by I - H^-1 g'(y, θ), which is 0 at x. So H itself is not differentiated."""
     x = stop_gradient(x)
     at_low, at_high = x <= low, x >= high
     held = at_low | at_high
     free = ~held[:, None] & ~held
+    inverse = stop_gradient(_inverse(np.where(free, jacobian(cost.slope)(x), np.eye(x.shape[0]))))
     y = np.where(at_low, low, np.where(at_high, high, x)) if np.ndim(low) or np.ndim(high) else x
-    for _ in range(2):
-        hessian = np.where(free, jacobian(grad(cost))(y), np.eye(x.shape[0]))
-        y = y - np.linalg.solve(hessian, np.where(held, 0.0, grad(cost)(y)))
+    for _ in range(3):
+        y = y - inverse @ np.where(held, 0.0, cost.slope(y))
     return sloped(x, y)
 
 
@@ -80,17 +121,13 @@ def _bounds(bounds: Any, n: Any) -> tuple[Any, Any]:
     return low, high
 
 
-def _minimum(residual: Callable, x0: Any, bounds: Any, loss: str = "linear", f_scale: Any = 1.0) -> tuple[Any, Callable, Any]:
+def _minimum(residual: Callable, x0: Any, bounds: Any, loss: str = "linear", f_scale: Any = 1.0) -> tuple[Any, _Cost, Any]:
     """(x, the cost, whether it was reached)."""
     low, high = _bounds(bounds, x0.shape[0])
     if np.any((x0 < low) | (x0 > high)):
         raise ValueError("`x0` is infeasible.")
-    rho = LOSSES[loss]
-
-    def cost(x: Any) -> Any:
-        return 0.5 * f_scale ** 2 * np.sum(rho((residual(x) / f_scale) ** 2))
-
-    x, reached = _lowest(residual, cost, stop_gradient(x0), stop_gradient(low), stop_gradient(high))
+    cost = _Cost(residual, loss, f_scale)
+    x, reached = _lowest(cost, stop_gradient(x0), stop_gradient(low), stop_gradient(high))
     return _followed(cost, x, low, high), cost, reached
 
 
@@ -112,20 +149,12 @@ def least_squares(fun: Callable, x0: Any, jac: Any = "2-point", bounds: Any = (-
         return np.ravel(np.asarray(fun(x, *args, **more)) * 1.0)
 
     x, cost, reached = _minimum(residual, start, bounds, loss, f_scale)
-    slope = grad(cost)(x)
+    slope = cost.slope(x)
     low, high = _bounds(bounds, start.shape[0])
     r = residual(x)
-    return _result(x=x, cost=cost(x), fun=r, jac=_weighted(jacobian(residual)(x), r / f_scale, LOSSES[loss]), grad=slope,
+    return _result(x=x, cost=cost(x), fun=r, jac=cost.jacobian(x, r), grad=slope,
                    optimality=np.max(np.abs(np.where((x <= low) | (x >= high), 0.0, slope))), success=reached,
                    active_mask=np.where(x <= low, -1, np.where(x >= high, 1, 0)), message="The search ended.")
-
-
-def _weighted(j: Any, r: Any, rho: Callable) -> Any:
-    """The Jacobian whose square is the cost's matrix of second derivatives without those of the residuals: rows times the root
-    of rho'(z) + 2 z rho''(z)."""
-    z = r * r
-    rate, bend = jvp(grad(lambda z: np.sum(rho(z))), (z,), (z,))
-    return j * np.sqrt(np.maximum(rate + 2 * bend, np.finfo(np.float64).eps))[:, None]
 
 
 def leastsq(func: Callable, x0: Any, args: Any = (), Dfun: Any = None, full_output: Any = False, **options: Any) -> Any:
@@ -178,11 +207,22 @@ def curve_fit(f: Callable, xdata: Any, ydata: Any, p0: Any = None, sigma: Any = 
     x, cost, reached = _minimum(residual, start, (low, high))
     if not reached:
         raise RuntimeError("Optimal parameters not found: the search did not end.")
-    j = jacobian(residual)(x)
-    covariance = np.linalg.pinv(j.T @ j)
-    if not absolute_sigma:
-        covariance = covariance * (2 * cost(x) / (y.size - x.size)) if y.size > x.size else covariance * np.inf
-    return x, covariance
+    return x, _covariance(jacobian(residual)(x), cost(x), absolute_sigma, method, low, high)
+
+
+def _covariance(j: Any, cost: Any, absolute: bool, method: Any, low: Any, high: Any) -> Any:
+    """The inverse of J^T J, scaled by the residuals; infinite where the data do not settle the parameters. Where there are
+    bounds, SciPy leaves out the directions that are not settled."""
+    m, n = j.shape
+    if m <= n and not absolute:
+        return np.full((n, n), np.inf)
+    matrix = j.T @ j
+    covariance = np.linalg.pinv(matrix)
+    if method not in ("trf", "dogbox") and not np.any(np.isfinite(low) | np.isfinite(high)):
+        sizes = np.linalg.svdvals(stop_gradient(j))
+        settled = n <= m and sizes[-1] > max(m, n) * _EPS * sizes[0]
+        covariance = np.where(settled, covariance, np.inf)
+    return covariance if absolute else covariance * (2 * cost / (m - n))
 
 
 def _scaled(sigma: Any, y: Any) -> Callable:

@@ -17,6 +17,7 @@ from ..ir.errors import UnsupportedError
 from ..operators.transforms import jvp, stop_gradient
 from ..tracer.scipy.primitives import sloped
 from ..tracer.staging.arguments import where
+from . import scipy_steps
 from .ode import SCIPY_BOUND, slope_of
 from .ode_solve import Steps, solver
 
@@ -193,22 +194,44 @@ def solve_ivp(fun: Callable, t_span: Any, y0: Any, method: Any = "RK45", t_eval:
               events: Any = None, vectorized: Any = False, args: Any = None, rtol: Any = 1e-3, atol: Any = 1e-6,
               first_step: Any = None, max_step: Any = None, **options: Any) -> Any:
     """The values at t_eval, by the steps of Dormand and Prince. Its bounds are 1.5e-8 at most, so the two differ by SciPy's own
-    error; derivatives are those of the steps that were taken (ode.py)."""
-    from scipy.integrate._ivp.ivp import OdeResult
-
+    error. Without t_eval the times and the values of SciPy's steps (scipy_steps.py). Derivatives are those of the steps that
+    were taken."""
     name = "scipy.integrate.solve_ivp"
-    methods = ("RK45", "RK23", "DOP853", "LSODA")
-    refused = {"without t_eval": t_eval is None, "with events": events is not None, "with dense_output": bool(dense_output),
-               f"with method {method!r}": method not in methods, "with other options": bool(options)}
+    methods: tuple[str, ...] = ("RK45", "RK23", "DOP853") if t_eval is None else ("RK45", "RK23", "DOP853", "LSODA")
+    refused = {"with events": events is not None, "with dense_output": bool(dense_output),
+               f"with method {method!r}" + " and without t_eval" * (t_eval is None): method not in methods,
+               "with other options": bool(options)}
     for what, found in refused.items():
         if found:
             raise UnsupportedError(f"{name} {what} cannot be compiled", "give the times in t_eval and one of the methods RK45, "
                                    "RK23, DOP853 and LSODA, or hand a compiled function to tg.scipy.solve_ivp", where(fun))
+    slope = slope_of(fun, name, tfirst=True, reshapes=True)
+    args = () if args is None else tuple(args)
+    if t_eval is None:
+        return _own_steps(method, lambda t, y: slope(y, t, args), t_span, np.asarray(y0) * 1.0, float(rtol), atol, first_step,
+                          max_step)
     bounds = [min(float(b), SCIPY_BOUND) for b in (rtol, atol)]
     times = np.asarray(t_eval) * 1.0
     start = np.asarray(t_span[0] * 1.0)
-    slope = slope_of(fun, name, tfirst=True, reshapes=True)
     solve = solver(Steps(slope, bounds[0], bounds[1], None, 1_000_000, name))
-    found = solve(np.asarray(y0) * 1.0, np.concatenate((np.reshape(start, (1,)), times)), () if args is None else tuple(args))
-    return OdeResult(t=times, y=np.transpose(found[1:]), sol=None, t_events=None, y_events=None, nlu=0, status=0, success=True,
-                     message="The solver successfully reached the end of the integration interval.")
+    found = solve(np.asarray(y0) * 1.0, np.concatenate((np.reshape(start, (1,)), times)), args)
+    return _ode_result(times, np.transpose(found[1:]), True, {"nlu": 0})
+
+
+def _ode_result(times: Any, states: Any, arrived: Any, counts: dict) -> Any:
+    from scipy.integrate._ivp.ivp import OdeResult
+
+    return OdeResult(t=times, y=states, sol=None, t_events=None, y_events=None, status=0 if arrived else -1, success=arrived,
+                     message="The solver successfully reached the end of the integration interval." if arrived else
+                     "Required step size is less than spacing between numbers.", **counts)
+
+
+def _own_steps(method: str, slope: Callable, t_span: Any, y: Any, rtol: float, atol: Any, first: Any, most: Any) -> Any:
+    from scipy import integrate
+
+    if y.ndim != 1:
+        raise ValueError("`y0` must be 1-dimensional.")
+    start, end = t_span[0] * 1.0, t_span[1] * 1.0
+    rtol, most = max(rtol, 100 * float(np.finfo(np.float64).eps)), np.inf if most is None else most
+    found = scipy_steps.integrated(getattr(integrate, method), slope, start, end, y, rtol, atol, first, most)
+    return _ode_result(found[0], np.transpose(found[1]), found[2], {"nfev": found[3], "njev": 0, "nlu": 0})

@@ -20,6 +20,7 @@ import numpy as np
 
 from ...ir.errors import ConcretizationError, UnsupportedError
 from .. import tracing
+from ..scipy.programs.interpolate.stands import Stand
 from ..scipy.programs.stats import ranked
 from ..syntax import source
 from ..values.boxes import FUNCTIONS, ArrayBox, Box, as_array
@@ -43,7 +44,7 @@ NAMES = {package: frozenset(names.split()) for package, names in {
         power_divergence ttest_ind_from_stats kruskal bartlett levene fligner mood alexandergovern kstat kstatvar
         linregress ranksums combine_pvalues boxcox trimboth tmin quantile_test brunnermunzel mvsdist obrientransform
         epps_singleton_2samp directional_stats confidence_interval expectile trim1 tmax yeojohnson yeojohnson_llf
-        friedmanchisquare false_discovery_control quantile mannwhitneyu kendalltau
+        friedmanchisquare false_discovery_control quantile mannwhitneyu kendalltau binned_statistic chi2_contingency
     """,
     "integrate": "cumulative_simpson",
     "signal": """
@@ -369,7 +370,8 @@ def named(name: str, run: Callable, /, *args: Any, **kwargs: Any) -> Any:
 
 
 def boxed(x: Any) -> bool:
-    return isinstance(x, Box) or (isinstance(x, (list, tuple)) and any(map(boxed, x)))
+    """Whether a value is traced, an object of SciPy that traced code has made, or a list that holds one."""
+    return isinstance(x, (Box, Stand)) or (isinstance(x, (list, tuple)) and any(map(boxed, x)))
 
 
 def method(f: types.MethodType, name: str) -> Any:

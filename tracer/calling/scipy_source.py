@@ -27,6 +27,7 @@ from ..scipy.programs.filters import (
 )
 from ..scipy.programs.interpolate import choice as interpolation
 from ..scipy.programs.linalg import control, factorisations, matrices, matrix_functions, over_numpy
+from ..scipy.programs.spatial import rotations
 from ..scipy.programs.stats import density_estimates, methods, multivariate, of_matrices, ranked, vectors
 from ..syntax import source
 from ..values.boxes import HOOKS
@@ -34,7 +35,7 @@ from ..values.promotion import fail
 from . import calls, dispatch, scipy_borrowed
 from .scipy_borrowed import boxed
 
-source.OPEN |= {module.__package__ for module in (sampled, over_numpy, methods, interpolation, convolutions)}
+source.OPEN |= {module.__package__ for module in (sampled, over_numpy, methods, interpolation, convolutions, rotations)}
 _REMEDY = "compose it from functions that are, or call it before the compiled function and pass the result in"
 
 
@@ -124,6 +125,8 @@ def redirect(f: Any) -> Any:
         return _refusing(f, f"scipy.sparse.linalg.{f.__name__}") if late is None else _solver(f, late())
     if parts[0] != "scipy" or len(parts) < 2 or parts[1] == "sparse":        # which sequences/sparse.py knows
         return None
+    if parts[1:3] == ["spatial", "transform"] and _class_of(f, owner) == "Rotation":
+        return _rotation(f, owner)
     if parts[1] == "spatial" and owner is not None and not isinstance(owner, (type, ModuleType)):
         return _refusing(f, _public(f, parts))
     if type(f).__name__ in _COMPILED and f.__module__ is None and type(f).__name__ != "fortran":        # a method of an object
@@ -155,6 +158,19 @@ def redirect(f: Any) -> Any:
     if borrowed is not None or parts[1].startswith("_"):
         return borrowed
     return _refusing(f, name)
+
+
+def _class_of(f: Any, owner: Any) -> str:
+    """The name of a class, of that of which it is an object, or a function or method of which it is."""
+    kind = f if isinstance(f, type) or owner is None else type(owner)
+    return getattr(kind, "__qualname__", "").partition(".")[0]
+
+
+def _rotation(f: Any, owner: Any) -> Any:
+    """Rotation, what makes one, or a method of one that is captured."""
+    if owner is None and isinstance(f, types.FunctionType):
+        return _where_boxed(f, rotations.FUNCTIONS.get(f.__qualname__), f"scipy.spatial.transform.{f.__qualname__}")
+    return _object(f, owner, "spatial.transform", rotations.BUILT, {}, rotations.CAPTURED)
 
 
 def _public(f: Any, parts: list[str]) -> str:

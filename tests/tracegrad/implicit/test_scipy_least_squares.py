@@ -83,3 +83,16 @@ def test_leastsq_and_errors():
                 g(X)
     with pytest.raises(tg.TracegradError, match="loss of your own"):
         tg.jit(lambda x: optimize.least_squares(residual, x, args=(x,), loss=lambda z: z))(X)
+
+
+def test_models_that_the_data_do_not_settle():
+    """The fit is there, its covariance infinite, as SciPy's where it is exactly singular; there is no derivative."""
+    t = np.linspace(0.0, 1.0, 8)
+    y = 2 * t + 0.1 * np.sin(9 * t)
+    fit = tg.jit(lambda y, t: optimize.curve_fit(lambda t, a, b: a * t + 0.0 * b, t, y))
+    with pytest.warns(optimize.OptimizeWarning):
+        right = optimize.curve_fit(lambda t, a, b: a * t + 0.0 * b, t, y)
+    for found, its in zip(fit(y, t), right):
+        np.testing.assert_allclose(found, its, rtol=1e-6)
+    assert np.all(tg.jit(lambda y: optimize.curve_fit(lambda t, a, b: a * t + b, t[:2], y[:2])[1])(y) == np.inf)
+    assert np.all(np.isnan(tg.grad(lambda y: optimize.least_squares(lambda p: (p[0] + p[1]) * t - y, [1.0, 1.0]).x[0])(y)))

@@ -92,7 +92,33 @@ def test_parts_and_refusals_of_solve_ivp():
     np.testing.assert_allclose(t, [0.0, 1.0])
     np.testing.assert_allclose(y, np.exp(-0.7), rtol=1e-8)
     assert success
-    for options, words in (({}, "without t_eval"), ({"t_eval": [1.0], "method": "BDF"}, "method 'BDF'"),
+    for options, words in (({"method": "Radau"}, "method 'Radau' and without t_eval"),
+                           ({"t_eval": [1.0], "method": "BDF"}, "method 'BDF'"),
                            ({"t_eval": [1.0], "events": lambda t, y: y[0]}, "with events")):
         with pytest.raises(tg.UnsupportedError, match=words):
             tg.jit(lambda s, options=options: si.solve_ivp(lambda t, y: -s * y, (0.0, 1.0), [1.0], **options).y)(0.7)
+
+
+@pytest.mark.sweep(3, days=True)
+@pytest.mark.parametrize("method", ["RK45", "RK23", "DOP853"])
+def test_times_of_solve_ivp(method):
+    """Without t_eval: as many steps as SciPy takes, at its times."""
+    def f(k, y0, end, **options):
+        found = si.solve_ivp(prey, (0.5, end), y0, method, args=(k,), **options)
+        return found.t, found.y, found.nfev, found.success
+
+    k, y0 = np.array([1.5, 1.0, 3.0]), np.array([4.0, 2.0])
+    for end, options in ((2.0, {}), (0.5, {}), (0.1, {"rtol": 1e-6}), (1.5, {"first_step": 0.01, "max_step": 0.2})):
+        found, right = tg.jit(lambda k, y0, end: f(k, y0, end, **options))(k, y0, end), f(k, y0, end, **options)
+        np.testing.assert_allclose(found[0], right[0], rtol=1e-8)
+        np.testing.assert_allclose(found[1], right[1], rtol=1e-7)
+        assert found[2:] == right[2:]
+
+    def last(k, y0, end):
+        return np.sum(np.array([1.0, 0.3]) * f(k, y0, end, rtol=1e-11, atol=1e-12)[1][:, -1])
+
+    tg.check_grads(last, (k, y0, 1.4), order=1)
+
+
+def prey(t, y, k):
+    return np.array([k[0] * y[0] - y[0] * y[1], -k[2] * y[1] + k[1] * y[0] * y[1]])

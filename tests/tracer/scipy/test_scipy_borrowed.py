@@ -73,6 +73,11 @@ CASES = {
     "-stats.kruskal": (lambda x, y: st.kruskal(x, y).statistic, (X, Y)),
     "-stats.fligner": (lambda x, y: st.fligner(x, y).statistic, (X, Y)),
     "-stats.mood": (lambda x, y: st.mood(x, y).statistic, (X, Y)),
+    **{f"stats.binned_statistic {n}": (lambda y, n=n: st.binned_statistic(X, y, n, bins=3, range=(0.1, 2.1)).statistic, (Y,))
+       for n in ("mean", "sum", "std", "max")},
+    "-stats.binned_statistic bins": (lambda x: st.binned_statistic(x, Y, "count", bins=[0.1, 1, 2])[2], (X,)),
+    "stats.chi2_contingency": (lambda x: st.chi2_contingency(x.reshape(2, 4)).pvalue, (X * 9,)),
+    "stats.chi2_contingency corrected": (lambda x: st.chi2_contingency(x.reshape(2, 2), lambda_=0.5).statistic, (X[:4] * 9,)),
     "-stats.cumfreq": (lambda x: st.cumfreq(x, 4).cumcount, (X,)),
     "-stats.relfreq": (lambda x: st.relfreq(x, 4).frequency, (X,)),
     "integrate.cumulative_simpson": (lambda y: si.cumulative_simpson(y, dx=0.5, initial=0.0), (X,)),

@@ -84,3 +84,14 @@ def test_what_least_squares_and_norms_return():
         assert type(tg.jit(lambda a, order=order: sl.norm(a, order))(A)) is float
     with pytest.raises(ValueError, match="one more element"):
         tg.jit(sl.eigh_tridiagonal)(b, b)
+
+
+def test_roots_of_low_rank():
+    """Covariances of low rank have a root without a derivative; all others go the usual way."""
+    f = tg.jit(sl.sqrtm)
+    for a in (np.ones((3, 3)), np.zeros((2, 2)), np.diag([1.0, 0, 2]), TALL @ TALL.T, Z[:, :2] @ np.conj(Z[:, :2].T), A @ A.T):
+        found = f(a)
+        np.testing.assert_allclose(found @ found, a, atol=1e-12)
+        assert found.dtype == a.dtype
+    assert np.all(np.isnan(tg.grad(lambda a: np.sum(sl.sqrtm(a)))(np.ones((2, 2)))))
+    tg.check_grads(lambda a: np.sum(sl.sqrtm(a)), (A @ A.T + np.eye(4),), order=1)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.linalg import LinAlgError
 
-from ...primitives import is_known
-from .over_numpy import _doubled, _ready, _square
+from ...primitives import followed, is_known, stopped
+from .over_numpy import _adjoint, _doubled, _ready, _square
 
 _PADE = (64764752532480000.0, 32382376266240000.0, 7771770303897600.0, 1187353796428800.0, 129060195264000.0,
          10559470521600.0, 670442572800.0, 33522128640.0, 1323241920.0, 40840800.0, 960960.0, 16380.0, 182.0, 1.0)
@@ -73,9 +73,20 @@ def _checked_root(a: Any, name: str) -> Any:
 
 
 def sqrtm(A: Any, disp: Any = None, blocksize: Any = None) -> Any:
+    """Of a singular Hermitian matrix without negative eigenvalues, as a covariance of low rank is, by its eigenvectors: it has
+    a root, but no derivative, as the slope of the square root of 0 is infinite."""
     a = _square(_ready(A))
     if a.size == 0:
         return a
+    if a.ndim > 2:
+        return _checked_root(a, "scipy.linalg.sqrtm")
+    sizes, vectors = np.zeros(a.shape[0], np.real(a).dtype), a * 0
+    if np.all(a == _adjoint(a)):
+        sizes, vectors = np.linalg.eigh(stopped(a))
+    least = a.shape[0] * np.finfo(a.dtype).eps * np.max(np.abs(sizes))
+    if np.all(a == _adjoint(a)) and np.all(sizes >= -least) and np.any(sizes <= least):
+        root = vectors * np.sqrt(np.where(sizes > least, sizes, 0)) @ _adjoint(vectors)
+        return followed(root, a * np.nan)
     return _checked_root(a, "scipy.linalg.sqrtm")
 
 
