@@ -174,3 +174,12 @@ def test_memory_is_flat_over_calls_and_shapes():
     for _ in range(1_000_000):
         f(y)
     assert resident() - start < 2 and f.cache_info().hits == 1_000_260
+
+
+def test_which_arguments_are_one_array_is_asked_at_each_call():
+    f, x, y = tg.jit(lambda a, b: a * 2 if a is b else a + 10 * b), np.arange(3.0), np.ones(3)
+    g = tg.jit(lambda p: p[0] * 2 if p[0] is p[1] else p[0] + 10 * p[1])
+    for _ in range(2):
+        for a, b in ((x, y), (x, x), (y, y), (y, x)):
+            for found in (f(a, b), g((a, b)), g([a, b])):
+                assert found.tolist() == f.__wrapped__(a, b).tolist()
