@@ -99,6 +99,12 @@ def test_torch_func(torch):
     torch.testing.assert_close(found["a"], 3 * torch.tanh(x.reshape(2, 2)))
 
 
+def test_torch_compile_around_derivatives(torch):
+    layer, x, w = tg.interop.torch.as_function(total), torch.tensor(X), torch.tensor(W)
+    slope = torch.func.grad(lambda x: layer(x * 2.0, w) ** 2)
+    assert torch.allclose(torch.compile(slope, backend="aot_eager")(x), slope(x))
+
+
 def test_torch_misuse(torch):
     x = torch.tensor(X, requires_grad=True)
     for f, args, says in ((overwrites, (x,), "read-only"), (total, (x.to(torch.bfloat16), x), r"x\.float\(\)"),
