@@ -89,7 +89,7 @@ def main(epochs=60):
     train_x, test_x, train_y, test_y = train_test_split(images / 16.0, labels, test_size=0.2, random_state=0, stratify=labels)
     rng = np.random.default_rng(0)
     state = start(rng, train_x.shape[1], 10)
-    bar = tqdm(range(epochs), desc="training", unit="epoch")
+    bar = tqdm(range(epochs), desc="training", unit="epoch", disable=None)      # None: a bar on terminals only
     for _ in bar:
         order = rng.permutation(len(train_x))
         for at in range(0, len(order) - BATCH + 1, BATCH):

@@ -79,9 +79,9 @@ def _same(x: Any, value: Any) -> bool:
     return kind in BY_VALUE and x == value
 
 
-def _equal_items(a: Any, b: Any) -> bool:
+def equal_items(a: Any, b: Any) -> bool:
     if type(a) is tuple and type(b) is tuple:
-        return len(a) == len(b) and all(map(_equal_items, a, b))
+        return len(a) == len(b) and all(map(equal_items, a, b))
     return _same(a, b)
 
 
@@ -175,7 +175,7 @@ def _match(layout: In, x: Any, found: dict, lengths: dict) -> None:
 
 
 _WHOLE = {WeakIn: lambda layout, x: x is not None and layout.reference() is x, TypeIn: lambda layout, x: type(x) is layout.type,
-          KeptIn: lambda layout, x: type(x) is layout.type and _equal_items(items_of(x), layout.items)}
+          KeptIn: lambda layout, x: type(x) is layout.type and equal_items(items_of(x), layout.items)}
 
 
 # ---------------------------------------------------------------------------------------------------------------- build

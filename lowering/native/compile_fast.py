@@ -37,7 +37,7 @@ def _compiled(source: str, key: str | None) -> Code:
             with llvm.parse_assembly(header + source, context) as module:
                 module.verify()
                 object_code.far_calls(module)
-                binary = machine.emit_object(module)
+                binary = object_code.without_stubs(module, machine, lambda module, machine: machine.emit_object(module))
         finally:
             context.close()
         code = engine.load(binary, source)

@@ -158,12 +158,20 @@ class Made(NamedTuple):
 def _made(source: str, optimize: bool, machine: Any) -> Made:
     ticks: list[float] = []
     with optimized_module(source, machine, ticks, optimize) as module:
-        binary = _emitted(module, machine)
-        if is_elf(binary) and needs_stubs(binary):
-            with target_machine("large") as large:
-                binary = _emitted(module, large)
+        binary = without_stubs(module, machine, _emitted)
         ticks.append(time.perf_counter())
     return Made(binary, ticks)
+
+
+def without_stubs(module: Any, machine: Any, emit: Callable[[Any, Any], bytes]) -> bytes:
+    """The object file of a module; in the large code model where its calls would need stubs, for which llvmlite's memory
+    manager keeps no room. LLVM 20 makes such calls without passes, whatever `far_calls` asks for, and loading them ends the
+    process."""
+    binary = emit(module, machine)
+    if is_elf(binary) and needs_stubs(binary):
+        with target_machine("large") as large:
+            binary = emit(module, large)
+    return binary
 
 
 # --- long compilations ------------------------------------------------------------------------------------------------

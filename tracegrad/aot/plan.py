@@ -97,10 +97,10 @@ def plan_of(name: str, traced: Traced, final: Function, kernel: Kernel, names: S
             frozen: frozenset[int] = frozenset()) -> Plan:
     """The plan of a program. names: the function's parameters; frozen: the leaves that are part of the object."""
     loc = traced.function.loc
-    whole = tuple(_inputs(traced))
+    whole = tuple(_inputs(traced, name))
     _expect_read(whole, traced, frozen)
     inputs = tuple([item for item, leaf in zip(whole, dynamic(traced)) if leaf not in frozen])
-    results = tuple(_results(traced, final, loc))
+    results = tuple(_results(traced, name, final, loc))
     positional, keyword = traced.tree.children
     fixed = iter([("static", leaf.value) if leaf.kind == "static" else "*" for leaf in traced.leaves])
     count = len(positional.children)
@@ -136,8 +136,9 @@ def _expect_read(inputs: Sequence[Item], traced: Traced, frozen: frozenset[int])
                             f"let it work on a copy, and return one: {bad[0]}.copy()", traced.function.loc)
 
 
-def _inputs(traced: Traced) -> Iterator[Item]:
-    taken: set[str] = set()
+def _inputs(traced: Traced, function: str) -> Iterator[Item]:
+    """Parameters have other names than the C function: a program of C could not have variables of these names beside it."""
+    taken = {function, f"{function}_message"}
     for k, number in enumerate(dynamic(traced)):
         leaf, path, written = traced.leaves[number], traced.paths[number], k in traced.writes
         kind: Any = leaf.dtype
@@ -145,8 +146,8 @@ def _inputs(traced: Traced) -> Iterator[Item]:
         yield Item(_identifier(path, taken), path, leaf.kind, kind, leaf.dims, by_value, written)
 
 
-def _results(traced: Traced, final: Function, loc: Loc) -> Iterator[Item]:
-    taken = {item.name for item in _inputs(traced)}
+def _results(traced: Traced, function: str, final: Function, loc: Loc) -> Iterator[Item]:
+    taken = {function, f"{function}_message", *[item.name for item in _inputs(traced, function)]}
     found = [(out, path) for out, path in zip(traced.outs, traced.out_tree.paths("out"), strict=True)
              if out.kind not in _NO_RESULT]
     numbers = [out.result for out, _ in found]

@@ -31,8 +31,11 @@ from ..lowering.call.calling_convention import (
     TypeIn,
     UnreadIn,
     WeakIn,
+    items_of,
 )
+from ..lowering.call.python_call import equal_items
 from ..tracer import pytrees
+from ..tracer.staging.foreign_arrays import is_foreign
 from ..tracer.values.captured_values import ABSENT, ATOMS, Reading
 
 _NUMBERS = {float: ("float", F64), int: ("int", I64), complex: ("complex", C128)}
@@ -100,7 +103,7 @@ class ValueLayouts:
             made = self.whole(reading.value, reading)
             self.open.discard(id(reading))
             return made
-        kept = self.kept(reading.value) if reading.whole else None
+        kept = self.kept(reading.value, bool(reading.parts)) if reading.whole else None
         parts = self.parts(reading) if id(reading) not in self.done else ()
         self.open.discard(id(reading))
         self.done.add(id(reading))
@@ -141,7 +144,7 @@ class ValueLayouts:
             return PartsIn(TypeIn(type(x)), self.parts(reading))
         if type(x) in (list, dict):
             return self.whole(x, reading)
-        if reading.whole and (kept := self.kept(x)) is not None:
+        if reading.whole and (kept := self.kept(x, bool(reading.parts))) is not None:
             return PartsIn(kept, self.parts(reading))
         if not reading.itself and reading.parts and self.count[id(reading)] < _OFTEN:
             self.count[id(reading)] += 1
@@ -165,13 +168,15 @@ class ValueLayouts:
             return PartsIn(KeptIn.of(x), tuple([(kind, key, self.layout(part)) for (kind, key), part in rest]))
         return Node(type(x), tuple(map(self.layout, parts)), keys if isinstance(x, dict) else ())
 
-    def kept(self, x: Any) -> KeptIn | None:
-        """The items of a container that is no list, tuple or dict; None where it has none."""
-        plain = isinstance(x, tuple) or pytrees.is_sparse_class(type(x))
+    def kept(self, x: Any, otherwise: bool) -> KeptIn | None:
+        """The items of a container that is no list, tuple or dict; None where it has none, or where it makes them anew at each
+        request and is known `otherwise`, by its attributes."""
+        plain = isinstance(x, tuple) or pytrees.is_sparse_class(type(x)) or is_foreign(x)
         if plain or not hasattr(type(x), "__len__") or not (hasattr(x, "__iter__") or hasattr(type(x), "__getitem__")):
             return None
         try:
-            return KeptIn.of(x)
+            found = KeptIn.of(x)
+            return None if otherwise and not equal_items(found.items, items_of(x)) else found
         except TypeError:                                    # a single rotation, which has the methods and refuses
             return None
 

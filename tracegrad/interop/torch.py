@@ -96,6 +96,9 @@ def _function_class(torch: Any) -> Any:
             outs, shape.structure = pytrees.flatten(found)
             return tuple(outs), tuple([0] * len(outs))
 
+    # torch.compile would otherwise look into those that PyTorch calls when `call` has returned: the rule for a gradient
+    for name in ("forward", "setup_context", "backward", "jvp", "vmap"):
+        setattr(Compiled, name, staticmethod(torch.compiler.disable(getattr(Compiled, name))))
     return Compiled
 
 

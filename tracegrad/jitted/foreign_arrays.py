@@ -10,33 +10,58 @@ from typing import Any
 from ..tracer.staging.arguments import parameters_of
 from ..tracer.staging.signature import taken
 
+_CONTAINERS = (tuple, list, dict)
+
 
 def replaced(jitted: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]] | None:
     """The arguments of a call with NumPy's arrays; None where there is nothing to replace, or an array cannot be had.
 
-    Lists and dicts are looked into where the function only derives: one that it changed would have to be the caller's own.
+    Lists and dicts are made anew, so a function that changes the caller's own, or returns them, gets the call as it stands.
     """
-    containers = (tuple,) if jitted.delivers else (tuple, list, dict)
+    given = _Given()
     try:
         fixed = parameters_of(jitted.root).positions(*jitted.static.values())
-        found = tuple([x if k in fixed else _numpys(x, containers) for k, x in enumerate(args)])
-        named = {k: x if k in fixed else _numpys(x, containers) for k, x in kwargs.items()}
+        found = tuple([x if k in fixed else given.of(x) for k, x in enumerate(args)])
+        named = {k: x if k in fixed else given.of(x) for k, x in kwargs.items()}
     except Exception:                                    # the call as it stands says which argument is not fit, and why
         return None
     same = all(map(_is, found, args)) and all(map(_is, named.values(), kwargs.values()))
-    return None if same else (found, named)
+    if same or (given.remade and jitted.delivers and not _leaves_containers(jitted, found, named)):
+        return None
+    return found, named
+
+
+def _leaves_containers(jitted: Any, args: tuple, kwargs: dict[str, Any]) -> bool:
+    """Whether there is code for such a call, and none of the function's code has to do with the caller's containers."""
+    known = jitted.specialisations
+    return (not any(s.about.traced is None or s.about.traced.refers_to_objects for s in known)
+            and any(s.match(args, kwargs) is not None for s in known))
 
 
 def _is(a: Any, b: Any) -> bool:
     return a is b
 
 
-def _numpys(x: Any, containers: tuple[type, ...]) -> Any:
-    """x with the arrays that its leaves give; x itself where no leaf is another library's."""
-    if type(x) not in containers:
-        return x if type(x) in (list, dict) else taken(x)
-    if type(x) is dict:
-        made = [_numpys(child, containers) for child in x.values()]
-        return x if all(map(_is, made, x.values())) else dict(zip(x, made))
-    made = [_numpys(child, containers) for child in x]
-    return x if all(map(_is, made, x)) else type(x)(made)
+class _Given:
+    """What the arguments of one call give: one array for each object, however often it is passed.
+
+    remade   whether a list or dict is another object now
+    """
+
+    def __init__(self) -> None:
+        self.arrays: dict[int, Any] = {}
+        self.remade = False
+
+    def of(self, x: Any) -> Any:
+        """x with the arrays that its leaves give; x itself where no leaf is another library's."""
+        cls = type(x)
+        if cls not in _CONTAINERS:
+            found = self.arrays.get(id(x))
+            if found is None:
+                found = self.arrays[id(x)] = taken(x)
+            return found
+        made = [self.of(child) for child in (x.values() if cls is dict else x)]
+        if all(map(_is, made, x.values() if cls is dict else x)):
+            return x
+        self.remade |= cls is not tuple
+        return dict(zip(x, made)) if cls is dict else cls(made)

@@ -231,12 +231,39 @@ def arguments_of(traced: Traced, call: Call, place: dict[int, int], form: Form) 
         leaves = iter(ins)
         found = tuple(_layout(child, leaves, True) for child in positional.children)
         named = {name: _layout(child, leaves, True) for name, child in zip(keyword.meta[0], keyword.children)}
-        return calling_convention.Arguments(found[:form.positions], tuple((name, named[name] if k is None else found[k])
-                                                              for name, k in form.keywords.items()))
+        written = [named[name] if k is None else found[k] for name, k in form.keywords.items()]
+        places = [*found[:form.positions], *written]
+        if call.aliases:
+            places = _bound_where_met(places)
+        return calling_convention.Arguments(tuple(places[:form.positions]), tuple(zip(form.keywords, places[form.positions:])))
     except Unlisted:
         # never matched by a call: the leaves arrive one by one from Jitted.miss
         return calling_convention.Arguments((calling_convention.Node(Unlisted, tuple(ins),
                                                                      tuple(f"leaf{k}" for k in range(len(ins)))),))
+
+
+def _bound_where_met(layouts: list) -> list:
+    """Layouts in the order in which a call is read, `f(b=x, a=x)` or {"b": x, "a": x}: the first place of an array that is
+    passed twice gives it, and the others must hold the same object."""
+    given, todo = {}, list(layouts)
+    while todo:
+        layout = todo.pop()
+        if type(layout) is calling_convention.Node:
+            todo += layout.children
+        elif type(layout) in (calling_convention.ArrayIn, calling_convention.ScalarIn):
+            given[layout.param] = layout
+    bound: set[int] = set()
+
+    def met(layout: Any) -> Any:
+        if type(layout) is calling_convention.Node:
+            return layout._replace(children=tuple([met(child) for child in layout.children]))
+        if type(layout) not in (calling_convention.SameIn, calling_convention.ArrayIn, calling_convention.ScalarIn):
+            return layout
+        param = layout.first if type(layout) is calling_convention.SameIn else layout.param
+        new = param not in bound
+        bound.add(param)
+        return given[param] if new else calling_convention.SameIn(param)
+    return [met(layout) for layout in layouts]
 
 
 def output_of(traced: Traced, results: Sequence[Type], place: dict[int, int],

@@ -288,7 +288,7 @@ class _Run:
         parts = zip((*args, *kwargs.values()), [part for side in self.call.tree.children for part in side.children])
         self.objects_seen = [x for pair in parts for x in argument_objects.objects_of(*pair)]
         self.before = [argument_objects.contents(x) for x in self.objects_seen]
-        self.trace.given |= {id(x) for x in self.objects_seen}
+        self.trace.given |= {id(x) for x in (*self.objects_seen, *held) if not isinstance(x, ScalarBox)}
         for container in (*pytrees.containers((args, kwargs), self.open_own), *self.objects_seen):
             self.trace.note_fresh(container)
         given = args, kwargs

@@ -405,7 +405,7 @@ def lift(x: list[float] | Array | Box) -> Box:
     if hasattr(x, "__tracegrad_box__"):
         return x.__tracegrad_box__()
     if hasattr(x, "__array__"):
-        return HOOKS["captured"](np.asarray(x))
+        return HOOKS["captured"](HOOKS["foreign"](x))
     fail(DTypeError, f"a '{type(x).__name__}' cannot take part in array arithmetic", "use numbers and arrays of numbers")
 
 

@@ -290,6 +290,8 @@ def returned(x: Box | tuple[Box, ...]) -> None:
 SHOWN: list[Callable[[Any], None]] = [lambda x: None]
 # What is done about a function or object whose code is about to run untraced (calling/untraced.py)
 UNTRACED: list[Callable[[Any], None]] = [lambda x: None]
+# Whether all that matters of an object is the array that it gives, of which note has been taken (staging/foreign_arrays.py)
+FOREIGN: list[Callable[[Any], bool]] = [lambda x: False]
 _RUN = (types.FunctionType, types.MethodType, functools.partial)
 
 
@@ -345,7 +347,7 @@ def opaque(trace: Trace, reading: Reading) -> None:
     if issubclass(type(held), collections.abc.Collection):
         _all(trace, reading)
     own = attributes.own(held) | attributes.slots(held)
-    if issubclass(type(held), enum.Enum):
+    if issubclass(type(held), enum.Enum) or FOREIGN[0](held):
         return
     note_read(*own.values())
     if not (users(type(held)) or type(held).__module__.partition(".")[0] in sys.stdlib_module_names):

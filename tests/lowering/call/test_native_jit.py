@@ -174,3 +174,31 @@ def test_memory_is_flat_over_calls_and_shapes():
     for _ in range(1_000_000):
         f(y)
     assert resident() - start < 2 and f.cache_info().hits == 1_000_260
+
+
+def test_which_arguments_are_one_array_is_asked_at_each_call():
+    f, x, y = tg.jit(lambda a, b: a * 2 if a is b else a + 10 * b), np.arange(3.0), np.ones(3)
+    g = tg.jit(lambda p: p[0] * 2 if p[0] is p[1] else p[0] + 10 * p[1])
+    for _ in range(2):
+        for a, b in ((x, y), (x, x), (y, y), (y, x)):
+            for found in (f(a, b), g((a, b)), g([a, b])):
+                assert found.tolist() == f.__wrapped__(a, b).tolist()
+
+
+@pytest.mark.parametrize("f, args, kwargs", [
+    (lambda a, b: a * 2 + b, (), ("b", "a")),
+    (lambda a, b, c: a * 2 + b + c, (np.ones(3),), ("c", "b")),
+    (lambda p: p["z"] * 2 + p["q"], ({"z": None, "q": None},), ()),
+    (lambda p: (p["a_b"] * 2, p["a"]["b"])[0], ({"a_b": None, "a": {"b": None}},), ()),
+    (lambda a, b: a * 2 + b["z"], (), ("b", "a")),
+])
+def test_one_array_twice_in_an_order_that_is_not_the_parameters(f, args, kwargs):
+    x = np.arange(3.0)
+
+    def put(p):
+        return {k: put(y) for k, y in p.items()} if type(p) is dict else x if p is None else p
+    args, compiled = tuple(map(put, args)), tg.jit(f)
+    kwargs = {k: {"z": x} if k == "b" and "z" in f.__code__.co_consts else x for k in kwargs}
+    for _ in range(2):
+        assert compiled(*args, **kwargs).tolist() == f(*args, **kwargs).tolist()
+    assert compiled.specializations[0].hits == 2

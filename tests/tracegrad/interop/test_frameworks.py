@@ -99,6 +99,12 @@ def test_torch_func(torch):
     torch.testing.assert_close(found["a"], 3 * torch.tanh(x.reshape(2, 2)))
 
 
+def test_torch_compile_around_derivatives(torch):
+    layer, x, w = tg.interop.torch.as_function(total), torch.tensor(X), torch.tensor(W)
+    slope = torch.func.grad(lambda x: layer(x * 2.0, w) ** 2)
+    assert torch.allclose(torch.compile(slope, backend="aot_eager")(x), slope(x))
+
+
 def test_torch_misuse(torch):
     x = torch.tensor(X, requires_grad=True)
     for f, args, says in ((overwrites, (x,), "read-only"), (total, (x.to(torch.bfloat16), x), r"x\.float\(\)"),
@@ -297,3 +303,74 @@ def test_arrays_of_other_libraries_as_arguments():
     torch = pytest.importorskip("torch", reason="torch is not installed")
     assert f(torch.tensor(X)) == f(X)
     assert torch.from_numpy(tg.grad(f)(torch.tensor(X))).tolist() == torch.from_dlpack(2 * X).tolist()
+
+
+class Foreign:
+    """An array of another library: its code is not the user's, as it is given no source."""
+
+    def __init__(self, x, copies=False):
+        self.x, self.copies = x, copies
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, key):
+        return Foreign(self.x[key])
+
+    exec("def __array__(self, dtype=None, copy=None):\n    return self.x.copy() if self.copies else self.x")
+
+
+def test_captured_arrays_of_other_libraries():
+    def weighted(x):
+        return np.sum(x * w) + len(w)
+    for copies in (False, True):
+        w = Foreign(np.arange(3.0), copies)
+        f, x = tg.jit(weighted), np.ones(3)
+        assert f(x) == f(x) == 6.0 and np.array_equal(tg.grad(f)(x), w.x)
+        w.x[0] = 2.0                                             # in its memory
+        assert f(x) == 8.0 and np.array_equal(tg.grad(f)(x), w.x)
+        w.x = np.ones(3)                                         # in other memory
+        assert f(x) == 6.0 and np.array_equal(tg.grad(f)(x), w.x)
+        w = Foreign(np.zeros(3), copies)                         # another object
+        assert f(x) == 3.0
+
+
+def test_captured_arrays_of_jax(jax):
+    with jax.enable_x64(True):
+        w = jax.numpy.arange(3.0)
+        programs = (lambda x: x * w, lambda x: w * x, lambda x: x @ w, lambda x: x * w[1], lambda x: x * w.sum() + len(w),
+                    lambda x: np.dot(w, x), lambda x: x * np.asarray(w), lambda x: x * table["w"][0])
+        table = {"w": [w]}
+        for f in programs:
+            f, x = tg.jit(f), np.array([1.0, 2.0, 4.0])
+            for _ in range(2):
+                assert np.allclose(f(x), f.__wrapped__(x))
+            old, w = w, w + 1.0
+            table["w"][0] = w
+            assert np.allclose(f(x), f.__wrapped__(x))
+            w = table["w"][0] = old
+
+
+def test_containers_of_arrays_of_other_libraries():
+    x = Foreign(np.arange(3.0))
+    total = tg.jit(lambda d: d["a"].sum() + d["b"][0].sum())
+    for _ in range(3):
+        assert total({"a": x, "b": [x]}) == 6.0
+
+    @tg.jit
+    def changes(d, items):
+        d["b"] = d["a"] + 1.0
+        items.append(d["a"])
+        return d
+    for _ in range(3):                                           # the caller's own containers, at each call
+        given, items = {"a": x}, [x]
+        assert changes(given, items) is given and np.array_equal(given["b"], x.x + 1.0) and len(items) == 2
+
+
+def test_one_array_of_another_library_twice():
+    same = tg.jit(lambda a, b: (a is b, a, b))
+    x, y = Foreign(np.arange(3.0)), Foreign(np.arange(3.0))
+    for _ in range(2):
+        one, a, b = same(x, x)
+        assert one and a is b
+        assert not same(x, y)[0]
