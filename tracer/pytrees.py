@@ -300,8 +300,9 @@ def fixed(structure: TreeDef) -> list[bool]:
 DEQUE = Kind("deque", lambda x: (list(x), x.maxlen), lambda meta, c: collections.deque(c, meta), _indexed)
 
 _UNKNOWN: Any = object()
-_KINDS: dict[type, Kind | None] = {type(None): NONE, tuple: TUPLE, list: LIST, dict: DICT, slice: SLICE, collections.deque: DEQUE,
-                            collections.OrderedDict: ORDERED, collections.defaultdict: DEFAULT}
+_KINDS: dict[type, Kind | None] = {
+    type(None): NONE, tuple: TUPLE, list: LIST, dict: DICT, slice: SLICE, collections.deque: DEQUE,
+    collections.OrderedDict: ORDERED, collections.defaultdict: DEFAULT}
 
 
 def kind_of(x: Any) -> Kind | None:

@@ -361,7 +361,7 @@ def _iterations(node: Loop | Task) -> float:
 
 
 def _both(fine: Value) -> tuple[Value, ...]:
-    """Where a check fails if two conditions hold: these. The second is not asked where the first, which is rare, does not hold."""
+    """Where a check fails if two conditions hold: these. Where the first, which is rare, does not, the second is not asked."""
     op = fine.op.operands[0].op if fine.op is not None and fine.op.defn.name == "not" else None
     return op.operands if op is not None and op.defn.name == "and" else ()
 

@@ -50,7 +50,7 @@ from ..grammar import (
     walk,
 )
 from .straight_line import accesses, private, straight
-from .unroll import New, copied, made, renamed
+from .unroll import New, copied, copies, made, renamed
 
 SIZE = 256                # iterations of a strip, so that what they hand on stays in the first-level cache
 HANDED = 4                # values of an iteration that the rest needs
@@ -77,7 +77,8 @@ def _block(statements: list, everywhere: Counter) -> None:
         elif type(s) is While:
             _block(s.body, everywhere)
         elif type(s) is If:
-            _block(s.then, everywhere)
+            if not s.rare:
+                _block(s.then, everywhere)
             _block(s.other, everywhere)
         k += 1
 
@@ -286,11 +287,11 @@ class _Split:
                 used.update(_scalars(s))
         body += [copied(s, new) for s in again if s.target in used]
         body += [Load(made(x, new), part, (k,)) for x, part in self.parts.items()]
-        return For(k, self.length, [*body, *_copies(self.writes, new)])
+        return For(k, self.length, [*body, *copies(self.writes, new)])
 
     def _as_written(self) -> For:
         k, new, body = self._begin()
-        return For(k, self.length, [*body, *_copies(self.body, new)])
+        return For(k, self.length, [*body, *copies(self.body, new)])
 
 
 def _counted(s: Scalar, trip: Size, body: list) -> list:
@@ -299,19 +300,6 @@ def _counted(s: Scalar, trip: Size, body: list) -> list:
         return [For(s, -(-trip // SIZE), body)]
     up, strips = Scalar(INDEX), Scalar(INDEX)
     return [Let(up, "add", (trip, operand(SIZE - 1))), Let(strips, "floordiv", (up, operand(SIZE))), For(s, strips, body)]
-
-
-def _copies(statements: list, new: New) -> list:
-    """Copies of statements, with scalars of their own."""
-    found: list = []
-    for s in statements:
-        if type(s) is If:
-            found.append(If(renamed(s.cond, new), _copies(s.then, new), _copies(s.other, new), s.rare))
-        elif type(s) is Fail:
-            found.append(Fail(renamed(s.cond, new), s.site, tuple([renamed(v, new) for v in s.values])))
-        else:
-            found.append(copied(s, new))
-    return found
 
 
 def _scalars(s: Any) -> list[Scalar]:

@@ -160,8 +160,10 @@ def test_checks_alone_keep_no_loop_from_becoming_vectors(f):
 
 
 @pytest.mark.parametrize("f, h, error", [
-    (powers, 0.3, None), (powers, np.inf, None), (powers, np.nan, None), (powers, 1e100, OverflowError), (powers, -1e101, OverflowError),
-    (quotients, 0.3, None), (quotients, 1.0, ZeroDivisionError), (quotients, 2.0, ZeroDivisionError), (quotients, 700.0, ZeroDivisionError),
+    (powers, 0.3, None), (powers, np.inf, None), (powers, np.nan, None),
+    (powers, 1e100, OverflowError), (powers, -1e101, OverflowError),
+    (quotients, 0.3, None), (quotients, 1.0, ZeroDivisionError), (quotients, 2.0, ZeroDivisionError),
+    (quotients, 700.0, ZeroDivisionError),
     (two_checks, 0.3, None), (two_checks, 1e59, OverflowError), (two_checks, np.nan, None)])
 @pytest.mark.parametrize("size", [3, 257, 1000])
 def test_what_an_error_leaves_is_pythons(f, h, error, size):
