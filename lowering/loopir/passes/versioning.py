@@ -128,9 +128,8 @@ class _Versions:
 
     def written(self) -> list:
         """Both versions, and what chooses."""
-        loop, found = self.loop, []
-        last = Scalar(INDEX)
-        found.append(Let(last, "sub", (operand(loop.trip), operand(1))))
+        loop, last = self.loop, Scalar(INDEX)
+        found: list = [Let(last, "sub", (operand(loop.trip), operand(1)))]
         wrong: list[Atom] = []
         for op, args, moves in self.places:
             for at in (operand(0), last) if moves else (operand(0),):
