@@ -307,18 +307,21 @@ class Members(list):
 SET = Kind("set", lambda x: (list(x), None), lambda meta, c: Members(c), lambda meta, n: [f".<{k}>" for k in range(n)])
 DEQUE = Kind("deque", lambda x: (list(x), x.maxlen), lambda meta, c: collections.deque(c, meta), _indexed)
 
-_KINDS: dict[type, Kind] = {type(None): NONE, tuple: TUPLE, list: LIST, dict: DICT, slice: SLICE, collections.deque: DEQUE,
-                            collections.OrderedDict: ORDERED, collections.defaultdict: DEFAULT}
+_UNKNOWN: Any = object()
+_KINDS: dict[type, Kind | None] = {
+    type(None): NONE, tuple: TUPLE, list: LIST, dict: DICT, slice: SLICE, collections.deque: DEQUE,
+    collections.OrderedDict: ORDERED, collections.defaultdict: DEFAULT}
 
 
 def kind_of(x: Any) -> Kind | None:
     """The kind of container that x is; None for a leaf."""
-    kind = _KINDS.get(type(x))
-    return _learn(x) if kind is None else kind
+    kind = _KINDS.get(type(x), _UNKNOWN)
+    return _learn(x) if kind is _UNKNOWN else kind
 
 
 def _learn(x: Array | Box) -> Kind | None:
     cls = type(x)
+    kind: Kind | None
     if isinstance(x, (np.ndarray, np.void)):
         return RECORDS if x.dtype.names and not isinstance(x, np.ma.MaskedArray) else None
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
@@ -331,11 +334,15 @@ def _learn(x: Array | Box) -> Kind | None:
         kind = RESULT
     elif cls.__module__.startswith("numba.typed.") and cls.__name__ in _TYPED:
         kind = _TYPED[cls.__name__]
+    elif cls.__module__ == "builtins" or cls.__module__.startswith(_PACKAGE):
+        kind = None                              # a leaf for ever, as nobody makes such classes while a program runs
     else:
         return None
     _KINDS[cls] = kind
     return kind
 
+
+_PACKAGE = __name__.partition(".")[0] + "."
 
 # numba.typed's containers: in traced code what they are typed versions of
 _TYPED = {"List": LIST, "Dict": DICT}

@@ -25,7 +25,7 @@ from ...ir.thresholds import sizes
 from ...ir.types import BOOL, StackType, Type
 from ...ir.verify import checked
 from ..loopir.cursor import operand
-from ..loopir.grammar import At, Atom, Buffer, Clear, Kernel, Peek, Poke, Pop, Print, Push, Stack, Table
+from ..loopir.grammar import At, Atom, Buffer, Clear, Fail, Kernel, Peek, Poke, Pop, Print, Push, Stack, Table
 from ..loopir.passes import pipeline, verifier
 from ..schedule.accumulating_contractions import summed
 from ..schedule.fuse import Loop, Nest, Schedule
@@ -156,9 +156,13 @@ class Nester(Values):
             self.env[op.results[0]] = self.computed(op, ())
 
     def _check(self, op: Op) -> None:
-        bad = self.let("not", (self.scalar(op.operands[0]),), BOOL)
         values, states = reported(op.attrs, op.operands)
         said = [self.scalar(v) for v in values]
+        if not states and (both := _both(op.operands[0])):
+            first, second = map(self.scalar, both)
+            self.branch(first, [Fail(second, self.site_of(op), tuple(said))], [], rare=True)
+            return
+        bad = self.let("not", (self.scalar(op.operands[0]),), BOOL)
         if states:
             with self.open() as copies:
                 self._overwrite((v, self.function.params[k]) for k, v in zip(op.attrs["states"], states, strict=True))
@@ -354,6 +358,12 @@ def _iterations(node: Loop | Task) -> float:
     if node.dim >= sizes.lanes and (inner == 1 or (inner <= sizes.unrolled_inner and node.dim * inner > sizes.registers)):
         return float("inf")
     return node.dim * inner
+
+
+def _both(fine: Value) -> tuple[Value, ...]:
+    """Where a check fails if two conditions hold: these. Where the first, which is rare, does not, the second is not asked."""
+    op = fine.op.operands[0].op if fine.op is not None and fine.op.defn.name == "not" else None
+    return op.operands if op is not None and op.defn.name == "and" else ()
 
 
 def _site(op: Op) -> tuple:

@@ -237,9 +237,11 @@ class Emitter(Writer):
         other = self.label() if s.other else done
         hint = f", !prof !{self.unlikely()}" if s.rare else self.unpredictable(s.cond)
         self.lines.append(f"  br i1 {self.reg(s.cond)}, label %{then}, label %{other}{hint}")
+        outside, self.rare = self.rare, self.rare or s.rare
         self.start(then)
         self.body(s.then)
         self.jump(done)
+        self.rare = outside
         if s.other:
             self.start(other)
             self.body(s.other)

@@ -27,6 +27,7 @@ _UNROLL_VECTOR = '!{!"llvm.loop.vectorize.followup_vectorized", !{!"llvm.loop.un
 _UNROLL_BY_FOUR = '!{!"llvm.loop.unroll.count", i32 4}'
 _NOT_IF_VECTOR = '!{!"llvm.loop.vectorize.followup_all", !{!"llvm.loop.unroll.disable"}}'      # branches may become selects
 _FOUR_CHAINS = '!{!"llvm.loop.interleave.count", i32 4}'          # their latencies overlap
+_AS_IT_STANDS = '!{!"llvm.loop.disable_nonforced"}'                # of code that hardly ever runs: no copies of its body
 _NO_VECTORS = '!{!"llvm.loop.vectorize.enable", i1 false}'         # they would cost code, and the tests of which form to run
 _NO_INTERLEAVING = '!{!"llvm.loop.interleave.count", i32 1}'       # calls would only save and restore the vectors around them
 
@@ -112,6 +113,7 @@ class Writer:
         self.weight = 0               # lines that unrolled loops add to those written, in the current body
         self.calls = False            # whether the current body calls functions of vecmath
         self.probing = False          # whether the current body follows chains of loads, each at a place that the last one gave
+        self.rare = False             # whether what is written hardly ever runs
         self.innermost = True         # whether the current body has no loop inside
         self.serial = True            # whether what is written will not be vectorised: no loop is around it, or a serial one
         self.group = ""               # the tag of accesses in a loop whose iterations share no memory
@@ -327,7 +329,9 @@ class Writer:
         branchy = serial or any(line.endswith(":") for line in self.lines[at:])
         by_four = self.innermost and written <= sizes.llvm_branches and branchy
         hints, times = self._copies(trip, written + self.weight, unroll, by_four, serial)
-        if short and not trip.isdigit():
+        if self.rare:
+            hints, times = [_AS_IT_STANDS], 1
+        elif short and not trip.isdigit():
             hints.append(_NO_VECTORS)
         elif self.calls and times == 1:
             hints.append(_NO_INTERLEAVING)

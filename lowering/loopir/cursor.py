@@ -168,8 +168,8 @@ class Cursor:
     def fail(self, cond: Atom, site: int, values: Sequence[Atom] = (), level: int | None = None) -> None:
         self.write(Fail(cond, site, tuple(values)), level)
 
-    def branch(self, cond: Atom, then: list, other: list) -> None:
-        self.stack[-1].append(If(cond, then, other))
+    def branch(self, cond: Atom, then: list, other: list, rare: bool = False) -> None:
+        self.stack[-1].append(If(cond, then, other, rare))
 
     # --- index arithmetic on Python ints and index scalars ----------------------------------------------------------
 

@@ -11,9 +11,10 @@ from .reached import bound
 from .reorder_iterations import commute
 from .strips import split
 from .tapes_in_place import place
+from .versioning import version
 
-PASSES = (("if_conversion", choose), ("interchange", exchange), ("reorder_iterations", commute), ("strips", split),
-          ("reached", bound), ("parallelize", parallelize),
+PASSES = (("if_conversion", choose), ("versioning", version), ("interchange", exchange),
+          ("reorder_iterations", commute), ("strips", split), ("reached", bound), ("parallelize", parallelize),
           ("tapes_in_place", place), ("buffer_coloring", plan_slots))
 
 

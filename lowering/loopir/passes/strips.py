@@ -10,7 +10,11 @@ program's own order, a recurrence. The whole loop would be done one number at a 
 waits keeps its order, so the results are the same to the last bit. What is read of arrays that the loop writes stays with it.
 
 A check in such a loop only notes for its strip that something is wrong; the strip is then run as it was written, which finds
-out what, after all writes of the iterations before.
+out what, after all writes of the iterations before. So loops whose iterations do not wait, but check something, become vectors:
+
+    for i in n { …; fail %c; a[i] = %v }     ->     for s in n / SIZE {
+                                                      for k in SIZE apart { …; wrong |= %c; value[k] = %v }
+                                                      if wrong { as written } else for k in SIZE { a[s SIZE + k] = value[k] } }
 """
 from __future__ import annotations
 
@@ -46,7 +50,7 @@ from ..grammar import (
     walk,
 )
 from .straight_line import accesses, private, straight
-from .unroll import New, copied, made, renamed
+from .unroll import New, copied, copies, made, renamed
 
 SIZE = 256                # iterations of a strip, so that what they hand on stays in the first-level cache
 HANDED = 4                # values of an iteration that the rest needs
@@ -73,7 +77,8 @@ def _block(statements: list, everywhere: Counter) -> None:
         elif type(s) is While:
             _block(s.body, everywhere)
         elif type(s) is If:
-            _block(s.then, everywhere)
+            if not s.rare:
+                _block(s.then, everywhere)
             _block(s.other, everywhere)
         k += 1
 
@@ -107,6 +112,8 @@ class _Split:
         self.at_hand: set[Scalar] = {loop.index}
         self.later: set[Scalar] = set()                     # scalars of the writes
         self.data: set[Scalar] = set()                      # scalars that depend on an element
+        self.whence: dict[Scalar, set[Scalar]] = {}         # integers and conditions -> those that they are computed from
+        self.guarding: set[Scalar] = set()                  # … of the checks so far
         self.moving: set[Scalar] = {loop.index}             # scalars that depend on the counter
 
     # --- what goes where ------------------------------------------------------------------------------------------------
@@ -127,6 +134,7 @@ class _Split:
             return True
         if kind is Let:
             self._note(s.target, s.args)
+            self.whence[s.target] = self._from(s.args)
             self._computed(s, s.args, _on_vectors(s))
             return True
         if kind is Load:
@@ -136,14 +144,14 @@ class _Split:
                 self.later.add(s.target)
                 self.writes.append(s)
                 return True
-            guarded = bool(self.checks) and any(i in self.data for i in s.index if type(i) is Scalar)
             self._computed(s, s.index, True)
-            return not guarded
+            return self.guarding.isdisjoint(self._from(s.index))     # a check may be what keeps it within its array
         if kind is Store:
             self.writes.append(s)
             return True
         if kind is Fail:
             self.checks.append((s.cond, True))
+            self.guarding |= self._from((s.cond,))
             return s.cond not in self.later
         return kind is If and self._branch(s)
 
@@ -152,6 +160,11 @@ class _Split:
         for known in (self.data, self.moving):
             if any(a in known for a in scalars):
                 known.add(target)
+
+    def _from(self, args: Sequence[int | Atom]) -> set[Scalar]:
+        """The integers and conditions among scalars, and those that they are computed from by more than floats and elements."""
+        whole = [a for a in args if type(a) is Scalar and a.dtype.kind in "iubx"]
+        return {a for b in whole for a in (b, *self.whence.get(b, ()))}
 
     def _computed(self, s: Let | Load, args: Sequence[int | Atom], lanewise: bool) -> None:
         scalars = [a for a in args if type(a) is Scalar]
@@ -171,6 +184,7 @@ class _Split:
         if s.cond in self.later or not all(type(t) in (Let, Fail, If) for t in inside) or bool(s.then) == bool(s.other):
             return False
         self.checks.append((s.cond, bool(s.then)))
+        self.guarding |= self._from([a for t in (s, *inside) for a in operands(t)])
         return True
 
     def gains(self) -> bool:
@@ -189,8 +203,9 @@ class _Split:
         costs = [_cost(s) for s in self.first if s.target not in self.at_hand]
         if self._scattered():
             return sum(costs) >= sizes.strip_work
-        heavy = sum([c for c in costs if c >= HEAVY]) - PASSED * len(self.handed)
-        return heavy >= sizes.strip_work and self._waits()
+        if self._waits():
+            return sum([c for c in costs if c >= HEAVY]) - PASSED * len(self.handed) >= sizes.strip_work
+        return bool(self.checks) and sum(costs) >= sizes.strip_work // 2         # all that keeps it from becoming vectors
 
     def _scattered(self) -> bool:
         """Whether data decide about places that are written."""
@@ -272,11 +287,11 @@ class _Split:
                 used.update(_scalars(s))
         body += [copied(s, new) for s in again if s.target in used]
         body += [Load(made(x, new), part, (k,)) for x, part in self.parts.items()]
-        return For(k, self.length, [*body, *_copies(self.writes, new)])
+        return For(k, self.length, [*body, *copies(self.writes, new)])
 
     def _as_written(self) -> For:
         k, new, body = self._begin()
-        return For(k, self.length, [*body, *_copies(self.body, new)])
+        return For(k, self.length, [*body, *copies(self.body, new)])
 
 
 def _counted(s: Scalar, trip: Size, body: list) -> list:
@@ -285,19 +300,6 @@ def _counted(s: Scalar, trip: Size, body: list) -> list:
         return [For(s, -(-trip // SIZE), body)]
     up, strips = Scalar(INDEX), Scalar(INDEX)
     return [Let(up, "add", (trip, operand(SIZE - 1))), Let(strips, "floordiv", (up, operand(SIZE))), For(s, strips, body)]
-
-
-def _copies(statements: list, new: New) -> list:
-    """Copies of statements, with scalars of their own."""
-    found: list = []
-    for s in statements:
-        if type(s) is If:
-            found.append(If(renamed(s.cond, new), _copies(s.then, new), _copies(s.other, new), s.rare))
-        elif type(s) is Fail:
-            found.append(Fail(renamed(s.cond, new), s.site, tuple([renamed(v, new) for v in s.values])))
-        else:
-            found.append(copied(s, new))
-    return found
 
 
 def _scalars(s: Any) -> list[Scalar]:

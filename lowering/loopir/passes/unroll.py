@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from ..cursor import operand
-from ..grammar import Atom, For, Get, If, Imm, Index, Let, Load, Scalar, Set, Store
+from ..grammar import Atom, Fail, For, Get, If, Imm, Index, Let, Load, Scalar, Set, Store
 
 New = dict[Scalar, Atom]       # scalars -> their copies
 Operand = TypeVar("Operand", Atom, int | Atom)
@@ -39,6 +39,19 @@ def copied(s: Any, new: New) -> Any:
     if kind is Get:
         return Get(made(s.target, new), s.var)
     return Set(s.var, renamed(s.value, new))
+
+
+def copies(statements: list, new: New) -> list:
+    """Copies of statements without loops, with scalars of their own."""
+    found: list = []
+    for s in statements:
+        if type(s) is If:
+            found.append(If(renamed(s.cond, new), copies(s.then, new), copies(s.other, new), s.rare))
+        elif type(s) is Fail:
+            found.append(Fail(renamed(s.cond, new), s.site, tuple([renamed(v, new) for v in s.values])))
+        else:
+            found.append(copied(s, new))
+    return found
 
 
 class TooMuch(Exception):

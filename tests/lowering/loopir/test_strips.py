@@ -129,3 +129,70 @@ def test_a_histogram_has_no_nan_and_nothing_from_outside():
         limits = None if type(bins) is not int else (-1.0, 1.0)
         found = tg.jit(lambda x, b=bins, r=limits: np.histogram(x, b, r)[0])(x)
         np.testing.assert_array_equal(found, np.histogram(x, bins, limits)[0])
+
+
+# --- loops whose iterations wait for nothing but their checks ----------------------------------------------------------
+
+def powers(a, h):
+    for i in range(a.size):
+        x = i * h
+        a[i] = x ** 3 + 2 * x
+    return a
+
+
+def quotients(a, h):
+    for i in range(a.size):
+        a[i] = 1.0 / (700.0 - i * h) + a[i]
+    return a
+
+
+def two_checks(a, h):
+    for i in range(a.size):
+        x = i * h
+        if x > 2.0:
+            a[i] = (x - 1.0) ** 5 / (x + 1.0)
+    return a
+
+
+@pytest.mark.parametrize("f", [powers, quotients])
+def test_checks_alone_keep_no_loop_from_becoming_vectors(f):
+    assert "$handed0" in lowered(f, (RNG.random(1000), 0.5))
+
+
+@pytest.mark.parametrize("f, h, error", [
+    (powers, 0.3, None), (powers, np.inf, None), (powers, np.nan, None),
+    (powers, 1e100, OverflowError), (powers, -1e101, OverflowError),
+    (quotients, 0.3, None), (quotients, 1.0, ZeroDivisionError), (quotients, 2.0, ZeroDivisionError),
+    (quotients, 700.0, ZeroDivisionError),
+    (two_checks, 0.3, None), (two_checks, 1e59, OverflowError), (two_checks, np.nan, None)])
+@pytest.mark.parametrize("size", [3, 257, 1000])
+def test_what_an_error_leaves_is_pythons(f, h, error, size):
+    ours, theirs = RNG.random(size), None
+    theirs = ours.copy()
+    raised = []
+    for g, a in ((tg.jit(f), ours), (f, theirs)):
+        try:
+            g(a, float(h))
+            raised.append(None)
+        except (OverflowError, ZeroDivisionError) as e:
+            raised.append((type(e), str(e).split("\n")[0]))
+    assert raised[0] == raised[1] and (raised[0] is None or raised[0][0] is error)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-14)
+
+
+@pytest.mark.parametrize("start", [0, 1, 300, -1001, -300])
+def test_nothing_is_read_before_the_check_of_its_place(start):
+    def shifted(a, b, start, h):
+        for i in range(a.size):
+            a[i] = b[i + start] / (i * h + 1.0) + 2.0 / (i * h + 3.0)
+        return a
+
+    b = RNG.random(1000)
+    ours, theirs, raised = np.zeros(1000), np.zeros(1000), []
+    for g, a in ((tg.jit(shifted), ours), (shifted, theirs)):
+        try:
+            g(a, b, start, 0.5)
+        except IndexError:
+            raised.append(a)
+    assert len(raised) in (0, 2)
+    np.testing.assert_array_equal(ours, theirs)
