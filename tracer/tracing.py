@@ -113,7 +113,6 @@ class Trace:
     grown    id(list) -> growing.Grown, for the lists that a rolled loop has made
     packages top-level packages of the functions that were given to be traced
     opened   those that were added because they are given traced values; left_closed: those that are not (syntax/source.py)
-    met_chance  whether a clock or a random number was refused: no package is run as it is instead (staging/restarts.py)
     short    lengths known at run time that are 0 or 1, as that of x[k:k + 1]
     general  whether lengths of arguments are known at run time only (`ir.core.Length`)
     notes    (kind, text, location) for `explain`
@@ -175,7 +174,7 @@ class Trace:
         self.recursive = {False: 0, True: 0}
         self.packages: set[str] = set()
         self.opened: set[str] = set()
-        self.met_chance = False
+        self.met_chance = False     # whether a clock or a random number was refused: no package then runs as it is instead
         self.left_closed: frozenset[str] = frozenset()
         self.short: set[Value] = set()
         self.general = function is not None and any(d.__class__ is Length for p in function.params for d in p.type.dims)

@@ -110,8 +110,6 @@ WITHOUT_SOURCE = (*_BUILTIN, np.ufunc, type(np.sum))
 LOOKING = frozenset({isinstance, issubclass, type, hasattr, getattr, callable, id, repr, str, iter, print, hash})
 # f -> what to call in its place, or None; sequences/sparse.py adds its own
 REDIRECTS = [dispatch.redirect]
-
-
 # class of an argument -> handler(f, args, kwargs) of such calls (calling/argument_handlers.py, containers/array_choice.py)
 SPREAD: dict = {}
 INSIDE: set = set()               # those of them that are looked for in tuples and lists too, once there has been one
@@ -160,8 +158,8 @@ def _function(trace: Trace, f: Callable, args: Sequence[Value], kwargs: Any) -> 
 
 def is_rewritten(f: Callable, args: Sequence[Any], kwargs: dict) -> bool:
     """Whether a function is the user's, or one of an installed package that is given values of run time or makes some."""
-    return source.is_user(f) or (source.may_open(f) and (
-        any(map(_is_traced, (*args, *kwargs.values()))) or chance.leads_to(f)) and source.opens(f))
+    given = (*args, *kwargs.values())
+    return source.is_user(f) or (source.may_open(f) and (any(map(_is_traced, given)) or chance.leads_to(f)) and source.opens(f))
 
 
 def _is_traced(x: Any) -> bool:

@@ -49,8 +49,8 @@ def _gamma_right(x: Expr) -> Any:
 
 
 def _gamma(x: Expr) -> Any:
-    """Γ(x) = π / (sin(πx) Γ(1 - x)) left of 0; there sin(πx) from the distance to the nearest integer. NaN at its poles. Next to
-    0 it is 1/x - 0.577…. Of single precision in double, as the factors overflow before Γ does."""
+    """Γ(x) = π / (sin(πx) Γ(1 - x)) left of 0; there sin(πx) from the distance to the nearest integer. NaN at its poles.
+    Next to 0 it is 1/x - 0.577…. Of single precision in double, as the factors overflow before Γ does."""
     if x.dtype is F32:
         return _gamma(x.cast(F64)).cast(F32)
     left = x < 0
