@@ -84,7 +84,7 @@ CASES = [(asked, {1, 2, 3}, 2), (asked, {0.5, 2.0}, 2.0), (entered, {1, 2}, K), 
          (of_texts, {"a"}, X), (of_known_texts, {"a", "b"}, X), (until_it_fails, {1}, X), (exchanged, ({1, 2}, {3}), X)]
 
 
-@pytest.mark.parametrize(("f", "a", "b"), CASES, ids=[f"{f.__name__}-{a}" for f, a, _ in CASES])
+@pytest.mark.parametrize(("f", "a", "b"), CASES, ids=[f"{f.__name__}-{k}" for k, (f, _, _) in enumerate(CASES)])
 def test_as_python(f, a, b):
     outcomes = []
     for g in (f, tg.jit(f)):
