@@ -11,12 +11,15 @@
     print value… {format}                 prints `format` with the values filled in (and no newline of its own); one of TOLD
                                           and a number prints nothing: Python keeps the values, for who asks after it (`taken`)
 
+A message that shows arrays has marks (`shown_array`): Python has kept them, told by a print of SHOWN in the branch that fails.
+
 `message` and `format` are templates for str.format. A placeholder whose specification is of CHOICE and texts (`choice`) says
 the text with the number that the value is; one of LISTED and "python" or "numpy" says an array as a list of such numbers.
 """
 from __future__ import annotations
 
 import builtins
+import re
 import string
 import threading
 import types
@@ -89,6 +92,25 @@ def filled(template: str, values: Sequence) -> str:
     return _Filling().vformat(template, values, {}) if own else template.format(*values)
 
 
+SHOWN, _MARK = "\x19", "\x18"
+_MARKED = re.compile(f"{_MARK}(\\d+)([^{_MARK}]*){_MARK}")
+
+
+def shown_array(k: int, conversion: str, spec: str) -> str:
+    """What stands in a message for the text of array number k."""
+    return f"{_MARK}{k}{'!' + conversion if conversion else ''}{':' + spec if spec else ''}{_MARK}"
+
+
+def with_fields(template: str, first: int) -> str:
+    """A message with fields for its arrays, which come among the values from `first` on."""
+    return _MARKED.sub(lambda m: f"{{{int(m[1]) + first}{m[2]}}}", template)
+
+
+def with_arrays(text: str) -> str:
+    """A message with the texts of its arrays, which this thread has been told last."""
+    return _MARKED.sub(lambda m: filled("{0" + m[2] + "}", [_KEPT.shown[int(m[1])]]), text)
+
+
 Message = str | tuple
 E = TypeVar("E", bound=BaseException)
 
@@ -99,8 +121,9 @@ def make_error(name: str, message: Message, values: Sequence = (), loc: errors.L
     assert cls is not None, name
     if issubclass(cls, errors.TracegradError):
         assert isinstance(message, str)
-        return cls(filled(message, values), loc=loc)
-    return noted(instance(cls, message, lambda text: filled(text, values), lambda k, kind: _number(values[k], kind)), loc)
+        return cls(with_arrays(filled(message, values)), loc=loc)
+    made = instance(cls, message, lambda text: with_arrays(filled(text, values)), lambda k, kind: _number(values[k], kind))
+    return noted(made, loc)
 
 
 def _number(value: complex, kind: str) -> complex:
@@ -199,6 +222,8 @@ def say(template: str, values: Sequence) -> None:
     """What `print` does."""
     if template.startswith(TOLD):
         _KEPT.values = int(template[1:]), [np.array(v) for v in values]
+    elif template == SHOWN:
+        _KEPT.shown = [np.array(v) for v in values]
     else:
         print(filled(template, values), end="")
 

@@ -26,7 +26,7 @@ from ...ir.types import BOOL_SCALAR, I64
 from .. import tracing
 from ..tracing import Trace
 from ..values import captured_names, index_bounds, shapes
-from ..values.boxes import Box, ScalarBox
+from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.python import exception_parts, format_strings
 from . import escapes, failed_writes, leaf_types, region_tracing
 
@@ -95,7 +95,8 @@ class Catch(escapes.Target):
         if record.key not in keys:
             self.records.append(record)
         code = keys.index(record.key) + 1 if record.key in keys else len(self.records)
-        self.store(trace, left=True, code=code, **{f"said {code} {k}": ScalarBox(v) for k, v in enumerate(record.values)})
+        self.store(trace, left=True, code=code, **{f"said {code} {k}": ArrayBox(v) if v.type.dims else ScalarBox(v)
+                                                         for k, v in enumerate(record.values)})
 
     def record(self, code: int) -> Record:
         """An exception that left the body, with its values as they are after the body."""

@@ -14,9 +14,9 @@ from contextlib import nullcontext
 from typing import Any
 
 from ...ir.build import Builder
-from ...ir.core import Const, Value
+from ...ir.core import Block, Const, Value
 from ...ir.opdef import OpDef
-from ...ir.ops.checks import Message, wrap_message
+from ...ir.ops.checks import SHOWN, Message, wrap_message
 from ...ir.transforms.simplify import peephole
 from ..tracing import Trace
 from ..values import index_bounds
@@ -44,7 +44,14 @@ def _changed(trace: Trace) -> bool:
 
 
 def check(trace: Trace, cond: Value, values: Sequence[Value], error: str, message: Message) -> None:
-    """A check that the program writes."""
+    """A check that the program writes. Arrays among the values, which its message shows, are told to Python where it fails."""
+    arrays = [v for v in values if v.type.dims]
+    if arrays:
+        values = values[:len(values) - len(arrays)]
+        told = Block()
+        with trace.builder.at(told):
+            trace.builder.emit("print", *arrays, format=SHOWN)
+        trace.builder.emit("if", trace.builder("not", cond), regions=(told, Block()))
     if trace.telling is not None:
         for scope in trace.scopes:
             scope.tells = True

@@ -3,16 +3,19 @@
     raise OutOfRange("x", 3, x)     ->     check false, %x {error="module.OutOfRange", message=((("text", "x"), ("is", 3),
                                                             ("value", 0, "float64")), ())}
 
-Where it holds one text and no more, as most do, that text is the message (ir/ops/checks.py has the form).
+Where it holds one text and no more, as most do, that text is the message (ir/ops/checks.py has the form). A text that shows
+arrays has marks for them; the arrays come after the numbers among the values.
 """
 from __future__ import annotations
 
 import string
+from collections.abc import Sequence
 
 import numpy as np
 
 from ....ir.core import Value
 from ....ir.errors import UnsupportedError
+from ....ir.ops import checks
 from ....ir.ops.checks import REPORTED_WORDS, Message, instance
 from ... import tracing
 from ..boxes import Box, ScalarBox, lift
@@ -25,14 +28,15 @@ _PLAIN = (str, int, float, bool, complex, type(None))
 def parts_of(error: Exception) -> tuple[Message, tuple[Value, ...]]:
     """(message, the traced values in it) of an exception."""
     values: list[Value] = []
-    args = tuple([_part(error, x, values) for x in _arguments(error)])
-    attributes = tuple([(name, _part(error, x, values)) for name, x in vars(error).items() if name != "__notes__"])
+    arrays: list[Value] = []
+    args = tuple([_part(error, x, values, arrays) for x in _arguments(error)])
+    attributes = tuple([(name, _part(error, x, values, arrays)) for name, x in vars(error).items() if name != "__notes__"])
     if sum(2 if v.type.dtype.complex else 1 for v in values) > REPORTED_WORDS:
         raise UnsupportedError(f"a {type(error).__name__} holds more than {REPORTED_WORDS} numbers of run time",
                                "say less", tracing.locate())
     if len(args) == 1 and args[0][0] == "text" and args[0][1] and not attributes:
-        return args[0][1], tuple(values)
-    return ("" if not args and not attributes else (args, attributes)), tuple(values)
+        return args[0][1], (*values, *arrays)
+    return ("" if not args and not attributes else (args, attributes)), (*values, *arrays)
 
 
 def _arguments(error: Exception) -> tuple:
@@ -40,15 +44,9 @@ def _arguments(error: Exception) -> tuple:
     return tuple(error.__reduce__()[1]) if isinstance(error, OSError) else error.args
 
 
-def _part(error: Exception, x: object, values: list[Value]) -> tuple:
+def _part(error: Exception, x: object, values: list[Value], arrays: list[Value]) -> tuple:
     if isinstance(x, (str, format_strings.Text, ChosenText)):
-        text, more = format_strings.template(x)
-        if any(v.type.dims for v in more):
-            raise UnsupportedError(f"the message of a {type(error).__name__} says an array of run time, and compiled code says "
-                                   "numbers", "say the elements, or what is wrong with them: `f\"{x.min()}\"`",
-                                   tracing.locate())
-        values += more
-        return "text", format_strings.shifted(text, len(more), len(values) - len(more))
+        return "text", _text(*format_strings.template(x), values, arrays)
     x = lift(x) if isinstance(x, np.number | np.bool_) else x
     if isinstance(x, ScalarBox) or (isinstance(x, Box) and not x.read().type.dims):
         values.append(format_strings.value_of(x))
@@ -62,13 +60,35 @@ def _part(error: Exception, x: object, values: list[Value]) -> tuple:
         "put what is to be said into its message: `raise ValueError(f\"… {x}\")`", tracing.locate())
 
 
+def _text(template: str, given: Sequence[Value], values: list[Value], arrays: list[Value]) -> str:
+    """A template of numbers among `values`, in which arrays, put into `arrays`, have marks (ops/checks.py)."""
+    numbers = [v for v in given if not v.type.dims]
+    if len(numbers) == len(given):
+        values += given
+        return format_strings.shifted(template, len(given), len(values) - len(given))
+    places = {k: len(values) + n for n, k in enumerate(k for k, v in enumerate(given) if not v.type.dims)}
+    values += numbers
+    parts = []
+    for literal, name, spec, conversion in string.Formatter().parse(template):
+        parts.append(literal.replace("{", "{{").replace("}", "}}"))
+        if name is not None and int(name) in places:
+            parts.append(f"{{{places[int(name)]}{'!' + conversion if conversion else ''}{':' + spec if spec else ''}}}")
+        elif name is not None:
+            parts.append(checks.shown_array(len(arrays), conversion or "", spec or ""))
+            arrays.append(given[int(name)])
+    return "".join(parts)
+
+
 def _is_plain(x: object) -> bool:
     return type(x) in _PLAIN or (type(x) is tuple and all(map(_is_plain, x)))
 
 
 def shown(cls: type[Exception], message: Message, values: tuple[Value, ...]) -> Exception:
     """The object that a handler gets."""
+    numbers = sum(not v.type.dims for v in values)
+
     def text(template: str) -> object:
+        template = checks.with_fields(template, numbers)
         traced = any(name is not None for _, name, _, _ in string.Formatter().parse(template))
         return format_strings.Text(template, values) if traced else template.format()
 

@@ -100,6 +100,43 @@ def another_first(x):
     return x.sum()
 
 
+def an_array(x):
+    if np.any(x > 0):
+        raise ValueError(f"bad: {x!r}, first {x[0]:.2f}, those {x[x > 0]} {{}}")
+    return x.sum()
+
+
+def asserted(x):
+    assert np.all(x < 0), f"got {x[:2]} of {x.shape}"
+    return x.sum()
+
+
+def a_row(x):
+    total = 0.0
+    for k in range(x.shape[0]):
+        if x[k] > 0:
+            raise KeyError(f"{k}: {np.append(x, total)}")
+        total += x[k]
+    return total
+
+
+def a_list_of_run_time(x):
+    found = []
+    for v in x:
+        if v > 0:
+            found.append(v)
+    if len(found) > 1:
+        raise Detailed(f"many: {found}", x[0])
+    return x.sum()
+
+
+def said_again(x):
+    try:
+        return an_array(x)
+    except ValueError as error:
+        raise IndexError(f"again: {error}") from error
+
+
 def outcome(run, x):
     try:
         return run(x)
@@ -108,13 +145,26 @@ def outcome(run, x):
 
 
 @pytest.mark.parametrize("fn", [of_its_own, several, keys, shown, many_numbers, nothing, of_a_file, handled, changed,
-                                another_first], ids=lambda f: f.__name__)
+                                another_first, an_array, a_row, a_list_of_run_time, said_again],
+                         ids=lambda f: f.__name__)
 def test_exceptions_hold_what_they_hold_in_python(fn):
     compiled = tg.jit(fn)
     for x in XS:
         want = outcome(fn, x)
         np.testing.assert_equal(outcome(compiled, x), want)
         np.testing.assert_equal(outcome(compiled.interpret, x), want)
+
+
+def test_large_arrays_derivatives_and_batches():
+    x = np.linspace(-1.0, 1.0, 3000)
+    batched = tg.vmap(an_array)
+    for run in (tg.jit(an_array), tg.grad(an_array), tg.hessian(an_array), lambda x: batched(np.stack([-1 - x * x, x]))):
+        with pytest.raises(ValueError, match="bad") as error:
+            run(x)
+        assert str(error.value) == f"bad: {x!r}, first {x[0]:.2f}, those {x[x > 0]} {{}}"
+    assert np.array_equal(tg.grad(an_array)(-x - 2), np.ones(3000))
+    with pytest.raises(AssertionError, match=r"got \[-1\.  +-0\.9\d+\] of \(3000,\)"):
+        tg.jit(asserted)(x)
 
 
 def test_values_in_exceptions_have_derivatives():
