@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from tracegrad.tracer.syntax import fence
+from tracegrad.tracer.syntax.trees import fence
 
 import tracegrad as tg
 

@@ -6,7 +6,7 @@ until it fits.
 
     for i in range(n): s += x[i]        %s' = for %i = 0 to %n carry(%s = 0.0) { %1 = add %s, x[%i]; yield %1 }
 
-With an exit (`break`, `return`) or a condition it is a `while` over the flags that syntax/early_exit.py made. A loop is
+With an exit (`break`, `return`) or a condition it is a `while` over the flags that syntax/trees/early_exit.py made. A loop is
 unrolled where it is very short, where its body needs its counter as a number or changes Python lists, or where what it carries
 changes shape.
 """

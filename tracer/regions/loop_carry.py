@@ -18,7 +18,7 @@ from ...ir.build import Builder, const
 from ...ir.core import Block, Value
 from ...ir.types import BOOL, BOOL_SCALAR, I64, INDEX_SCALAR, Array, Type
 from .. import tracing
-from ..syntax.early_exit import RETURNED, VALUE
+from ..syntax.trees.early_exit import RETURNED, VALUE
 from ..values import optional_values
 from ..values.boxes import ArrayBox, Box
 from . import identity, leaf_types, region_tracing

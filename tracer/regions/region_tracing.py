@@ -25,7 +25,7 @@ from ...ir.errors import ArgumentError, TracegradError, UnsupportedError
 from ...ir.ops.checks import error_class, own_class
 from ...ir.types import BOOL_SCALAR
 from .. import tracing
-from ..syntax.early_exit import VALUE
+from ..syntax.trees.early_exit import VALUE
 from ..tracing import Scope, Signal, Trace
 from ..values import random_generators
 from ..values.boxes import ArrayBox

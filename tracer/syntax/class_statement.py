@@ -14,9 +14,9 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from . import early_exit, liveness
-from .early_exit import TG
-from .nodes import children, marked, placed, walk
+from .trees import early_exit, liveness
+from .trees.early_exit import TG
+from .trees.nodes import children, marked, placed, walk
 
 Refuse = Callable[[Any, str, str], Any]
 

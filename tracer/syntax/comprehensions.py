@@ -5,9 +5,9 @@ import ast
 import copy
 from typing import Any
 
-from . import early_exit, liveness
-from .nodes import children, marked, parameter, placed, walk
 from .rewriter_parts import Part
+from .trees import early_exit, liveness
+from .trees.nodes import children, marked, parameter, placed, walk
 
 THUNK, ITEM, _FOLD, _FIRST = "<tg thunk>", "<item>", "<fold>", "<first>"
 

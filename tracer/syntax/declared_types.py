@@ -10,9 +10,10 @@ from __future__ import annotations
 import ast
 from typing import NamedTuple
 
-from . import early_exit, liveness, nonlocals
-from .early_exit import TG
-from .nodes import placed, walk
+from . import nonlocals
+from .trees import early_exit, liveness
+from .trees.early_exit import TG
+from .trees.nodes import placed, walk
 
 DECLARED = "__tracegrad_types__"           # attribute of a function: its Declared
 _SIGNATURE = "<signature>"

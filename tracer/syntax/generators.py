@@ -17,10 +17,10 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from . import early_exit, liveness
-from .early_exit import TG
-from .nodes import children, marked, parameter, placed
 from .rewriter_parts import Part
+from .trees import early_exit, liveness
+from .trees.early_exit import TG
+from .trees.nodes import children, marked, parameter, placed
 
 if TYPE_CHECKING:
     from .rewrite import _Rewriter

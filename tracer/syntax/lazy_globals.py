@@ -14,10 +14,11 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from . import early_exit, nonlocals
+from . import nonlocals
 from .comprehensions import arguments
-from .early_exit import TG
-from .nodes import placed, walk
+from .trees import early_exit
+from .trees.early_exit import TG
+from .trees.nodes import placed, walk
 
 
 def lower(root: Any) -> None:

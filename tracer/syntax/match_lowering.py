@@ -20,9 +20,10 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from . import early_exit, try_except, with_statement
-from .early_exit import TG
-from .nodes import placed, walk
+from . import try_except, with_statement
+from .trees import early_exit
+from .trees.early_exit import TG
+from .trees.nodes import placed, walk
 
 
 def lower(function: ast.FunctionDef) -> None:

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...ir.errors import UnsupportedError
 from .. import tracing
-from . import early_exit, liveness
-from .nodes import children, marked, placed, walk
+from .trees import early_exit, liveness
+from .trees.nodes import children, marked, placed, walk
 
 if TYPE_CHECKING:
     from ..tracing import Trace

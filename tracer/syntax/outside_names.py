@@ -4,10 +4,10 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from . import early_exit
 from .comprehensions import THUNK, arguments
-from .nodes import placed
 from .rewriter_parts import Part
+from .trees import early_exit
+from .trees.nodes import placed
 
 
 def frozen(node: ast.Call) -> bool:

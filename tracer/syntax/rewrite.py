@@ -30,10 +30,11 @@ import ast
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from . import early_exit, generators, liveness, match_lowering, nonlocals, outside_names, try_except, with_statement
+from . import generators, match_lowering, nonlocals, outside_names, try_except, with_statement
 from .comprehensions import THUNK, Comprehensions, arguments, folds, lower_bindings, lower_deciding_bindings
-from .early_exit import TG
-from .nodes import marked, placed, walk
+from .trees import early_exit, liveness
+from .trees.early_exit import TG
+from .trees.nodes import marked, placed, walk
 
 _OPS = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne", ast.Is: "is_",
         ast.IsNot: "is_not",
@@ -69,8 +70,8 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
     # --- making nodes -------------------------------------------------------------------------------------------------
 
     def tg(self, name: str, args: Iterable[ast.expr], like: ast.AST, keywords: Sequence = ()) -> ast.Call:
-        at = placed(ast.Name(TG, ast.Load()), like)
-        return placed(ast.Call(placed(ast.Attribute(at, name, ast.Load()), like), list(args), list(keywords)), like)
+        function = placed(ast.Attribute(early_exit.load(TG, like), name, ast.Load()), like)
+        return placed(ast.Call(function, list(args), list(keywords)), like)
 
     def thunk(self, value: ast.expr) -> ast.expr:
         """value, not evaluated yet; where it binds names it becomes a function before the statement, with their get and put."""
@@ -128,8 +129,8 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         self.stepwise.pop()
         self.leave()
         start: list[ast.stmt] = [self.unset(n, node) for n in sorted(names.staged)]
-        start += [early_exit.store(k.arg, self.tg("fresh", [early_exit.load(k.arg, node)], node), node)   # a dict of its own
-                  for k in (node.args.kwarg,) if k is not None]
+        if (named := node.args.kwarg) is not None:                                                          # a dict of its own
+            start.append(early_exit.store(named.arg, self.tg("fresh", [early_exit.load(named.arg, node)], node), node))
         start += [self.cell(n, n in shared, node) for n in sorted(shared | declared)]
         docstring = body[:1] if ast.get_docstring(node, clean=False) is not None else []
         body = [*docstring, *start, *body[len(docstring):]]
@@ -295,8 +296,8 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         """(definitions of get and put, the arguments that name them)."""
         names = [self.mangle(n) for n in s.state]
         if not names:
-            return [], [early_exit.literal(None, s), early_exit.literal(None, s), placed(ast.Tuple([], ast.Load()),
-                                                                                                    s)]
+            none = early_exit.literal(None, s)
+            return [], [none, none, placed(ast.Tuple([], ast.Load()), s)]
         only, dead = getattr(s, "augmented", ()), getattr(s, "dead", ())
         shown = ["+" + n if n in only else "-" + n if n in dead else n for n in s.state]
         listed = placed(ast.Tuple([early_exit.literal(n, s) for n in shown], ast.Load()), s)
@@ -480,8 +481,7 @@ class _Rewriter(Comprehensions, generators.Generators, outside_names.OutsideName
         return self.tg("text", parts, node)
 
     def e_NamedExpr(self, node: ast.NamedExpr) -> Any:
-        # of a variable that functions within rebind (syntax/nonlocals.py)
-        if isinstance(node.target, ast.Attribute):
+        if isinstance(node.target, ast.Attribute):               # of a variable that functions within rebind (nonlocals.py)
             return self.tg("named", [self.expr(node.value), *self.place(node.target)[:2]], node)
         node.target = placed(ast.Name(self.mangle(node.target.id), ast.Store()), node.target)
         node.value = self.expr(node.value)

@@ -19,9 +19,10 @@ from types import CodeType
 from typing import Any
 
 from .. import tracing
-from . import class_statement, conditions, declared_types, fence, lazy_globals, rewrite, source_check
-from .early_exit import TG
-from .nodes import detached, parameter, placed, walk, with_places
+from . import class_statement, declared_types, lazy_globals, rewrite
+from .trees import conditions, fence, source_check
+from .trees.early_exit import TG
+from .trees.nodes import detached, parameter, placed, walk, with_places
 
 _TEMPLATES: dict[tuple, Template] = {}    # id(code), types of its variables -> Template (which keeps the code alive)
 _TREES: dict[str, tuple] = {}                           # file -> (its lines, the parsed module)

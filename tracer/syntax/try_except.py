@@ -15,9 +15,9 @@ import ast
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from . import early_exit
 from .comprehensions import arguments
-from .nodes import marked, placed, walk
+from .trees import early_exit
+from .trees.nodes import marked, placed, walk
 
 if TYPE_CHECKING:
     from .rewrite import _Rewriter

@@ -10,9 +10,9 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from . import early_exit
 from .comprehensions import arguments
-from .nodes import marked, placed
+from .trees import early_exit
+from .trees.nodes import marked, placed
 
 if TYPE_CHECKING:
     from .rewrite import _Rewriter

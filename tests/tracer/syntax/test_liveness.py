@@ -3,7 +3,7 @@ import ast
 import textwrap
 
 import pytest
-from tracegrad.tracer.syntax import liveness
+from tracegrad.tracer.syntax.trees import liveness
 
 
 def analysed(source):

@@ -1,6 +1,6 @@
 """Names: which a statement assigns, which are live after it, which may still be unset where they are read.
 
-`analyse` works on one function after syntax/early_exit.py has lowered it, and leaves its findings on the nodes:
+`analyse` works on one function after early_exit.py has lowered it, and leaves its findings on the nodes:
 
   If.state, For.state, …             sorted names that the statement may assign and that somebody may read afterwards; for a
                                      loop, also in its next iteration; for a `try`, also in its other parts

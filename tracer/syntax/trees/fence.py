@@ -9,7 +9,7 @@ import ast
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from ...ir.errors import Frame, UnsupportedError
+from ....ir.errors import Frame, UnsupportedError
 from . import liveness
 from .nodes import children, walk
 
