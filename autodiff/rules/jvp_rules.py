@@ -140,7 +140,7 @@ def join(b: Builder, parts: list[Value], axis: int) -> Value:
     for part in parts:
         total = b.iop("add", total, b.dim(part, axis))
     known = all(type(part.type.dims[axis]) is int for part in parts)
-    return b("concat", *parts, *(() if known else (total,)), axis=axis)
+    return b("concat", *parts, *(() if known else (b.index(total),)), axis=axis)
 
 
 def _scan(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value]) -> list[Value]:

@@ -407,3 +407,23 @@ def test_what_is_a_view_at_some_lengths_only_is_not_overwritten():
         return b
     with pytest.raises(tg.TracegradError, match=r"a view of another array at some lengths"):
         tg.jit(f)(np.ones((3, 4)), np.ones(5))
+
+
+def padded(x):
+    kept = x[x > 0] ** 2
+    return np.concatenate([np.zeros(len(x) - len(kept)), kept])
+
+
+def padded_rows(x):
+    kept = x[x > 0]
+    return np.vstack([np.zeros((len(x) - len(kept), 2)), np.stack([kept, kept ** 2], 1)])
+
+
+@pytest.mark.parametrize("f", [padded, padded_rows])
+@pytest.mark.parametrize("x", [[0.0, 1.0, 2.0], [1.0, 2.0, 3.0], [-1.0, -2.0, -3.0]])
+def test_parts_of_run_time_length_that_add_up_to_a_known_one(f, x):
+    x, compiled = np.array(x), tg.jit(f)
+    np.testing.assert_array_equal(compiled(x), f(x))
+    np.testing.assert_array_equal(compiled.interpret(x), f(x))
+    weights = np.arange(1.0, f(x).size + 1).reshape(f(x).shape)
+    tg.check_grads(tg.jit(lambda x: np.sum(f(x) * weights)), (x + 0.25 * (x > 0),), order=2)

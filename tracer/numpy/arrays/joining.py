@@ -51,7 +51,8 @@ def joined(arrays: list[ArrayBox], axis: int, dtype: DType | None = None) -> Val
     total = 0
     for p in parts:
         total = shapes.arith("add", total, p.type.dims[axis])
-    return builder("concat", *parts, *(() if type(total) is int else (total,)), axis=axis)
+    known = all(type(p.type.dims[axis]) is int for p in parts)
+    return builder("concat", *parts, *(() if known else (builder.index(total),)), axis=axis)
 
 
 def _deliver(name: str, value: Value, out: ArrayBox | None, casting: str) -> Any:
