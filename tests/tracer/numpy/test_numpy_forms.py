@@ -420,10 +420,10 @@ def padded_rows(x):
 
 
 @pytest.mark.parametrize("f", [padded, padded_rows])
-@pytest.mark.parametrize("x", [[0.0, 1.0, 2.0], [1.0, 2.0, 3.0], [-1.0, -2.0, -3.0]])
+@pytest.mark.parametrize("x", [[-1.0, 1.0, 2.0], [1.0, 2.0, 3.0], [-1.0, -2.0, -3.0]])
 def test_parts_of_run_time_length_that_add_up_to_a_known_one(f, x):
     x, compiled = np.array(x), tg.jit(f)
     np.testing.assert_array_equal(compiled(x), f(x))
     np.testing.assert_array_equal(compiled.interpret(x), f(x))
     weights = np.arange(1.0, f(x).size + 1).reshape(f(x).shape)
-    tg.check_grads(tg.jit(lambda x: np.sum(f(x) * weights)), (x + 0.25 * (x > 0),), order=2)
+    tg.check_grads(tg.jit(lambda x: np.sum(f(x) * weights)), (x,), order=2)
