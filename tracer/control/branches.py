@@ -106,9 +106,9 @@ def if_(test: Any, then: Callable, other: Callable | None, get: Callable | None,
     """The statement. get and put read and write the names that it may leave changed; of those at the places `anew` nobody needs
     the value from before."""
     flag = truth(test)
-    if anew and get is not None and put is not None and (trace := tracing.active()) is not None and trace.targets:
-        put(tuple([leaf_types.Undefined(names[k].lstrip("-+")) if k in anew else x                 # (which may be of a region)
-                   for k, x in enumerate(get())]))
+    doubtful = bool(anew) and (trace := tracing.active()) is not None and bool(trace.targets)
+    if doubtful and get is not None and put is not None:                # what they hold may be of another region
+        put(tuple([leaf_types.Undefined(names[k].lstrip("-+")) if k in anew else x for k, x in enumerate(get())]))
     if flag is True:
         then()
     elif flag is False:
@@ -116,6 +116,8 @@ def if_(test: Any, then: Callable, other: Callable | None, get: Callable | None,
             other()
     else:
         stage(flag, then, other or _nothing, get, put, names)
+    if doubtful and get is not None and put is not None:                # whoever reads them comes by an assignment
+        put(tuple([x.held if k in anew and type(x) is leaf_types.MaybeUndefined else x for k, x in enumerate(get())]))
 
 
 def _nothing(*_: Any) -> None:

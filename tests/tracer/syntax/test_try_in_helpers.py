@@ -172,6 +172,18 @@ def one_after_the_other(a, n):
         return -a
 
 
+def known_before(a, n):
+    """a has a value before the branch, which both arms replace; one of them may be left."""
+    try:
+        if n > 1:
+            a = a - 1.0
+        else:
+            a = 2.0 - 1.0 / a
+        return a * a
+    finally:
+        a = 0.0
+
+
 def at_most(a, high):
     q = 1.0 / (a - 2.0)
     if high is not None and q > high:
@@ -187,7 +199,8 @@ def a_bound_or_none(a, n):
         return -a
 
 
-CASES = [*[(a_bound_or_none, a, n) for a in (2.5, 2.0, -1.0) for n in (1, 2, 3)],
+CASES = [(known_before, 0.5, 1), (known_before, 0.5, 2),
+         *[(a_bound_or_none, a, n) for a in (2.5, 2.0, -1.0) for n in (1, 2, 3)],
          *[(arms_apart, a, n) for a, n in ((1 / 3, 1), (1 / 3, 2), (4.0, 2), (0.0, 2), (-2.0, 1), (-4.0, 2))],
          *[(one_after_the_other, a, n) for a, n in ((1.0, 1), (1.0, 2), (2.0, 2), (-0.5, 2))],
          (branch, 0.5, 20), (branch, -1.0, 20), (with_statement, 0.5, 9), (with_statement, -1.0, 9), (match_statement, 0.5, 9),
