@@ -744,8 +744,7 @@ def opens(x):
         ),
         (
             declares,
-            "`global kept` cannot be compiled: the name has a value, and a compiled function may only give it the first one, "
-            "in place of None",
+            "`global kept` cannot be compiled: it would be bound to what only run time knows",
             "kept = x",
             "return the value, or keep it in an array that is passed in and overwritten",
         ),

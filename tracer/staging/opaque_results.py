@@ -22,6 +22,7 @@ from ...ir.core import Value
 from ...ir.errors import Loc, UnsupportedError
 from .. import pytrees
 from ..control.iteration import Source
+from ..sequences.element_iterators import ElementIterator
 from ..values.boxes import Box
 
 _WHOLE = (type, types.ModuleType, types.BuiltinFunctionType, np.ufunc, np.ndarray, np.generic, str, bytes, int, float, complex)
@@ -35,6 +36,8 @@ def expect_no_traced_values(x: Any, at: Loc) -> None:
     """Refuses an object that leads to a traced value, and an iterator: the first call's reader would use it up."""
     if isinstance(x, Source):
         _refuse(type(x).__name__.lower(), _GONE, _LISTS, at)
+    if isinstance(x, ElementIterator):
+        _refuse("iterator", "whoever reads it uses it up for all later calls", _LISTS, at)
     if isinstance(x, _WHOLE):
         return
     if isinstance(x, types.FunctionType) or type(x).__module__ in _MODULES:
