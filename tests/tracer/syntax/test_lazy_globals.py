@@ -215,3 +215,38 @@ def test_a_name_that_keeps_another_value_is_refused(f):
     with pytest.raises(tg.UnsupportedError, match=r"MODE.*another value afterwards"):
         tg.jit(f)(1.0)
     assert MODE == "safe"
+
+
+INSIDE = False
+
+
+class inside:
+    def __enter__(self):
+        global INSIDE
+        INSIDE = True
+
+    def __exit__(self, *error):
+        global INSIDE
+        INSIDE = False
+
+
+def flagged(x):
+    return x * 2 if INSIDE else x * 3
+
+
+def under_a_flag(x):
+    with inside():
+        y = flagged(x)
+    for _ in range(int(x)):
+        with inside():
+            y += flagged(x)
+    return y + flagged(x)
+
+
+def test_a_flag_that_is_set_for_a_while():
+    f = tg.jit(under_a_flag)
+    for x in (2.5, 0.5):
+        assert f(x) == under_a_flag(x) and INSIDE is False
+    with pytest.raises(tg.UnsupportedError, match="only run time knows"):
+        tg.jit(lambda x: inside().__enter__() or kept_number(x))(1.0)
+    assert INSIDE is False
