@@ -28,7 +28,7 @@ def name(value: Any, key: str) -> Any:
     if fixed(space.get("__name__")):
         return value
     if key in space:
-        return value if (id(space), key) in trace.rebound else rooted(trace, "item", space, key, value, value)
+        return rooted(trace, "item", space, key, value, value)
     rooted(trace, "item", space, key, ABSENT, value)
     known = vars(builtins)
     return rooted(trace, "item", known, key, value, value) if known.get(key) is value else value
@@ -162,9 +162,7 @@ def variable(value: Any, thunk: Callable) -> Any:
 def outer_name(space: dict, key: str, value: Any) -> Any:
     """A global name of a function that runs as it is."""
     trace = tracing.active()
-    if trace is None or fixed(space.get("__name__")) or (id(space), key) in trace.rebound:
-        return value
-    return rooted(trace, "item", space, key, value, value)
+    return value if trace is None or fixed(space.get("__name__")) else rooted(trace, "item", space, key, value, value)
 
 
 def outer_variable(cell: CellType, value: Any) -> Any:

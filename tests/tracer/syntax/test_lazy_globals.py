@@ -200,6 +200,19 @@ def for_good(x):
     return y
 
 
+def as_an_attribute(x):
+    with mode("fast"):
+        y = x if HERE.MODE == "fast" else -x
+    return y + (x if HERE.MODE == "safe" else 5 * x)
+
+
+HERE = sys.modules[__name__]
+
+
+def test_an_attribute_of_a_module_that_has_another_value_for_a_while():
+    assert tg.jit(as_an_attribute)(1.5) == as_an_attribute(1.5) == 3.0
+
+
 def test_a_name_that_has_another_value_for_a_while(monkeypatch):
     f = tg.jit(for_a_while)
     for x in (1.5, -1.5):
