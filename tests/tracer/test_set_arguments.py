@@ -72,6 +72,14 @@ def until_it_fails(s, x):
             raise ValueError("negative")
 
 
+def of_an_int(s, x):
+    other = s.copy()
+    s.add(7)
+    s.remove(int(x[2]))
+    other.add(int(x[1]))
+    return s, other
+
+
 def exchanged(pair, x):
     a, b = pair
     a, b = b, a
@@ -81,7 +89,8 @@ def exchanged(pair, x):
 
 CASES = [(asked, {1, 2, 3}, 2), (asked, {0.5, 2.0}, 2.0), (entered, {1, 2}, K), (entered, set(), K), (removed, {1, 2, 3, 4}, K),
          (operators, {1, 2}, {2, 3}), (operators, {2}, {2, 3}), (changed_in_place, {1, 2}, {2, 3}), (of_tuples, {(0, 0)}, 4),
-         (of_texts, {"a"}, X), (of_known_texts, {"a", "b"}, X), (until_it_fails, {1}, X), (exchanged, ({1, 2}, {3}), X)]
+         (of_texts, {"a"}, X), (of_known_texts, {"a", "b"}, X), (until_it_fails, {1}, X),
+         (of_an_int, {2, 3}, X), (exchanged, ({1, 2}, {3}), X)]
 
 
 @pytest.mark.parametrize(("f", "a", "b"), CASES, ids=[f"{f.__name__}-{k}" for k, (f, _, _) in enumerate(CASES)])

@@ -144,6 +144,11 @@ class Endless(Range):
 ENDLESS = 1 << 62
 
 
+def is_endless(trip: Any) -> bool:
+    """Whether that is the length of such a one, or of what is left of it."""
+    return type(trip) is int and trip > ENDLESS >> 1
+
+
 class AnyOrder(Range):
     """numba.prange(start, stop, step): the program allows any order."""
 
@@ -385,7 +390,7 @@ def enumerate_(iterable: Sequence | ArrayBox, start: int = 0) -> enumerate | Enu
 def zip_(*iterables: Sequence | ArrayBox, strict: bool = False) -> Zipped | zip:
     sources = [source for x in iterables if (source := source_of(spend(x))) is not None]
     if not sources or len(sources) < len(iterables):
-        return zip(*[iter(x) if type(x) is Endless else iterate(x) for x in iterables], strict=strict)
+        return zip(*map(iterate, iterables), strict=strict)
     if strict:
         for k, s in enumerate(sources[1:], 2):
             shapes.require_equal(sources[0].trip, s.trip, f"zip() argument {k} has another length than argument 1")
@@ -432,9 +437,16 @@ def iterate(x: Any) -> Any:
     source = None if isinstance(x, np.ndarray) else source_of(x)
     if source is None:
         return x
+    if is_endless(source.trip):
+        return _first_items(source)
     if isinstance(source.trip, int) and source.trip > LIMIT:
         too_long(source.trip)
     return iter(source)
+
+
+def _first_items(source: Source) -> Iterator:
+    yield from itertools.islice(source, LIMIT)
+    too_long(LIMIT + 1)
 
 
 def too_long(trip: Dim, why: str = "it is iterated outside a for statement") -> NoReturn:

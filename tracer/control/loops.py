@@ -135,11 +135,12 @@ def _unroll(trace: Trace, source: Any, start: int, body: Callable, get: Callable
                                f"be for {reason}",
                                "pass the length as an argument that `static_argnums` names, or store into an array",
                                tracing.locate())
-    if source.trip - start > LIMIT:
+    endless = iteration.is_endless(source.trip)                      # the body ends it; if not, _each does
+    if source.trip - start > LIMIT and not endless:
         iteration.too_long(source.trip - start, reason or "the loop is asked to be")
     if reason:
-        trace.note("unrolled", f"{source.trip} iterations, for {reason}")
-    outer, trace.unrolling = trace.unrolling, trace.unrolling * max(source.trip, 1)
+        trace.note("unrolled", f"{'all' if endless else source.trip} iterations, for {reason}")
+    outer, trace.unrolling = trace.unrolling, trace.unrolling * (1 if endless else max(source.trip, 1))
     try:
         items = source.left(start) if isinstance(source, iteration.Items) else (source.at(k) for k in range(start, source.trip))
         _each(items, body, get, put, names, stop)
@@ -152,7 +153,8 @@ def _differently(trace: Trace, loop: Any, source: Any, found: Any, body: Callabl
     """An iteration does not fit the next. The first may differ from the rest (`last = None`): trace it apart. Else unroll."""
     if type(source.trip) is not int:
         tracing.make_static(source.trip, f"a loop that changes the type of {found.place}")
-    if type(source.trip) is not int or source.trip > LIMIT or stopped(stop) is not False:
+    long = type(source.trip) is not int or (source.trip > LIMIT and not iteration.is_endless(source.trip))
+    if long or stopped(stop) is not False:
         _unsettled(found, "for")
     body(source.at(0))
     if stopped(stop) is False:

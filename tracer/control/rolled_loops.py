@@ -161,9 +161,10 @@ class RolledLoop:
 
     def settle(self, make: Callable) -> tuple:
         """Trace iterations until the plan holds; make() traces one and gives (block, outcome, …)."""
-        for _ in range(ROUNDS):
+        told = self.trace.telling
+        for turn in range(ROUNDS):
             self.inits_cache = self.inits()
-            made = make()
+            made, partial = (make(), False) if told is None or turn > 0 else told.draft(make)
             outer = self.trace.builder.block
             before = len(outer.ops)
             try:
@@ -171,7 +172,7 @@ class RolledLoop:
             except Mismatch:
                 _forget(made[0], outer, before)
                 raise
-            if not news:
+            if not news and not partial:
                 self.loop.active, self.ended = False, self.entered
                 list_scan_outputs.expect_settled(made[1], self.heads)
                 return made

@@ -40,7 +40,7 @@ def comes_late(trace: Trace) -> bool:
 
 def _changed(trace: Trace) -> bool:
     """Whether the caller would see what the program has done so far."""
-    return bool(states(trace)) or (trace.telling is not None and trace.telling.changed())
+    return bool(states(trace)) or (trace.telling is not None and trace.telling.changed() is not None)
 
 
 def check(trace: Trace, cond: Value, values: Sequence[Value], error: str, message: Message) -> None:
@@ -68,8 +68,8 @@ def observing(trace: Trace) -> Any:
     def emit(builder: Builder, defn: OpDef, operands: tuple, attrs: dict) -> Any:
         if _may_fail(defn, operands) and "states" not in attrs:
             if any(s.kind == "loop" for s in trace.scopes):
-                if trace.telling is not None and trace.telling.changes_in_loops():
-                    trace.telling(trace, _condition(builder, defn, operands))
+                if trace.telling is not None:
+                    trace.telling.in_loop(trace, lambda: _condition(builder, defn, operands))
             elif _changed(trace):
                 holds = _condition(builder, defn, operands)
                 if defn.name == "check":

@@ -177,6 +177,9 @@ def declared(kind: str, value: Any) -> Any:
     python = value.weak if isinstance(value, ScalarBox) else not isinstance(value, np.generic)
     if dtype in (np.bool_, np.int64) or (python and dtype in (np.float64, np.complex128)):
         return calls.call(_WEAK[dtype.kind], value)
+    is_int = value.weak == "int" if isinstance(value, ScalarBox) else type(value) is int and -2 ** 63 <= value < 2 ** 63
+    if dtype.kind in "iu" and is_int:
+        value = calls.call(np.int64, value)                # of NumPy, whose conversion to fewer bits wraps around
     made = calls.call(dtype.type, value)
     return calls.call(int, made) if dtype.kind in "iu" and dtype.itemsize < 8 else made
 

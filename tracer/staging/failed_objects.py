@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...ir.core import Const, Value
+from ...ir.core import Block, Const, Value
 from ...ir.errors import UnsupportedError
 from ...ir.ops import checks
-from .. import pytrees
+from .. import pytrees, tracing
 from ..containers import array_choice
 from ..containers.dynamic_lists import DynamicList
 from ..containers.hash_tables import HashTable
 from ..control import branches, packed_lists
 from ..control.packed_lists import PackedList
-from ..tracing import Trace
-from ..values.boxes import ScalarBox
+from ..regions import region_tracing
 from ..values.python import format_strings
-from . import argument_objects
+from . import argument_objects, list_arguments
 
 if TYPE_CHECKING:
+    from ..tracing import Trace
     from .arguments import Call
     from .trace_function import Out, Traced, _Run
 
@@ -48,32 +48,59 @@ class Telling:
     def __init__(self, run: _Run):
         self.run, self.busy = run, False
         self.told: list[Told] = []
+        self.left_out: int | None = None              # in a draft
 
-    def changed(self) -> bool:
-        """Whether the program has assigned to an object of the caller's; not where that cannot be said to it."""
+    def changed(self) -> argument_objects.Assigned | None:
+        """What the program has assigned to objects of the caller's, lists of another form aside, where it has changed anything;
+        not where that cannot be said to it."""
         run = self.run
         if self.busy or sum(s.kind == "function" for s in run.trace.scopes) > 1:
-            return False
+            return None
         lists = [x for x in run.lists if x.changed]
         try:
             found = argument_objects.assigned(run.trace, run.objects_seen, run.before, run.originals, ())
         except UnsupportedError:                      # the end of the trace says so
-            return False
-        return bool(lists or found.places) and all(_readable(run.trace, x.held) for x in lists)
+            return None
+        told = bool(lists or found.places) and all(_readable(run.trace, x.held) for x in lists)
+        return found if told else None
 
-    def changes_in_loops(self) -> bool:
-        """The same for a check that the program does not write, in a loop: those inside of a table come while it changes."""
-        return not any(isinstance(x.held, HashTable) for x in self.run.lists) and self.changed()
+    def in_loop(self, trace: Trace, cond: Callable[[], Value]) -> None:
+        """Tell it at a check that the program does not write, in a loop: those inside of a table come while it changes."""
+        if not any(isinstance(x.held, HashTable) for x in self.run.lists):
+            self(trace, cond)
 
-    def __call__(self, trace: Trace, cond: Value) -> None:
+    def __call__(self, trace: Trace, cond: Value | Callable[[], Value]) -> None:
         """Tell it where cond is false."""
-        if not self.changed():
+        found = self.changed()
+        if found is None:
             return
-        with self.done():
-            if isinstance(cond, Const):
-                self.tell(trace)
-            else:
-                branches.if_(branches.not_(ScalarBox(cond, "bool")), lambda: self.tell(trace), None, None, None, ())
+        if self.left_out is not None:
+            self.left_out += 1
+            return
+        with self.done(), self.here():
+            holds = cond if isinstance(cond, Value) else cond()
+            if isinstance(holds, Const):
+                if not holds.data.item():
+                    self.tell(trace, found)
+                return
+            read = [(pile, pile.seen) for x in self.run.lists for pile in _piles(x.held) or ()]
+            failing = region_tracing.Branch(Block(), branches.negate(holds))
+            # nothing comes after it, so what it does to the stacks that it reads is forgotten: run() puts that back
+            region_tracing.run(trace, failing, lambda: self.tell(trace, found), None, None, ())
+            for pile, seen in read:
+                pile.seen = seen
+            trace.builder.emit("if", failing.cond, regions=(failing.block, Block()))
+
+    def draft(self, make: Callable[[], Any]) -> tuple[Any, bool]:
+        """(make(), whether something was left out in it). It traces an iteration that as a rule is traced again, as what the
+        loop carries is not known yet: nothing is told in it, which would take most of the time."""
+        if self.left_out is not None:
+            return make(), False                      # in another one
+        self.left_out = 0
+        try:
+            return make(), self.left_out > 0
+        finally:
+            self.left_out = None
 
     @contextmanager
     def done(self) -> Iterator[None]:
@@ -84,9 +111,20 @@ class Telling:
         finally:
             self.busy = before
 
-    def tell(self, trace: Trace) -> None:
+    @contextmanager
+    def here(self) -> Iterator[None]:
+        """In this block all ops have the place at which it is entered: looking for it at each takes long."""
+        builder, loc = self.run.trace.builder, tracing.locate()
+        before, builder.locate = builder.locate, lambda: loc
+        try:
+            yield
+        finally:
+            builder.locate = before
+
+    def tell(self, trace: Trace, found: argument_objects.Assigned) -> None:
         run = self.run
-        changes = argument_objects.assigned(trace, run.objects_seen, run.before, run.originals, run.lists)
+        lists = {(x.number, list_arguments.ALL): x.contents() for x in run.lists if x.changed}
+        changes = argument_objects.Assigned((*lists, *found.places), (*lists.values(), *found.values))
         met = run.met = argument_objects.Met(run.objects_seen, run.open_made, run.lists)
         values = packed_lists.settled(array_choice.settled(format_strings.settled((None, changes.values))), met.own)
         leaves, tree = pytrees.flatten(values, run.open_made, met)
@@ -94,9 +132,6 @@ class Telling:
         outs = run.outs_of(leaves, run.held, results)
         trace.builder.emit("print", *results, format=f"{checks.TOLD}{len(self.told)}")
         self.told.append(Told(changes.places, tree, outs))
-        for x in run.lists:
-            for pile in _piles(x.held) or ():
-                pile.seen = None                      # what has been read of it is known in this branch only
 
 
 def _piles(held: Any) -> list[DynamicList] | None:

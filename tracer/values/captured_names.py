@@ -28,7 +28,7 @@ def name(value: Any, key: str) -> Any:
     if fixed(space.get("__name__")):
         return value
     if key in space:
-        return value if (id(space), key) in trace.rebound else rooted(trace, "item", space, key, value, value)
+        return rooted(trace, "item", space, key, value, value)
     rooted(trace, "item", space, key, ABSENT, value)
     known = vars(builtins)
     return rooted(trace, "item", known, key, value, value) if known.get(key) is value else value
@@ -47,8 +47,11 @@ def bind_global(key: str, make: Callable) -> None:
     if (id(space), key) in trace.rebound or not any(space.get(key, ABSENT) is x for x in _FIRST):
         _bind_again(trace, space, key, make())
         return
-    if any(scope.cond is not None or (scope.loop is not None and type(scope.loop.trip) is not int) for scope in trace.scopes):
-        _refuse_binding(key, "it would be bound under a condition that only run time knows")
+    if _may_not_run(trace):
+        if space.get(key, ABSENT) is False:                           # a flag that is set for a while
+            _bind_again(trace, space, key, make(), _CONDITION)
+            return
+        _refuse_binding(key, _CONDITION)
     if _holds_traced(make, {}):
         _refuse_binding(key, "it would be bound to what only run time knows")
     value = tracing.untraced(make)
@@ -60,9 +63,25 @@ def bind_global(key: str, make: Callable) -> None:
         if not isinstance(part, (list, dict, set)):
             _refuse_binding(key, f"it would be bound to a {type(part).__name__} that the function has made, and may change")
         trace.outer[id(part)] = part                                  # from here on it is outside of the function
-    if own:
-        before = space.get(key, ABSENT)                               # another trace makes another one
+    before = space.get(key, ABSENT)
+    if type(value) in _PLAIN:
+        trace.memo[bind_global, id(space), key] = before
+    if own or type(value) in _PLAIN:                                  # another trace makes another one
         trace.undo.append(lambda: space.pop(key, None) if before is ABSENT else space.update({key: before}))
+    _keep(trace, space, key, value)
+
+
+_CONDITION = "it would be bound under a condition that only run time knows"
+_PLAIN = (bool, int, float, str)
+
+
+def _may_not_run(trace: Trace) -> bool:
+    """Whether only run time knows if what is traced now runs."""
+    return any(s.cond is not None or (s.loop is not None and type(s.loop.trip) is not int) for s in trace.scopes)
+
+
+def _keep(trace: Trace, space: dict, key: str, value: Any) -> None:
+    """The name has that value from now on, in later calls, too."""
     space[key] = value
     trace.reads.pop((("item", id(space), key),), None)
     rooted(trace, "item", space, key, value, value)
@@ -76,12 +95,18 @@ class Rebound(NamedTuple):
     error: UnsupportedError
 
 
-def _bind_again(trace: Trace, space: dict, key: str, value: Any) -> None:
+_AFTERWARDS = "it would have another value afterwards, and a compiled function may only put back the one that it found"
+
+
+def _bind_again(trace: Trace, space: dict, key: str, value: Any, why: str = _AFTERWARDS) -> None:
     """Another value for a while, as of a context manager that puts back the first one: the name has it while the program is
-    traced, for whatever reads it, and the first one again at the end."""
+    traced, for whatever reads it, and the first one again at the end. why: what is wrong with keeping it."""
     if _holds_traced(value, {}):
         _refuse_binding(key, "it would be bound to what only run time knows")
     place = id(space), key
+    if place not in trace.rebound and trace.memo.get((bind_global, *place), ABSENT) is value and not _may_not_run(trace):
+        _keep(trace, space, key, value)                              # None or False, in whose place this trace has put a value
+        return
     if place in trace.rebound:
         first = trace.rebound[place].first
     else:
@@ -91,7 +116,6 @@ def _bind_again(trace: Trace, space: dict, key: str, value: Any) -> None:
     if value is first or (type(value) is type(first) and value == first):
         space[key], trace.rebound = first, others
     else:
-        why = "it would have another value afterwards, and a compiled function may only put back the one that it found"
         space[key], trace.rebound = value, others | {place: Rebound(first, value, _refusal(key, why))}
 
 
@@ -138,9 +162,7 @@ def variable(value: Any, thunk: Callable) -> Any:
 def outer_name(space: dict, key: str, value: Any) -> Any:
     """A global name of a function that runs as it is."""
     trace = tracing.active()
-    if trace is None or fixed(space.get("__name__")) or (id(space), key) in trace.rebound:
-        return value
-    return rooted(trace, "item", space, key, value, value)
+    return value if trace is None or fixed(space.get("__name__")) else rooted(trace, "item", space, key, value, value)
 
 
 def outer_variable(cell: CellType, value: Any) -> Any:

@@ -68,6 +68,8 @@ class Reading:
 # --- roots -----------------------------------------------------------------------------------------------------------
 
 def rooted(trace: Trace, kind: str, holder: Any, key: str | tuple | None, found: Any, value: Any) -> Any:
+    if (id(holder), key) in trace.rebound:
+        return value                                                     # what the program itself has put there for a while
     path = ((kind, id(holder), key),)
     known = trace.reads.get(path)
     if known is None:

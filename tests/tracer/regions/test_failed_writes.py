@@ -306,11 +306,26 @@ def a_key_that_is_known_to_be_missing(items, x):
         items[1] = {"a": 1.0}["b"]
 
 
-@pytest.mark.parametrize("program", [raised_before_an_append, outside_in_a_loop, sums_in_a_loop,
-                                     a_key_that_is_known_to_be_missing], ids=lambda f: f.__name__)
+def an_int_after_appends(items, x):
+    for v in x:
+        if v > 1:
+            items.append(v)
+    items.append(items[int(x[-1])] + int(x[0]))
+
+
+def changed_before_the_loop_only(items, x):
+    items[0] = 3.0
+    total = 0.0
+    for i in range(9):
+        total += x[i]
+    return total
+
+
+@pytest.mark.parametrize("program", [raised_before_an_append, outside_in_a_loop, sums_in_a_loop, an_int_after_appends,
+                                     changed_before_the_loop_only, a_key_that_is_known_to_be_missing], ids=lambda f: f.__name__)
 def test_in_loops_and_branches(program):
     f = tg.jit(program)
-    for x in ([1.0, 1.5, 2.5, 0.5], [0.0, 1.0], [0.0] * 10):
+    for x in ([1.0, 1.5, 2.5, 0.5], [0.0, 1.0], [0.0] * 10, [1.5, 7.0], [1.5, np.inf]):
         outcomes = []
         for g in (f, program):
             items = [Account(1.0) if program is sums_in_a_loop else 1.0, 2.0]

@@ -79,7 +79,12 @@ def counted(a):
     for row in a:
         if row[0] > 2.5:
             next(ids)
-    return s, k, next(ids), [i * len(name) for i, name in zip(itertools.count(len(a)), ("a", "bc"))]
+    names = ["a", "b", "c"]
+    for k in itertools.count():
+        if names[k] == "c":                                   # such a loop is unrolled, up to its end
+            break
+    products = list(map(lambda i, v: i * v, itertools.count(), a.ravel()))
+    return s, k, next(ids), products, [i * len(name) for i, name in zip(itertools.count(len(a)), ("a", "bc"))]
 
 
 def taken_while(a):

@@ -200,6 +200,19 @@ def for_good(x):
     return y
 
 
+def as_an_attribute(x):
+    with mode("fast"):
+        y = x if HERE.MODE == "fast" else -x
+    return y + (x if HERE.MODE == "safe" else 5 * x)
+
+
+HERE = sys.modules[__name__]
+
+
+def test_an_attribute_of_a_module_that_has_another_value_for_a_while():
+    assert tg.jit(as_an_attribute)(1.5) == as_an_attribute(1.5) == 3.0
+
+
 def test_a_name_that_has_another_value_for_a_while(monkeypatch):
     f = tg.jit(for_a_while)
     for x in (1.5, -1.5):
@@ -215,3 +228,38 @@ def test_a_name_that_keeps_another_value_is_refused(f):
     with pytest.raises(tg.UnsupportedError, match=r"MODE.*another value afterwards"):
         tg.jit(f)(1.0)
     assert MODE == "safe"
+
+
+INSIDE = False
+
+
+class inside:
+    def __enter__(self):
+        global INSIDE
+        INSIDE = True
+
+    def __exit__(self, *error):
+        global INSIDE
+        INSIDE = False
+
+
+def flagged(x):
+    return x * 2 if INSIDE else x * 3
+
+
+def under_a_flag(x):
+    with inside():
+        y = flagged(x)
+    for _ in range(int(x)):
+        with inside():
+            y += flagged(x)
+    return y + flagged(x)
+
+
+def test_a_flag_that_is_set_for_a_while():
+    f = tg.jit(under_a_flag)
+    for x in (2.5, 0.5):
+        assert f(x) == under_a_flag(x) and INSIDE is False
+    with pytest.raises(tg.UnsupportedError, match="only run time knows"):
+        tg.jit(lambda x: inside().__enter__() or kept_number(x))(1.0)
+    assert INSIDE is False
