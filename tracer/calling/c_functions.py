@@ -78,8 +78,8 @@ def _known() -> dict[int, Callable]:
 def _refuse(f: Any, *_: Any, **__: Any) -> Any:
     name = getattr(f, "__name__", type(f).__name__)
     raise UnsupportedError(f"{name} is a C function: what it computes, and its derivative, cannot be seen",
-                           "write what it computes as a function of Python (SciPy's and those of C's mathematics are known), or "
-                           "tg.static(…) around a call with known arguments whose value may stay the same",
+                           "write what it computes as a function of Python (SciPy's and those of C's mathematics are known), "
+                           "or tg.static(…) around a call with known arguments whose value may stay the same",
                            tracing.locate())
 
 
