@@ -261,3 +261,20 @@ def test_attributes_that_a_value_has_not():
         tg.jit(lambda x: x.shape)(1.0)
     with pytest.raises(AttributeError, match="has no attribute 'weak'"):
         tg.jit(lambda x: x.weak)(np.ones(2))
+
+
+def test_the_namespace_and_the_class_of_an_array():
+    def sines(x):
+        xp = x.__array_namespace__() if hasattr(x, "__array_namespace__") else None
+        return xp.sin(x), x.__class__ is np.ndarray, x[0].__class__, xp is x[0].__array_namespace__(api_version="2023.12")
+
+    got, want = tg.jit(sines)(np.ones(2)), sines(np.ones(2))
+    assert np.array_equal(got[0], want[0]) and got[1:] == want[1:] == (True, np.float64, True)
+
+
+def test_the_same_item_is_equal_in_containers():
+    def equal(x, a):
+        dicts = {"a": x} == {"a": x}, {"a": a, "x": x} == {"x": x, "a": a}
+        return (x,) == (x,), [x, 1] != [x, 1], (x, 1) < (x, 2), [a] == [a], *dicts
+
+    assert tg.jit(equal)(np.nan, np.ones(2)) == equal(np.nan, np.ones(2)) == (True, False, True, True, True, True)

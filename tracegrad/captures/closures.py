@@ -11,6 +11,7 @@ while the function still has its code, its defaults and, in the first case, the 
 from __future__ import annotations
 
 import collections
+import dis
 import functools
 import struct
 import sys
@@ -25,6 +26,7 @@ import numpy as np
 from ..lowering.call.forwarding import EMPTY, Held
 from ..lowering.native.locks import register
 from ..tracer.calling import numba_overloads
+from ..tracer.syntax import source
 
 KEY = "<tg found>"              # where a function keeps what was derived from it
 RECENT = 64                     # families that are kept although no function needs them, and objects that are no functions
@@ -206,8 +208,17 @@ class _Look:
         own = _fields(f)
         cells = [Held(_Cell(cell), "cell_contents", _contents(cell)) for cell in f.__closure__ or ()]
         self.places += [*own, *cells]
-        values = ["empty" if cell.value is EMPTY else self.value(cell.value) for cell in cells]
+        values = ["empty" if cell.value is EMPTY else self.held(f.__code__, name, cell.value)
+                  for name, cell in zip(f.__code__.co_freevars, cells)]
         return types.FunctionType, id(own[0].value), id(f.__globals__), self.value(own[1].value), *values
+
+    def held(self, code: types.CodeType, name: str, x: Any) -> Any:
+        """Of what a free variable holds. A copy does for a function that is called only: a function made anew by a loop of a
+        module, `for …: def model(w): …; fit(model)`, has the program of the earlier ones."""
+        if type(x) is types.FunctionType and name in _called_only(code):
+            own = source.is_user_file(x.__code__.co_filename) and not numba_overloads.is_overloaded(x)
+            return self.function(x) if own else self.value(x)
+        return self.value(x)
 
     # the copy, of what was seen
 
@@ -239,7 +250,23 @@ class _Look:
 def _is_itself(f: types.FunctionType) -> bool:
     """Whether others can have the same function: it has a name in its module, or Numba's registry knows it."""
     module = sys.modules.get(f.__module__ or "")
-    return (module is not None and vars(module).get(f.__name__) is f) or numba_overloads.is_overloaded(f)
+    return getattr(module, "__dict__", {}).get(f.__name__) is f or numba_overloads.is_overloaded(f)
+
+
+@functools.lru_cache(4096)
+def _called_only(code: types.CodeType) -> frozenset[str]:
+    """The free variables of a code object of which it and those within it do nothing but call what they hold."""
+    found, other = set(code.co_freevars), set()
+    steps = [x for x in dis.get_instructions(code) if x.opname not in ("CACHE", "EXTENDED_ARG")]
+    for before, step, after in zip([None, *steps], steps, [*steps[1:], None]):
+        beside = after if sys.version_info >= (3, 13) else before
+        called = step.opname == "LOAD_DEREF" and beside is not None and beside.opname == "PUSH_NULL"
+        if step.argval in found and not called and step.opname not in ("LOAD_CLOSURE", "MAKE_CELL", "COPY_FREE_VARS"):
+            other.add(step.argval)
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            other |= set(inner.co_freevars) - _called_only(inner)
+    return frozenset(found - other)
 
 
 @functools.lru_cache(4096)

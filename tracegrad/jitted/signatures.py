@@ -57,7 +57,7 @@ def _read(given: Any) -> Signature:
 
 
 def _text(found: Any) -> str:
-    is_array = type(found).__name__ == "Array"                       # tuples of one type, and lists, have a dtype, too
+    is_array = type(found).__name__ == "Array"              # tuples and lists, too, have a `dtype`: that of an item
     kind = numba_types.scalar_type(found.dtype if is_array else found)
     name = "" if kind is None else np.dtype(kind).name
     return f"{name}:{found.ndim}" if name and is_array else name

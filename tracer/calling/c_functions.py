@@ -37,6 +37,8 @@ def redirect(f: Any) -> Callable | None:
     if address is None:
         return None
     instead = _known().get(address)
+    if instead is None and tracing.current().freezing:
+        return None
     return functools.partial(_refuse, f) if instead is None else lambda *args: _of_doubles(instead, args)
 
 
@@ -76,7 +78,8 @@ def _known() -> dict[int, Callable]:
 def _refuse(f: Any, *_: Any, **__: Any) -> Any:
     name = getattr(f, "__name__", type(f).__name__)
     raise UnsupportedError(f"{name} is a C function: what it computes, and its derivative, cannot be seen",
-                           "write what it computes as a function of Python (SciPy's and those of C's mathematics are known)",
+                           "write what it computes as a function of Python (SciPy's and those of C's mathematics are known), "
+                           "or tg.static(…) around a call with known arguments whose value may stay the same",
                            tracing.locate())
 
 

@@ -8,7 +8,9 @@ program. That would be one draw for all calls, so these are traced instead, by w
 """
 from __future__ import annotations
 
+import inspect
 import types
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,17 +20,18 @@ from ..values import unrepeatable
 from . import untraced
 
 _MOST = 300                           # functions that are looked at
-_KNOWN: dict[types.CodeType, bool] = {}
+_MAKING = {"__new__", "__init__", "__post_init__"}
+# by function: those that a decorator makes have one code
+_KNOWN: weakref.WeakKeyDictionary[Callable, bool] = weakref.WeakKeyDictionary()
 
 
 def leads_to(f: Callable) -> bool:
     """Whether a Python function, or one of its package that it names, names such a function."""
-    code = getattr(f, "__code__", None)
-    if code is None:
+    if not isinstance(f, types.FunctionType):
         return False
-    if code not in _KNOWN:
-        _KNOWN[code] = _searched(f)
-    return _KNOWN[code]
+    if f not in _KNOWN:
+        _KNOWN[f] = _searched(f)
+    return _KNOWN[f]
 
 
 def _searched(f: Callable) -> bool:
@@ -54,10 +57,13 @@ def _package(f: Callable) -> str:
 
 
 def _named_by(f: Callable) -> Iterator[object]:
-    """The globals of a function that its code names, attributes of modules among them, and its free variables."""
+    """The globals of a function that its code names, and its free variables; of modules and classes among them the attributes
+    that it names, and what makes objects of a class."""
     names, space = untraced.names_of(f.__code__), f.__globals__
-    yield from untraced.filled_cells(f)
-    for value in [space[name] for name in names if name in space]:
+    for value in [*untraced.filled_cells(f), *[space[name] for name in names if name in space]]:
         yield value
         if isinstance(value, types.ModuleType):
             yield from [vars(value)[name] for name in names & vars(value).keys()]
+        elif isinstance(value, type):
+            parts = [inspect.getattr_static(value, name, None) for name in names | _MAKING]
+            yield from [getattr(part, "__func__", part) for part in parts]

@@ -136,12 +136,17 @@ def _compare_items(name: str, a: Any, b: Any) -> Any:
     if name in ("eq", "ne"):
         same = len(a) == len(b)
         for x, y in zip(a, b) if same else ():
-            same = branches.and_(same, lambda x=x, y=y: operate("eq", x, y))
+            same = branches.and_(same, lambda x=x, y=y: _equal_items(x, y))
         return branches.not_(same) if name == "ne" else branches.boxed(branches.truth(same))
     if not a or not b:
         return _OPERATORS[name][0](len(a), len(b))
-    return branches.either(operate("eq", a[0], b[0]), lambda: _compare_items(name, a[1:], b[1:]),
+    return branches.either(_equal_items(a[0], b[0]), lambda: _compare_items(name, a[1:], b[1:]),
                            lambda: operate(name, a[0], b[0]))
+
+
+def _equal_items(x: Any, y: Any) -> Any:
+    """Containers ask an item for equality where it is not the very same one: nan is, and an array."""
+    return x is y or operate("eq", x, y)
 
 
 def unary(name: str, a: Any) -> Any:
@@ -214,8 +219,11 @@ def _has(kind: type, name: str) -> bool:
 def _of_box(held: Any, name: str) -> Any:
     """An attribute that an object of the type that Python would see has; a stand-in has others of its own."""
     kind = types_seen.type_of(held)
+    if name == "__class__":
+        return kind
     if not _has(kind, name):
-        raise AttributeError(f"'{'numpy.ndarray' if kind is np.ndarray else kind.__name__}' object has no attribute '{name}'")
+        shown = f"{kind.__module__}.{kind.__name__}".removeprefix("builtins.")
+        raise AttributeError(f"'{shown}' object has no attribute '{name}'")
     try:
         return getattr(held, name)
     except AttributeError:

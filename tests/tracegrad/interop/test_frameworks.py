@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from tracegrad.tracer.values import captured_values
 
 import tracegrad as tg
 
@@ -374,3 +375,13 @@ def test_one_array_of_another_library_twice():
         one, a, b = same(x, x)
         assert one and a is b
         assert not same(x, y)[0]
+
+
+def test_what_makes_a_captured_array_is_not_looked_through(jax, monkeypatch):
+    """Each call would compare hundreds of attributes of JAX's classes."""
+    seen, held = [], jax.numpy.asarray(W)
+    monkeypatch.setattr(captured_values, "UNTRACED", [seen.append])
+    f = tg.jit(lambda x: x * held)
+    assert f(W).tolist() == (W * W).tolist() and not any(x is held or x is type(held) for x in seen)
+    held = held + 1
+    assert f(W).tolist() == (W * (W + 1)).tolist()

@@ -15,6 +15,7 @@ import tracegrad as tg
 from tracegrad.captures import closures
 
 X = np.arange(1.0, 4.0)
+SLOPE = 1.0
 
 
 def quartic(w):
@@ -260,3 +261,21 @@ def test_without_native_calls(monkeypatch):
     assert tg.jitted.functions.Found._chain.__get__(f) == () and tg.lowering.call.dispatch.Dispatcher.__call__(f, X) == 98.0
     one.__closure__[0].cell_contents = 1.0
     assert tg.lowering.call.dispatch.Dispatcher.__call__(f, X) == 14.0
+
+
+def test_a_function_of_a_module_made_anew(monkeypatch):
+    """`for …: def model(w): …; fit(model)` at the top of a module: a function that is called only shares the program of the
+    earlier ones; one that is compared is the function itself."""
+    def run(fit):
+        for slope in np.arange(1.0, 7.0).tolist():
+            def model(w):
+                return SLOPE * w
+
+            monkeypatch.setitem(globals(), "SLOPE", slope)
+            monkeypatch.setitem(globals(), "model", model)
+            assert closures._is_itself(model) and fit(model) == 3.0 * slope
+
+    monkeypatch.setattr(closures, "_shared", weakref.WeakValueDictionary())
+    assert compilations(lambda: run(lambda f: tg.jit(lambda w: f(w))(3.0))) <= 3
+    assert compilations(lambda: run(lambda f: tg.jit(lambda w: f(w) if f is globals()["model"] else 0.0)(3.0))) >= 6
+    assert compilations(lambda: run(lambda f: tg.jit(lambda w: (lambda: (lambda: f(w))())())(3.0))) <= 3

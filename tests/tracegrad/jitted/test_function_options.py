@@ -138,7 +138,9 @@ def test_signatures_that_are_refused(signature, f, text):
     ("float64(float64[:], float64)", lambda x, s: x[0] / type(s)(s), (np.array([3.0]), 2)),
     ("void(int64)", lambda n: None, (2,)), ("complex128(float64)", lambda x: x, (2,)),
     ("boolean(int64)", lambda n: n, (2,)), ("uint8(int64)", lambda n: n, (300,)),
-    ("int32(int32, int32)", lambda a, b: a * b, (1 << 20, 3 << 20)), ("UniTuple(float64, 2)(float64)", lambda x: (x, x), (3,))])
+    ("int32(int32, int32)", lambda a, b: a * b, (1 << 20, 3 << 20)),
+    ("UniTuple(float64, 2)(float64)", lambda x: (x, x * 2), (2,)),
+    ("float64(UniTuple(float64, 2))", lambda t: t[0], ((1.0, 2.0),))])
 def test_numbers_are_converted_to_what_a_signature_says(signature, f, args):
     expected, found = numba.njit(signature)(f)(*args), tg.jit(signature)(f)(*args)
     assert found == expected and np.asarray(found).dtype == np.asarray(expected).dtype, (found, expected)

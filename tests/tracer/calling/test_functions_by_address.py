@@ -51,6 +51,7 @@ def test_others_are_refused_by_name():
     labs = ctypes.CDLL(None).labs
     with pytest.raises(tg.UnsupportedError, match=r"(?s)labs is a C function.*Instead: write what it computes"):
         tg.jit(lambda x: labs(x))(3)
+    assert tg.jit(lambda x: x * tg.static(labs(-2)))(3) == 6
 
 
 def test_arguments_that_are_no_numbers():

@@ -19,6 +19,21 @@ def jitter(n):
 def coin():
     return random.random()
 
+def checked(f):
+    def checking(n):
+        return f(n)
+    return checking
+
+evens = checked(lambda n: np.arange(0.0, 2 * n, 2))
+drawn = checked(noise)
+
+class Noisy:
+    def __init__(self, n):
+        self.noise = noise(n)
+
+def noisy(n):
+    return Noisy(n).noise
+
 def now():
     return time.time()
 
@@ -95,7 +110,8 @@ def test_it_runs_as_it_stands_where_it_cannot_be_rewritten(package):
 
 
 def test_what_it_draws_is_drawn_at_each_call(package):
-    for f in (lambda: package.jitter(3)[1], package.coin):
+    assert np.array_equal(tg.jit(lambda: package.evens(2) + 1)(), [1.0, 3.0])
+    for f in (lambda: package.jitter(3)[1], package.coin, lambda: package.drawn(2) + 1, lambda: package.noisy(2) + 1):
         g = tg.jit(f)
         assert not np.array_equal(g(), g())
     np.random.seed(3)

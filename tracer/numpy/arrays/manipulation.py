@@ -433,7 +433,11 @@ def _fill(x: Any, value: Value) -> None:
     x[...] = value
 
 
-METHODS.update({"fill": _fill, "view": lambda x, *a: _plain_view(x, *a)})
+def _namespace(x: Any, *, api_version: str | None = None) -> Any:
+    return np.ndarray.__array_namespace__(np.zeros(()), api_version=api_version)
+
+
+METHODS.update({"fill": _fill, "view": lambda x, *a: _plain_view(x, *a), "__array_namespace__": _namespace})
 
 
 def _plain_view(x: Any, *asked: Any) -> Any:

@@ -180,9 +180,18 @@ def _is_traced(x: Any) -> bool:
     return isinstance(x, (Box, Text, ChosenText, list, tuple, dict)) or getattr(x, "shown", "") == "list"
 
 
+def _quoted(x: Text) -> Text:
+    """What repr gives of a text of which only numbers are known at run time: nothing in it asks for other quotes."""
+    if repr(x.template) != f"'{x.template}'" or any(v.type.dims for v in x.values):
+        x._refuse()
+    return joined(["'", x, "'"])
+
+
 def shown(x: Any, plain: Any = str) -> Any:
     """What print writes for x: a Text where it contains traced values. `plain` shows what is not traced."""
     x = x.settled() if getattr(x, "shown", "") == "list" else x          # a list of run-time length
+    if plain is repr and isinstance(x, Text):
+        return _quoted(x)
     if isinstance(said(x), (Box, Text, ChosenText)):
         quoted = plain is repr and (isinstance(x, ChosenText) or (isinstance(x, Box) and x.weak is None))
         return _part(x, "r" if quoted else "", "")

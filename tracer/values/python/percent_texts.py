@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from ....ir.errors import UnsupportedError
 from ....ir.types import I64
-from ... import tracing
+from ... import pytrees, tracing
 from .. import boxes
 from ..boxes import Box, ScalarBox
 from . import format_strings
@@ -25,7 +25,11 @@ _TRACED = (Box, format_strings.Text, ChosenText)
 def holds_traced(values: Any) -> bool:
     """Whether the right side of `pattern % values` holds what only run time knows."""
     parts = values if type(values) is tuple else values.values() if type(values) is dict else (values,)
-    return any(isinstance(x, _TRACED) for x in parts)
+    return any(isinstance(x, _TRACED) or _holds(x) for x in parts)
+
+
+def _holds(x: Any) -> bool:
+    return type(x) in (list, tuple, dict) and any(isinstance(leaf, _TRACED) for leaf in pytrees.leaves_of(x))
 
 
 def percent(pattern: str, values: Any) -> Any:
@@ -56,6 +60,10 @@ def percent(pattern: str, values: Any) -> Any:
 def _part(found: re.Match, x: Any) -> Any:
     """One directive: a str, or a part of an f-string."""
     kind, flags, width, precision = found["type"], found["flags"], found["width"], found["precision"]
+    if kind in "sra" and _holds(x):
+        if width or precision:
+            _refuse("a width of a list, tuple or dict")
+        return x, "", ""
     if not isinstance(x, _TRACED):
         return f"%{flags}{width}{'' if precision is None else '.' + precision}{kind}" % (x,)
     if kind in "sra":

@@ -101,3 +101,15 @@ def formats(x):
 
 def test_str_format_and_texts_of_containers():
     assert tg.jit(formats)(1.23456) == formats(1.23456)
+
+
+def quoted(x):
+    said = f"x={x}"
+    one, two = "%s %r", "%4s|%s"
+    return f"{[said, x]}", one % ([x, (x,)], {"a": said}), two % ((1,), [[x]])
+
+
+def test_texts_in_containers_are_quoted_and_containers_in_percent_formats_shown():
+    assert tg.jit(quoted)(1.5) == quoted(1.5)
+    with pytest.raises(tg.ConcretizationError):                          # its quotes would be other ones
+        tg.jit(lambda x: f"{['it is ' + chr(39) + str(x)]}")(1.5)
