@@ -8,9 +8,9 @@
 Range analysis has not proved that such positions lie in their arrays, as they start or end where data say. They move by the
 same constant in each iteration, so all of them lie between the first and the last. Where those are in the array nothing needs
 to be checked, nor counted from the end, and the loop can become vectors. Elsewhere it runs as it was written: it raises at the
-right iteration, after the writes before it, or counts from the end. No position goes around 64 bits on the way from the first to
-the last: the constant is small, and a loop that would count so far runs as it was written. So a Python int on the way fits 64
-bits where it does at both ends.
+right iteration, after the writes before it, or counts from the end. No position goes around 64 bits on the way from the first
+to the last: the constant is small, and a loop that would count so far runs as it was written. So a Python int on the way fits
+64 bits where it does at both ends.
 """
 from __future__ import annotations
 
