@@ -229,9 +229,27 @@ def _ode_result(times: Any, states: Any, arrived: Any, counts: dict) -> Any:
 def _own_steps(method: str, slope: Callable, t_span: Any, y: Any, rtol: float, atol: Any, first: Any, most: Any) -> Any:
     from scipy import integrate
 
-    if y.ndim != 1:
-        raise ValueError("`y0` must be 1-dimensional.")
     start, end = t_span[0] * 1.0, t_span[1] * 1.0
     rtol, most = max(rtol, 100 * float(np.finfo(np.float64).eps)), np.inf if most is None else most
+    _check_steps(y, abs(end - start), np.asarray(atol), first, most)
     found = scipy_steps.integrated(getattr(integrate, method), slope, start, end, y, rtol, atol, first, most)
     return _ode_result(found[0], np.transpose(found[1]), found[2], {"nfev": found[3], "njev": 0, "nlu": 0})
+
+
+def _check_steps(y: Any, span: Any, atol: Any, first: Any, most: Any) -> None:
+    """SciPy's errors."""
+    if y.ndim != 1:
+        raise ValueError("`y0` must be 1-dimensional.")
+    if not np.all(np.isfinite(y)):
+        raise ValueError("All components of the initial state `y0` must be finite.")
+    if most <= 0:
+        raise ValueError("`max_step` must be positive.")
+    if atol.ndim > 0 and atol.shape != y.shape:
+        raise ValueError("`atol` has wrong shape.")
+    if np.any(atol < 0):
+        raise ValueError("`atol` must be positive.")
+    if first is not None:
+        if first <= 0:
+            raise ValueError("`first_step` must be positive.")
+        if first > span:
+            raise ValueError("`first_step` exceeds bounds.")

@@ -68,6 +68,8 @@ def integrated(method: Any, slope: Callable, start: Any, end: Any, y: Any, rtol:
     t, last = stop_gradient(start), stop_gradient(end)
     k = slope(start, y)
     way = np.sign(last - t)
+    if y.size == 0:                                            # nothing that an error could be of
+        t = last
     length = _first(slope, t, y, k, last, method.error_estimator_order, rtol, atol, most) if first is None else first * 1.0
     length = stop_gradient(length)
     power = -1 / (method.error_estimator_order + 1)
@@ -81,7 +83,7 @@ def integrated(method: Any, slope: Callable, start: Any, end: Any, y: Any, rtol:
         least = 10 * np.abs(np.nextafter(t, way * np.inf) - t)
         if not rejected:
             length = np.maximum(np.minimum(length, most), least)
-        if length < least:
+        if not length >= least:                                # also of NaN, which SciPy would follow for ever
             failed = True
         else:
             after_t = last if way * (t + length * way - last) > 0 else t + length * way
@@ -98,7 +100,7 @@ def integrated(method: Any, slope: Callable, start: Any, end: Any, y: Any, rtol:
                 times.append(there)
                 states.append(y)
             else:
-                length = length * np.maximum(_SHRINK, _SAFETY * error ** power)
+                length = length * max(_SHRINK, _SAFETY * error ** power)          # Python's: the former of NaN
                 rejected = True
             length = stop_gradient(length)
     return np.array(times), np.array(states), not failed, count

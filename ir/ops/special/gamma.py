@@ -59,7 +59,7 @@ def _gamma(x: Expr) -> Any:
     odd = (nearest * 0.5) != (nearest * 0.5).floor()
     sine = ((size - nearest) * math.pi).sin()
     sine = odd.select(-sine, sine)
-    tiny = size < 1e-200
+    tiny = size < 1e-20                       # below that the product of the factors may be 0
     right = _gamma_right(tiny.select(1.0, size))
     reflected = -math.pi / (left.select(sine, x * 0 + 1) * left.select(size, x * 0 + 1) * right)
     pole = left & (sine == 0)

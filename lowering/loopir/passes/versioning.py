@@ -8,8 +8,9 @@
 Range analysis has not proved that such positions lie in their arrays, as they start or end where data say. They move by the
 same constant in each iteration, so all of them lie between the first and the last. Where those are in the array nothing needs
 to be checked, nor counted from the end, and the loop can become vectors. Elsewhere it runs as it was written: it raises at the
-right iteration, after the writes before it, or counts from the end. No position leaves 64 bits on the way from the first to the
-last: the constant is small, and no counter gets far enough. So a Python int on the way fits 64 bits where it does at both ends.
+right iteration, after the writes before it, or counts from the end. No position goes around 64 bits on the way from the first
+to the last: the constant is small, and a loop that would count so far runs as it was written. So a Python int on the way fits
+64 bits where it does at both ends.
 """
 from __future__ import annotations
 
@@ -24,6 +25,7 @@ from .unroll import New, copied, copies, renamed
 
 _MOST = 8                 # places that are looked at before a loop
 _STEP = 1 << 16           # how far they move in an iteration at most
+_FAR = 1 << 46            # iterations within which positions that move so far do not go around 64 bits
 _PLAIN = (Let, Load, Store, Get, Set, If, Fail)
 
 
@@ -52,7 +54,7 @@ class _Versions:
     """What a loop checks that can be checked before it.
 
     made      what its body computes and reads; top: those of the former that stand in no branch, in their order
-    places    (op that says whether a position is outside of its length, or a result fits; operands; whether they move)
+    places    (op that says whether a position is outside of its length, or a result fits; operands; how far they move)
     checks    the conditions of their checks; plain: a position after `wrap` -> the position itself
     fitting   the operations whose results fit
     """
@@ -61,7 +63,7 @@ class _Versions:
         self.loop = loop
         self.made = {s.target: s for s in walk(loop.body) if isinstance(s, (Let, Load, Get))}
         self.top = {s.target: s for s in loop.body if type(s) is Let}
-        self.places: list[tuple[str, tuple[Atom, ...], bool]] = []
+        self.places: list[tuple[str, tuple[Atom, ...], int]] = []
         self.checks: set[Atom] = set()
         self.plain: dict[Scalar, Atom] = {}
         self.fitting: set[tuple] = set()
@@ -79,7 +81,7 @@ class _Versions:
                 return
             step = self._step(wrap.args[0])
             if step is not None and abs(step) <= _STEP:
-                self.places.append(("outside", wrap.args, step != 0))
+                self.places.append(("outside", wrap.args, step))
                 self.checks.add(check.cond)
                 self.plain[wrap.target] = wrap.args[0]
             return
@@ -89,7 +91,7 @@ class _Versions:
             return
         name, step = fits.op.removesuffix("_fits"), self._moved(fits.op.removesuffix("_fits"), fits.args)
         if step is not None and abs(step) <= _STEP and all(map(self._exact, fits.args)):
-            self.places.append((fits.op, fits.args, step != 0))
+            self.places.append((fits.op, fits.args, step))
             self.checks.add(check.cond)
             self.fitting.add((name, fits.args))
 
@@ -131,8 +133,11 @@ class _Versions:
         loop, last = self.loop, Scalar(INDEX)
         found: list = [Let(last, "sub", (operand(loop.trip), operand(1)))]
         wrong: list[Atom] = []
-        for op, args, moves in self.places:
-            for at in (operand(0), last) if moves else (operand(0),):
+        if any(abs(step) > 1 for _, _, step in self.places) and not (type(loop.trip) is int and loop.trip <= _FAR):
+            found.append(Let(far := Scalar(BOOL), "lt", (operand(_FAR), operand(loop.trip))))
+            wrong.append(far)
+        for op, args, step in self.places:
+            for at in (operand(0), last) if step else (operand(0),):
                 new: New = {loop.index: at}
                 found += [copied(s, new) for s in self._way(args)]
                 found.append(Let(said := Scalar(BOOL), op, tuple([renamed(a, new) for a in args])))

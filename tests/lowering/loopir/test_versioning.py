@@ -79,3 +79,17 @@ def test_both_versions_are_there():
 def test_gradients():
     for f, k in ((shifted, 3), (shifted, -100), (butterflies, 1), (rows, -3), (under_a_condition, 2)):
         tg.check_grads(lambda a, b, f=f, k=k: np.sum(f(a.copy(), b, k) ** 2), (RNG.random(64), RNG.random(200)))
+
+
+@pytest.mark.parametrize("trip", [2**47, 2**48 + 1])
+def test_positions_that_would_go_around_64_bits(trip):
+    """The last of them is in the array again."""
+    step, a = np.int64(65536), np.zeros(100)
+
+    def far(a, n, k):
+        for i in range(n):
+            a[i * step + k] = 1.0
+
+    with pytest.raises(IndexError, match="index 65539 is out of bounds"):
+        tg.jit(far)(a, trip, np.int64(3))
+    np.testing.assert_array_equal(np.flatnonzero(a), [3])

@@ -122,3 +122,20 @@ def test_times_of_solve_ivp(method):
 
 def prey(t, y, k):
     return np.array([k[0] * y[0] - y[0] * y[1], -k[2] * y[1] + k[1] * y[0] * y[1]])
+
+
+def test_solve_ivp_ends_where_no_step_can_be_taken():
+    def f(y0, edge, **options):
+        found = si.solve_ivp(lambda t, y: np.where(t > edge, np.nan, -y), (0.0, 1.0), y0, **options)
+        return found.t, found.y, found.nfev, found.status, found.success
+
+    for y0, edge in ((np.ones(2), 0.5), (np.ones(2), -1.0), (np.zeros(0), 2.0)):
+        for found, right in zip(tg.jit(f)(y0, edge), f(y0, edge) if edge > 0 else ([0.0], [[1.0], [1.0]], 2, -1, False)):
+            np.testing.assert_allclose(found, right, rtol=1e-12)
+    for y0, options in ((np.array([1.0, np.nan]), {}), (np.ones(2), {"max_step": 0.0}), (np.ones(2), {"first_step": -1.0}),
+                        (np.ones(2), {"first_step": 2.0}), (np.ones(2), {"atol": -1.0}), (np.ones(2), {"atol": np.ones(3)})):
+        with pytest.raises(ValueError) as right:
+            f(y0, 2.0, **options)
+        with pytest.raises(ValueError) as found:
+            tg.jit(lambda y0, edge, o=options: f(y0, edge, **o))(y0, 2.0)
+        assert str(found.value).split("\n")[0] == str(right.value)

@@ -76,12 +76,25 @@ def test_angles_that_are_not_determined(seq):
 def test_errors_are_scipys():
     for f, x in ((R.from_quat, np.zeros(4)), (R.from_quat, V), (R.from_rotvec, Q), (R.from_matrix, -MATRIX),
                  (lambda a: R.from_euler("xYz", a), V), (lambda a: R.from_euler("xxz", a), V),
-                 (lambda a: R.from_euler("xy", a), V), (lambda v: R.from_euler("xyz", v).as_euler("xy"), V)):
+                 (lambda a: R.from_euler("xy", a), V), (lambda v: R.from_rotvec(v).mean([1, 2]), MANY),
+                 (lambda v: R.from_euler("xyz", v).as_euler("xy"), V)):
         for g in (f, tg.jit(lambda x, f=f: f(x).as_quat())):
             with pytest.raises(ValueError):
                 g(x)
+    for right in (R.from_matrix, tg.jit(lambda x: R.from_matrix(x).as_quat())):
+        with pytest.raises(np.linalg.LinAlgError):
+            right(np.where(np.eye(3) > 0, np.nan, MATRIX))
     with pytest.raises(TypeError):
         tg.jit(lambda v: len(R.from_rotvec(v)))(V)
     assert tg.jit(lambda v: len(R.from_rotvec(v)))(MANY) == 4
     with pytest.raises(UnsupportedError, match=r"Rotation\.align_vectors"):
         tg.jit(lambda v: R.align_vectors(v, POINTS)[1])(MANY)
+
+
+def test_numbers_of_a_rotation_are_a_copy():
+    def f(v):
+        turn = R.from_rotvec(v)
+        turn.as_quat()[...] = 5.0
+        return turn.as_quat()
+
+    np.testing.assert_allclose(tg.jit(f)(V), f(V))

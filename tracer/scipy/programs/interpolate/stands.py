@@ -11,12 +11,14 @@ class Stand:
     """What it has no program for is refused by name, where Python's AttributeError would speak of a class nobody knows."""
 
     shown = "SciPy interpolant that compiled code makes"
+    noun = "an interpolant"
     instead = "return its values, or its coefficients `c` and points `x` and build it from them outside"
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or tracing.active() is None:
             raise AttributeError(name)
         known = sorted(k for k in dir(type(self)) if not k.startswith("_") and callable(getattr(type(self), k)))
-        instead = f"what it has is {', '.join(['a call', *known])}; " if known else ""
-        raise UnsupportedError(f"`.{name}` of an interpolant of SciPy that compiled code makes cannot be compiled",
-                               f"{instead}build the interpolant outside and pass its numbers in", tracing.locate())
+        known = ["a call", *known] if callable(self) else known
+        instead = f"what it has is {', '.join(known)}; " if known else ""
+        raise UnsupportedError(f"`.{name}` of {self.noun} of SciPy that compiled code makes cannot be compiled",
+                               f"{instead}build it outside and pass its numbers in", tracing.locate())

@@ -43,7 +43,7 @@ def _rotated(v: Any) -> Any:
 
 def _normalised(q: Any) -> Any:
     size = np.sqrt(np.sum(q * q, axis=-1, keepdims=True))
-    if np.any(size == 0):
+    if not np.all(size > 0):
         raise ValueError("Found zero norm quaternions in `quat`.")
     return q / size
 
@@ -93,6 +93,8 @@ def _of_matrix(m: Any) -> Any:
 
 class Rotation(Stand):
     shown = "rotation of SciPy that compiled code makes"
+    noun = "a rotation"
+    instead = "return its quaternion, `as_quat()`, and build it from that outside"
 
     def __init__(self, quat: Any, normalize: bool = True, copy: bool = True, scalar_first: bool = False):
         q = _numbers(quat, 4)
@@ -119,7 +121,7 @@ class Rotation(Stand):
 
     def as_quat(self, canonical: bool = False, *, scalar_first: bool = False) -> Any:
         q = _canonical(self._q) if canonical else self._q
-        return np.roll(q, 1, axis=-1) if scalar_first else q
+        return np.roll(q, 1, axis=-1) if scalar_first else q.copy()
 
     def as_matrix(self) -> Any:
         x, y, z, w = self._q[..., 0], self._q[..., 1], self._q[..., 2], self._q[..., 3]
@@ -184,6 +186,9 @@ class Rotation(Stand):
         """The eigenvector of the largest eigenvalue of sum w q q^T (F. L. Markley et al., J. Guidance 30, 2007)."""
         q = self._q.reshape(-1, 4)
         w = np.ones(q.shape[0]) if weights is None else np.asarray(weights) * 1.0
+        if w.shape != q.shape[:1]:
+            raise ValueError("Expected `weights` to have number of values equal to number of rotations, got "
+                             f"{w.size} values and {q.shape[0]} rotations.")
         if np.any(w < 0):
             raise ValueError("`weights` must be non-negative.")
         return Rotation(np.linalg.eigh((w[:, None] * q).T @ q)[1][:, -1], False)
@@ -226,6 +231,8 @@ def _from_matrix(matrix: Any, *, assume_valid: bool = False) -> Rotation:
     """Of a matrix that is not orthogonal, the nearest that is."""
     m = _numbers(matrix, 3, 3)
     if not assume_valid:
+        if not np.all(np.isfinite(m)):
+            raise np.linalg.LinAlgError("SVD did not converge")
         if np.any(np.linalg.det(m) <= 0):
             raise ValueError("Non-positive determinant (left-handed or null coordinate frame) in rotation matrix.")
         m = _nearest(m)
