@@ -84,12 +84,13 @@ class Telling:
                     self.tell(trace, found)
                 return
             read = [(pile, pile.seen) for x in self.run.lists for pile in _piles(x.held) or ()]
-            failing = region_tracing.Branch(Block(), branches.negate(holds))
+            fails = branches.negate(holds)
+            failing = region_tracing.Branch(Block(), fails)
             # nothing comes after it, so what it does to the stacks that it reads is forgotten: run() puts that back
             region_tracing.run(trace, failing, lambda: self.tell(trace, found), None, None, ())
             for pile, seen in read:
                 pile.seen = seen
-            trace.builder.emit("if", failing.cond, regions=(failing.block, Block()))
+            trace.builder.emit("if", fails, regions=(failing.block, Block()))
 
     def draft(self, make: Callable[[], Any]) -> tuple[Any, bool]:
         """(make(), whether something was left out in it). It traces an iteration that as a rule is traced again, as what the

@@ -433,7 +433,7 @@ def _fill(x: Any, value: Value) -> None:
     x[...] = value
 
 
-def _namespace(x: Any, *, api_version: str | None = None) -> Any:
+def _namespace(x: Any, *, api_version: Any = None) -> Any:
     return np.ndarray.__array_namespace__(np.zeros(()), api_version=api_version)
 
 
