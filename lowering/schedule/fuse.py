@@ -12,7 +12,7 @@ Additions to parts of one array (`update_add`) run in any order: where their par
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import prod
 
 from ...ir.core import Block, Const, Op, Value
@@ -174,7 +174,7 @@ class Schedule:
                 reads.add(x, terms)
         at = max(self.guard, self.barrier, self._known(reads.scalars))
         if effect:
-            at = max(at, self.effects)
+            at = max([at, self.effects, *self._written_to_the_caller()])
         for leaf, _ in reads.leaves:
             self._stored(leaf)
             for item, _, _ in self.access(leaf).writers:
@@ -186,6 +186,13 @@ class Schedule:
         if effect:
             self.guard = self.effects = at
         (self.items[at].after if at >= 0 else self.before).append(op)
+
+    def _written_to_the_caller(self) -> Iterator[int]:
+        """The items that write to arrays of the caller's: what they wrote before a check fails stays there, as in Python."""
+        for store, access in self.touched.items():
+            home = getattr(store, "home", None)
+            if home is not None and home[0] == "inout":
+                yield from (item for item, _, _ in access.writers)
 
     def _known(self, scalars: Iterable[Value]) -> int:
         """The last item that one of the scalars comes from."""

@@ -344,3 +344,45 @@ def test_numbers_that_were_not_written_keep_their_type():
     for items in ([1, 2, -3], [True, 0.0, 2]):
         tg.jit(f)(items, 1)
         assert [type(x) for x in items] == [type(items[0]), float, int]
+
+
+def divided(y, w):
+    total = 0.0
+    for k in range(30):
+        w[k] = 3.0
+        total += 1.0 / (y[0].item() - k)
+    return total
+
+
+def looked_up(y, w):
+    k = 0
+    while k < 30:
+        w[k] = 3.0
+        w[0] += y[k]
+        k += 1
+
+
+def to_and_fro(y, w):
+    n, t = 0, 0.0
+    while n < 30 and t < 900:
+        w[n] = 3.0 + n
+        t += w[29 - n]
+        w[29 - n] = t
+        t += 1.0 / (y[0].item() - n)
+        n += 1
+    return t
+
+
+@pytest.mark.parametrize("f", [divided, looked_up, to_and_fro])
+@pytest.mark.parametrize("y", [[0.0, 1.0], [2.0, 1.0, 0.5], [0.25] * 40, [17.0] * 9])
+def test_what_an_iteration_writes_before_it_fails_stays(f, y):
+    """The last iteration's, too: a check was made before the stores that come before it, as it does not read them."""
+    outcomes = []
+    for run in (f, tg.jit(f)):
+        w = np.zeros(30)
+        try:
+            found = run(np.array(y), w)
+        except (IndexError, ZeroDivisionError) as error:
+            found = "outside" if isinstance(error, IndexError) else "divided by zero"
+        outcomes.append((found, w.tolist()))
+    assert outcomes[0] == outcomes[1]
