@@ -1,6 +1,7 @@
 """One program for many lengths: its results are those of Python and of difference quotients; when it is made, and taken."""
 import copy
 import logging
+import sys
 
 import numpy as np
 import pytest
@@ -436,7 +437,7 @@ def test_internal_errors_are_not_passed_over(broken, monkeypatch, caplog):
 
 def test_users_errors_are_no_internal_ones():
     def f(x):
-        if x.size.__class__ is not int:
+        if sys.getsizeof(x.size) > sys.getsizeof(1):                         # one that stands for many
             raise KeyError("sizes")
         return x * 2
 
