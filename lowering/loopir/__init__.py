@@ -1,4 +1,5 @@
 """The loop IR: loops, buffers, loads and stores, scalars in SSA form.
 
-grammar.py declares it, text.py prints it (`--stage loops`), cursor.py writes it, passes/ rewrite and check it.
+grammar.py declares it, text.py prints it (`--stage loops`), cursor.py writes it, dependence.py proves
+what two accesses have in common, passes/ rewrite and check it.
 """

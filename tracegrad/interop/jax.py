@@ -21,7 +21,7 @@ import numpy as np
 from ..ir.errors import ArgumentError
 from ..jitted.functions import derived, jit
 from ..jitted.xla_handlers import XlaHandler, xla_handler
-from ..lowering.call.xla_handler import MAJOR
+from ..lowering.call.foreign.xla_handler import MAJOR
 from ..operators.batching import vmap
 from ..tracer import pytrees
 from .programs import expect_function, package, pulled, pushed, results

@@ -18,9 +18,9 @@ import numpy as np
 from .. import log, progress, rich_display
 from ..captures.captures import NOTHING, Captures, varying
 from ..ir.errors import ArgumentError, ArgumentTypeError, TracegradError
-from ..lowering.call.c_function import CFunction
 from ..lowering.call.cache import Cache, CacheInfo
 from ..lowering.call.dispatch import Dispatcher
+from ..lowering.call.foreign.c_function import CFunction
 from ..lowering.call.specialisation import ClosedError, Specialisation
 from ..lowering.native import perf_map
 from ..options import config, owned
@@ -42,7 +42,7 @@ from .misses import History
 
 if TYPE_CHECKING:
     from ..ir.types import Array
-    from ..lowering.call.xla_handler import XlaHandler
+    from ..lowering.call.foreign.xla_handler import XlaHandler
     from ..tracer.pytrees import TreeDef
     from ..tracer.values.boxes import Box
 

@@ -1,7 +1,7 @@
 """`f.cfunc(…)`, `f.low_level_callable(…)`, `f.ctypes` and `f.address`: a compiled function that C code calls with doubles.
 
 The numbers of all arguments lie one after the other, each array in C order, and so do those of the results. Which C signatures
-there are says lowering/call/c_function.py. Arrays that the function captured are read where they lie: a change of their
+there are says lowering/call/foreign/c_function.py. Arrays that the function captured are read where they lie: a change of their
 elements is seen, another array under the same name is not.
 """
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..ir.build import memory
 from ..ir.errors import ArgumentError, ArgumentTypeError, Loc, UnsupportedError
 from ..ir.types import DType
 from ..lowering.build import loop_builder
-from ..lowering.call.c_function import CFunction, Form, Plan, form
+from ..lowering.call.foreign.c_function import CFunction, Form, Plan, form
 from ..lowering.loopir.grammar import Kernel
 from ..lowering.native.locks import Lock
 from ..options import config

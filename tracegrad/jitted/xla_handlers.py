@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..lowering.call.xla_handler import XlaHandler
+from ..lowering.call.foreign.xla_handler import XlaHandler
 from ..lowering.native.locks import Lock
 from ..options import owned
 from ..programs.compile import uses_fastmath

@@ -50,8 +50,7 @@ from ..lowering.call.calling_convention import (
 )
 from ..tracer import pytrees
 from ..tracer.pytrees import LEAF, TreeDef
-from ..tracer.values import optional_values
-from ..tracer.values.python import chosen_texts
+from ..tracer.values.python import chosen_texts, optional_values
 from .fingerprint import Fingerprint
 from .purity import is_pure
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..control import iteration
-from ..values import optional_values
-from ..values.python import chosen_texts
+from ..values.python import chosen_texts, optional_values
 from . import calls
 
 

@@ -22,9 +22,9 @@ from ...ir.core import Block, Value
 from ...ir.types import BOOL
 from .. import tracing
 from ..regions import escapes, exceptions, failed_writes, if_join, leaf_types, list_scan_outputs, region_tracing
-from ..values import boxes, captured_arrays, captured_values, optional_values, unrepeatable
+from ..values import boxes, captured_arrays, captured_values, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
-from ..values.python import exception_parts, format_strings
+from ..values.python import exception_parts, format_strings, optional_values
 from ..values.python.chosen_texts import ChosenText
 from . import packed_lists
 

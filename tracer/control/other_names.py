@@ -16,8 +16,8 @@ from ..regions import region_tracing
 from ..tracing import Trace
 from ..values import ownership
 from ..values.boxes import ScalarBox
-from ..values.optional_values import Optional
 from ..values.ownership import Joined
+from ..values.python.optional_values import Optional
 from . import branches
 from .packed_lists import Fixed, ListValue
 

@@ -14,9 +14,9 @@ from ...ir.errors import UnsupportedError
 from ...ir.types import BOOL_SCALAR
 from .. import pytrees, tracing
 from ..tracing import Trace
-from ..values import optional_values, ownership
+from ..values import ownership
 from ..values.boxes import ArrayBox, Box, ScalarBox
-from ..values.python import chosen_texts
+from ..values.python import chosen_texts, optional_values
 from . import identity, leaf_types, list_scan_outputs, region_tracing
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from ...ir.core import Block, Value
 from ...ir.types import BOOL, BOOL_SCALAR, I64, INDEX_SCALAR, Array, Type
 from .. import tracing
 from ..syntax.trees.early_exit import RETURNED, VALUE
-from ..values import optional_values
 from ..values.boxes import ArrayBox, Box
+from ..values.python import optional_values
 from . import identity, leaf_types, region_tracing
 from .leaf_types import Kind, MaybeUndefined, Undefined
 from .region_tracing import Mismatch

@@ -18,8 +18,9 @@ from ..control import branches, other_names, packed_lists
 from ..regions import leaf_types, list_scan_outputs
 from ..sequences import records
 from ..syntax import nonlocals, source
-from ..values import boxes, captured_values, optional_values, ownership
+from ..values import boxes, captured_values, ownership
 from ..values.boxes import ArrayBox, Box, ScalarBox
+from ..values.python import optional_values
 from ..values.python.chosen_texts import ChosenText
 from . import dunder_dispatch
 

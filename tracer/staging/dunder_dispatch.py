@@ -24,9 +24,9 @@ from ..control import branches, iteration, other_names, packed_lists
 from ..regions import region_tracing
 from ..sequences import sparse
 from ..syntax import source
-from ..values import captured_arrays, captured_names, captured_values, optional_values, ownership, unrepeatable
+from ..values import captured_arrays, captured_names, captured_values, ownership, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
-from ..values.python import chosen_texts, percent_texts, settings
+from ..values.python import chosen_texts, optional_values, percent_texts, settings
 from .argument_objects import Hidden, show_all
 
 if TYPE_CHECKING:

@@ -44,8 +44,8 @@ from ..sequences import (  # noqa: F401  (some fill tables)
     vectorize,
 )
 from ..syntax import nonlocals, source
-from ..values import boxes, captured_arrays, captured_names, captured_values, optional_values, unrepeatable
-from ..values.python import format_strings
+from ..values import boxes, captured_arrays, captured_names, captured_values, unrepeatable
+from ..values.python import format_strings, optional_values
 from . import assignment, dunder_dispatch, numba_signatures, with_statement
 
 if TYPE_CHECKING:

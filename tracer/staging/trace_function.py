@@ -37,10 +37,10 @@ from ..regions import failed_writes, identity, leaf_types, region_tracing
 from ..sequences import generators, real_or_complex
 from ..syntax import source
 from ..tracing import Restart, Scope, Trace
-from ..values import captured_values, memory_layout, optional_values, promotion, random_generators, returned_views
+from ..values import captured_values, memory_layout, promotion, random_generators, returned_views
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.captured_arrays import Captured, reached
-from ..values.python import format_strings
+from ..values.python import format_strings, optional_values
 from . import argument_objects, failed_objects, list_arguments, opaque_results, runtime, signature
 from .argument_objects import Assigned, Reference
 from .arguments import Call, flatten_call, where

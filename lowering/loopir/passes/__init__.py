@@ -1,6 +1,6 @@
 """Passes over the loop IR, each from kernel to kernel.
 
-verifier.py checks, dependence.py proves what two accesses have in common, straight_line.py reads a body without branches,
+verifier.py checks, straight_line.py reads a body without branches,
 if_conversion.py makes stores of choices, loop_distribution.py and reorder_iterations.py bring innermost loops into a form
 that becomes vectors, unroll.py writes short loops out, buffer_coloring.py lets temporaries share memory.
 """

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from ....ir.analysis.affine import LONGEST, AffineExpr, Symbol
 from ....ir.opdef import OPS
+from ..dependence import Positions
 from ..grammar import (
     Alloc,
     At,
@@ -34,7 +35,6 @@ from ..grammar import (
     Table,
     While,
 )
-from .dependence import Positions
 from .reorder_iterations import additions
 
 UNKNOWN = 30               # iterations of a loop of which no more is known

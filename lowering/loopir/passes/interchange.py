@@ -23,8 +23,8 @@ from ....ir.analysis.affine import AffineExpr, Symbol
 from ....ir.thresholds import sizes
 from ....ir.types import INDEX
 from ..cursor import operand
+from ..dependence import Positions, rewrite_loops
 from ..grammar import Alloc, Buffer, For, Get, Kernel, Let, Load, Scalar, Set, Store, Var, walk
-from .dependence import Positions, rewrite_loops
 from .loop_distribution import Addition, leading_to, zero
 from .reorder_iterations import additions
 from .straight_line import accesses, private

@@ -22,6 +22,7 @@ from typing import Any
 
 from ....ir.errors import Loc
 from ....ir.thresholds import sizes
+from ..dependence import Positions
 from ..grammar import (
     Alloc,
     Buffer,
@@ -50,7 +51,6 @@ from ..grammar import (
     walk,
 )
 from .buffer_coloring import work
-from .dependence import Positions
 from .footprint import Access, Cost, Footprint, product
 from .reduction_steps import REDUCED, step_of
 from .straight_line import accesses, private

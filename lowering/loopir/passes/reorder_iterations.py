@@ -7,7 +7,7 @@ Reverse mode walks backwards, and where a loop read neighbours its adjoint adds 
 Each addition waits for that of the iteration before, through memory. Those of adjoints happen in any order, so where
 nothing else in the loop touches it, they commute, and so do iterations whose other accesses are to elements of their own.
 Such a loop may run upwards, and be cut: the additions that meet those of other iterations move to loops of their own
-(loopir/passes/loop_distribution.py). Which accesses can meet is proved with forms over counters (loopir/passes/dependence.py):
+(loopir/passes/loop_distribution.py). Which accesses can meet is proved with forms over counters (loopir/dependence.py):
 
     apart   on some axis one is certainly before the other, in whatever iterations
     own     on some axis both are at the same place, which follows the counter: in different iterations they are different
@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 from ....ir.analysis.affine import AffineExpr
 from ....ir.thresholds import sizes
 from ....ir.types import INDEX
+from ..dependence import Positions, rewrite_loops
 from ..grammar import At, Buffer, For, Get, If, Kernel, Let, Load, Scalar, Set, Store, operands, walk
-from .dependence import Positions, rewrite_loops
 from .loop_distribution import Addition, cut, gathered, leading_to, upwards
 from .straight_line import accesses, private, straight
 from .unroll import TooMuch, written_out

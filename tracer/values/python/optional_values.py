@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...ir.errors import UnsupportedError
-from .. import pytrees, tracing
-from .boxes import Box, ScalarBox
+from ....ir.errors import UnsupportedError
+from ... import pytrees, tracing
+from ..boxes import Box, ScalarBox
 
 if TYPE_CHECKING:
-    from ...ir.core import Value
+    from ....ir.core import Value
 
 
 def _check(flag: Value, what: str) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ....ir.analysis.affine import HIGHEST, LONGEST, LOWEST, AffineExpr, Symbol
-from ....ir.analysis.affine import Constraints as _Facts
-from ....ir.types import INDEX
-from ..grammar import Atom, For, If, Let, Scalar, While
+from ...ir.analysis.affine import HIGHEST, LONGEST, LOWEST, AffineExpr, Symbol
+from ...ir.analysis.affine import Constraints as _Facts
+from ...ir.types import INDEX
+from .grammar import Atom, For, If, Let, Scalar, While
 
 
 class Positions:

@@ -18,17 +18,17 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from ...ir.errors import ArgumentError
-from ...ir.types import DType, known_dtype
-from ..llvm.emit import emit
-from ..loopir.grammar import Kernel
-from ..native import perf_map
-from ..native.engine import compile_module
-from ..native.entry_writer import memory_type
-from .assemble import held_constants
-from .entry import ERROR_WORDS
-from .error_decoding import reporter
-from .specialisation import Failure
+from ....ir.errors import ArgumentError
+from ....ir.types import DType, known_dtype
+from ...llvm.emit import emit
+from ...loopir.grammar import Kernel
+from ...native import perf_map
+from ...native.engine import compile_module
+from ...native.entry_writer import memory_type
+from ..assemble import held_constants
+from ..entry import ERROR_WORDS
+from ..error_decoding import reporter
+from ..specialisation import Failure
 
 _WRONG_COUNT = -3                    # the site in the error record: how many came, how many are wanted
 SYMBOL = "tg.c"

@@ -13,15 +13,15 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from ..llvm.emit import emit
-from ..loopir.grammar import Kernel
-from ..native import perf_map
-from ..native.engine import compile_module
-from .assemble import held_constants
+from ...llvm.emit import emit
+from ...loopir.grammar import Kernel
+from ...native import perf_map
+from ...native.engine import compile_module
+from ..assemble import held_constants
+from ..entry import ERROR_WORDS
+from ..error_decoding import reporter
+from ..specialisation import Failure
 from .c_function import declarations
-from .entry import ERROR_WORDS
-from .error_decoding import reporter
-from .specialisation import Failure
 
 SYMBOL = "tg.xla"
 MAJOR = 0                                  # the version of the interface whose layouts these are
