@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 _AnyBox = TypeVar("_AnyBox", bound=Box)
 # name -> method(list, *args) of those that move entries or look for one (list_functions.py)
 METHODS: dict = {}
+PILES: set[type] = set()                 # classes of what is known of a place whose lists are of run-time length
+UNLIKE: list = []                        # told(list, entry) of one that fits none of the others (ragged_lists.py)
 EMPTY, OUTSIDE = "pop from empty list", "list index out of range"
 
 
@@ -181,6 +183,9 @@ class DynamicList(packed_lists.ListValue):
     def _leaves(self, value: Any) -> list:
         """The leaves of a new entry; traces again where it needs a wider type."""
         joined = self.entry.join(Entry.of(value))
+        if joined is None:
+            for told in UNLIKE:
+                told(self, value)
         if joined != self.entry:
             self.widen(joined)
         leaves = chosen_texts.leaves_as(copied(value), self.entry.structure)
@@ -495,5 +500,6 @@ calls.OUTGROWN.append(grow)
 packed_lists.OUTGROWN.append(grow)
 packed_lists.CONCATENATED.append(_concatenated)
 packed_lists.MAKERS[Entry] = piled
+PILES.add(Entry)
 iteration.SOURCES.update({DynamicList: DynamicListItems, Entries: DynamicListItems})
 pytrees.learn(Entries, pytrees.Kind("list", lambda x: (tuple(x.boxes), (x.entry,)), _join, lambda meta, n: [""] * n))

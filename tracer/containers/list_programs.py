@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 # --- lists ------------------------------------------------------------------------------------------------------------
 
 def keys_of(held: Any, key: Any) -> Any:
@@ -263,6 +265,36 @@ def joined(a: Any, b: Any) -> Any:
     extend(found, b)
     return found
 
+
+# --- lists of arrays (ragged_lists.py) ------------------------------------------------------------------------------------
+
+def joined_arrays(held: Any, like: Any) -> Any:
+    """np.concatenate of a list; like: an array of no rows that are as those of its arrays."""
+    if len(held) == 0:
+        raise ValueError("need at least one array to concatenate")
+    count = 0
+    for part in held:
+        count += len(part)
+    found = np.empty((count, *like.shape[1:]), like.dtype)
+    start = 0
+    for part in held:
+        found[start:start + len(part)] = part
+        start += len(part)
+    return found
+
+
+def cut(x: Any, ends: Any) -> Any:
+    """np.split of an array at some positions."""
+    found = []
+    start = 0
+    for end in ends:
+        found.append(x[start:end])
+        start = end
+    found.append(x[start:])
+    return found
+
+
+# --- loops over lists that change (live_lists.py) -------------------------------------------------------------------------
 
 def live(held: Any) -> Any:
     k = 0

@@ -259,8 +259,9 @@ def item_at(trace: Trace, held: Any, key: ScalarBox) -> Any:
     if tracing.constant(key.read()) is not None:
         return NotImplemented
     leaves = [leaf for x in held for leaf in pytrees.leaves_of(x)]
-    if any(isinstance(leaf, ArrayBox) for leaf in leaves) and list_scan_outputs.rows_of(held) is None:
-        return array_choice.item_at(trace, held, key)    # one of them, under another name
+    if any(isinstance(leaf, ArrayBox) for leaf in leaves):
+        rows = list_scan_outputs.rows_in_place(held)
+        return array_choice.item_at(trace, held, key) if rows is None else rows[key]     # one of them, under another name
     if any(isinstance(x, (list, dict, packed_lists.ListValue)) for x in held):
         packed_lists.pack(trace, held)
         for told in NESTED:

@@ -455,10 +455,10 @@ def poured(stack: Value, count: Value, kind: Kind) -> Value:
     return builder.emit("for", count, stack, start, regions=(block,))[1]
 
 
-def refilled(rows: Value, count: Value, kind: Kind) -> Value:
-    """A stack of the rows of an array."""
+def refilled(rows: Value, count: Value, kind: Kind, start: Value | None = None) -> Value:
+    """A stack with the rows of an array on what it held, which is nothing if it is a new one."""
     builder = tracing.current().builder
-    start = builder("stack_new", dtype=kind.dtype)
+    start = builder("stack_new", dtype=kind.dtype) if start is None else start
     block = Block((INDEX_SCALAR, start.type), ["i", "stack"])
     with builder.at(block):
         found = builder("slice", rows, block.params[0], spec="i" + ":" * len(kind.dims))

@@ -236,11 +236,15 @@ class Rows:
 
     def _share_last(self, held: Any, value: ScalarBox | tuple[ScalarBox, ...],
                     names: Any) -> tuple | None:
-        """Where a name is bound to what was appended last, the list's last entry is the same array."""
+        """Where a name is bound to what was appended last, the list's last entry is the same array: a view of the rows, or
+        where that name holds a view of another one, what is told."""
         for final, now in zip(self.outcome.names, names):
             if final is value and isinstance(now, ArrayBox):
-                held[-1] = now
-                return now, now.read()
+                row, held[-1] = held[-1], now
+                if now.base is not None:
+                    return now, now.read()
+                now.base, now.path, now._value, now._strides = row.base, row.path, None, None
+                return None
         return None
 
 
@@ -285,6 +289,12 @@ def rows_of(x: Any) -> ArrayBox | None:
     if any(a is not b for a, b in zip(x, found.entries)) or (found.last and found.last[0].read() is not found.last[1]):
         return None
     return found.rows
+
+
+def rows_in_place(x: Any) -> ArrayBox | None:
+    """The same, where each row is the entry itself: what is written to one is written to the other."""
+    rows = rows_of(x)
+    return None if rows is None or tracing.current().grown[id(x)].last else rows
 
 
 def stacked_rows(rows: ArrayBox, axis: int = 0) -> ArrayBox:

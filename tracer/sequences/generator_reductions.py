@@ -203,7 +203,7 @@ def gather(visit: Callable) -> Any:
     if trace is not None:
         site = packed_lists.place()
         known = trace.lists.get(site)
-        made = Kept() if known is packed_lists.KEPT or type(known) is dynamic_lists.Entry else Tried(site)
+        made = Kept() if known is packed_lists.KEPT or type(known) in dynamic_lists.PILES else Tried(site)
     visit(made)
     return made.terms if trace is None or type(made) is Kept else packed_lists.made(made.terms)
 

@@ -25,6 +25,7 @@ from ..containers import (  # noqa: F401  (fill tables)
     list_functions,
     long_growth,
     nested_lists,
+    ragged_lists,
     rebinding,
 )
 from ..control import branches, iteration, loops, packed_lists, try_statement
