@@ -45,6 +45,8 @@ _AnyBox = TypeVar("_AnyBox", bound=Box)
 METHODS: dict = {}
 PILES: set[type] = set()                 # classes of what is known of a place whose lists are of run-time length
 UNLIKE: list = []                        # told(list, entry) of one that fits none of the others (ragged_lists.py)
+_ENTRY = ("an array that is an entry of a list whose length is known only at run time cannot be overwritten",
+          "store a new one, `x[k] = …`, or keep them as the rows of one array")
 EMPTY, OUTSIDE = "pop from empty list", "list index out of range"
 
 
@@ -469,7 +471,7 @@ def taken_out(entry: Any) -> Any:
 
 def _read_only(x: _AnyBox) -> _AnyBox:
     if isinstance(x, ArrayBox):
-        x.writeable = False
+        x.writeable = _ENTRY
     return x
 
 

@@ -65,5 +65,5 @@ def as_strided(x: Any, shape: Any = None, strides: Any = None, subok: Any = Fals
         fail(ShapeError, f"as_strided with the shape {to} and the strides {steps} reads outside of the array",
              f"its {count} elements of {size} bytes are what it can read")
     found = box.view(views.Restrided(to, tuple(s // size for s in steps)))
-    found.writeable = found.writeable and bool(writeable)
+    found.writeable = found.writeable if writeable else False
     return found
