@@ -2,5 +2,5 @@
 
 source.py leads; trees/ reads and checks the tree. nonlocals.py, lazy_globals.py, comprehensions.py, generators.py,
 class_statement.py, match_lowering.py, try_except.py and with_statement.py each remove one construct, declared_types.py converts
-what has a type; rewrite.py replaces the rest by calls of the runtime.
+what has a type; rewrite.py replaces the rest by calls of the runtime: statements itself, expressions in expressions.py.
 """
