@@ -31,7 +31,7 @@ from ..tracer import pytrees, tracing
 from ..tracer.staging import arguments, signature, trace_function
 from ..tracer.staging.arguments import Call
 from ..tracer.staging.signature import Leaf
-from ..tracer.staging.trace_function import Out, Traced
+from ..tracer.staging.traced import Out, Traced
 from ..tracer.values import captured_values
 
 if TYPE_CHECKING:
