@@ -16,7 +16,7 @@ import numpy as np
 
 from ...ir.errors import ConcretizationError, UnsupportedError
 from .. import pytrees, tracing
-from ..calling import calls
+from ..calling import builtin_calls, calls
 from ..control import branches, iteration, packed_lists
 from ..regions import leaf_types
 from ..syntax import source
@@ -152,7 +152,7 @@ def repeated(held: list, count: Box) -> Any:
 
 def _chosen(f: Any, program: str) -> Callable:
     """filter, takewhile or dropwhile: Python's, or where only run time knows what is taken a generator."""
-    plain = calls.BUILTINS.get(f)
+    plain = builtin_calls.BUILTINS.get(f)
 
     def run(function: Any, items: Any) -> Any:
         if tracing.active() is None:
@@ -168,7 +168,7 @@ def _mapped(function: Any, *items: Any) -> Any:
     """map: over a generator one of its own."""
     if tracing.active() is not None and len(items) == 1 and type(items[0]) in iteration.DRIVEN:
         return calls.call(_PROGRAMS["mapped"], function, items[0])
-    return calls.map_(function, *items)
+    return builtin_calls.map_(function, *items)
 
 
 def _method(name: str) -> Callable:

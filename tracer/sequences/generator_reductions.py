@@ -17,7 +17,7 @@ import numpy as np
 
 from ...ir.errors import ConcretizationError, UnsupportedError
 from .. import tracing
-from ..calling import calls
+from ..calling import builtin_calls, calls
 from ..containers import dynamic_lists
 from ..control import branches, iteration, loops, packed_lists
 from ..regions import leaf_types
@@ -39,7 +39,7 @@ class Listed:
             body(item)
 
     def when(self, test: Any, thunk: Callable) -> None:
-        if calls.keep(test):
+        if builtin_calls.keep(test):
             thunk()
 
     def take(self, term: Any) -> None:
@@ -64,7 +64,7 @@ class Tried(Listed):
 
     def when(self, test: Any, thunk: Callable) -> None:
         with self.counting():
-            kept = calls.keep(test)
+            kept = builtin_calls.keep(test)
         if kept:
             thunk()
 
