@@ -18,7 +18,7 @@ import numpy as np
 from ...ir.errors import ConcretizationError, UnsupportedError
 from .. import tracing
 from ..calling import builtin_calls, calls
-from ..containers import dynamic_lists
+from ..containers import list_entries
 from ..control import branches, iteration, loops, packed_lists
 from ..regions import leaf_types
 from ..values import boxes, captured_values
@@ -203,7 +203,7 @@ def gather(visit: Callable) -> Any:
     if trace is not None:
         site = packed_lists.place()
         known = trace.lists.get(site)
-        made = Kept() if known is packed_lists.KEPT or type(known) is dynamic_lists.Entry else Tried(site)
+        made = Kept() if known is packed_lists.KEPT or type(known) is list_entries.Entry else Tried(site)
     visit(made)
     return made.terms if trace is None or type(made) is Kept else packed_lists.made(made.terms)
 
