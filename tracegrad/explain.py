@@ -28,7 +28,7 @@ from .options import owned
 from .programs.compile import optimized, without_aliases
 from .tracer.staging import trace_function
 from .tracer.staging.arguments import Call
-from .tracer.staging.trace_function import Traced
+from .tracer.staging.traced import Traced
 
 KINDS = {
     "copy": "copies",

@@ -30,7 +30,7 @@ from ...ir.transforms.simplify import peephole
 from ...ir.types import BOOL, BOOL_SCALAR, INDEX_SCALAR, U64, Dim, StackType, Type
 from .. import forward
 from ..activity import inexact
-from . import transfer
+from . import set_words, transfer
 from .loop_bounds import ending
 from .stack_types import entries
 
@@ -120,7 +120,7 @@ class Walk:
             return words
         if dims is None:
             return None
-        return transfer.empty(self.b, dims) if words is None else self.b.broadcast(words, dims)
+        return set_words.empty(self.b, dims) if words is None else self.b.broadcast(words, dims)
 
     def whole(self, v: Value) -> Value:
         """`full`, of a value whose dimensions are known."""
@@ -130,8 +130,8 @@ class Walk:
 
     def one(self, v: Value) -> Value:
         """The union over all elements."""
-        words = transfer.union(self.b, self.sets(v))
-        return transfer.empty(self.b) if words is None else words
+        words = set_words.union(self.b, self.sets(v))
+        return set_words.empty(self.b) if words is None else words
 
     # --- ops -------------------------------------------------------------------------------------------------------------
 
@@ -215,8 +215,8 @@ class Walk:
             known = {None if v is None else key_of(v): v for v in values}
             sets = [self.sets(v) for v in yields]
             if self.dims(self.entry(r)) is None:
-                sets = [transfer.union(self.b, words) for words in sets]
-            self.bind(r, next(iter(known.values())) if len(known) == 1 else None, transfer.united(self.b, *sets))
+                sets = [set_words.union(self.b, words) for words in sets]
+            self.bind(r, next(iter(known.values())) if len(known) == 1 else None, set_words.united(self.b, *sets))
         self.sure = sure
 
     def _either(self, op: Op, cond: Value) -> None:
@@ -343,7 +343,7 @@ class Walk:
         b, known = self.b, sum(s.known for s in states)
         with b.at(made):
             new = self._carried(op.regions[1].yields, states)
-            either = [transfer.united(b, old, words) for old, words in zip(made.params[known:], new[known:])]
+            either = [set_words.united(b, old, words) for old, words in zip(made.params[known:], new[known:])]
             made.yields = (*new[:known], *either)
         head = Block([p.type for p in made.params])
         counter = head.params[sum(s.known for s in states[:place])]
@@ -459,7 +459,7 @@ class Walk:
         for k, r in enumerate(op.results):
             words = stacked.get(k)
             if words is not None and (words.rank != r.rank or self.dims(r.type) is None):
-                words = transfer.union(self.b, words)
+                words = set_words.union(self.b, words)
             self.bind(r, numbers.get(k), words)
 
     def _everywhere(self, op: Op, region: Block) -> None:

@@ -23,7 +23,7 @@ from ..options import config
 from ..programs.compile import final, uses_fastmath
 from ..programs.derivative_programs import dynamic, explicit, named
 from ..tracer.staging import arguments
-from ..tracer.staging.trace_function import Traced
+from ..tracer.staging.traced import Traced
 from . import c_files, frozen, link, loader
 from .plan import RESERVED, Item, Plan, described, plan_of
 

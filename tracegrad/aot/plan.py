@@ -25,7 +25,7 @@ from ..lowering.call.error_decoding import reporter
 from ..lowering.loopir.grammar import Kernel
 from ..programs.derivative_programs import dynamic
 from ..tracer import pytrees
-from ..tracer.staging.trace_function import Traced
+from ..tracer.staging.traced import Traced
 
 C_TYPES = {"bool": "uint8_t", "i8": "int8_t", "u8": "uint8_t", "i16": "int16_t", "u16": "uint16_t", "i32": "int32_t",
            "u32": "uint32_t", "i64": "int64_t", "u64": "uint64_t", "index": "int64_t", "f16": "uint16_t", "f32": "float",

@@ -55,11 +55,21 @@ def parse_args(text: str, fill: Filler = ones, known: Mapping[str, Any] | None =
             raise ValueError("** is no value")
         return tuple(map(reader.value, call.args)), {keyword.arg: reader.value(keyword.value) for keyword in call.keywords}
     except (SyntaxError, ValueError, TypeError, OverflowError, MemoryError, RecursionError) as error:
-        why = error.msg if isinstance(error, SyntaxError) else str(error) or type(error).__name__
+        why = _broken(text, error) if isinstance(error, SyntaxError) else str(error) or type(error).__name__
         if isinstance(error, SyntaxError) and (found := _NO_LENGTHS.search(text)):
             why = f"{found[0]!r} has no lengths; a NumPy scalar is {found[1]}, an array of no axes {found[1]}[()]"
-        remedy = "" if _KNOWN in why else 'write types, as in "f64[100,3], i64[5], float", or Python literals'
+        remedy = "" if "; write " in why else 'write types, as in "f64[100,3], i64[5], float", or Python literals'
         raise UsageError(f"--args {text!r} cannot be read: {why}", remedy) from None
+
+
+def _broken(text: str, error: SyntaxError) -> str:
+    """What is wrong with the text itself, which was read between parentheses that are not its own."""
+    try:
+        ast.parse(text)
+    except SyntaxError as alone:
+        if alone.msg.endswith("was never closed"):
+            return alone.msg
+    return error.msg
 
 
 class _Reader:
@@ -90,6 +100,8 @@ class _Reader:
         name = ast.unparse(node.value)
         if name not in _DTYPES:
             raise ValueError(f"{name!r} is no dtype; write one of {', '.join(d for d in DTYPES if d != 'index')}")
+        if unknown := [n.id for n in ast.walk(node.slice) if isinstance(n, ast.Name) and n.id not in self.known]:
+            raise ValueError(f"the length {unknown[0]!r} of {ast.unparse(node)!r} is no number; write one, as in {name}[100]")
         written = self.value(node.slice)
         shape = written if isinstance(written, tuple) else (written,)
         if not all(isinstance(d, int) and not isinstance(d, bool) and d >= 0 for d in shape):

@@ -19,7 +19,7 @@ from . import arguments as described
 from .load import UsageError, load
 
 if TYPE_CHECKING:
-    from ..tracer.staging.trace_function import Out, Traced
+    from ..tracer.staging.traced import Out, Traced
 
 OPERATORS = ("value", "grad", "value_and_grad", "jvp", "vjp", "hessian")
 _OF_ARGUMENTS = {"grad": grad, "value_and_grad": value_and_grad, "hessian": hessian}

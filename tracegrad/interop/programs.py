@@ -21,7 +21,7 @@ from ..operators.batching import vmap
 from ..operators.transforms import jvp, vjp
 from ..programs.derivative_programs import explicit
 from ..tracer.pytrees import TreeDef
-from ..tracer.staging.trace_function import Traced
+from ..tracer.staging.traced import Traced
 from ..tracer.syntax import source
 
 if TYPE_CHECKING:

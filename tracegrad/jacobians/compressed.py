@@ -28,7 +28,7 @@ from ..stack_room import deep
 from ..tracer import tracing
 from ..tracer.staging import trace_function
 from ..tracer.staging.arguments import Call
-from ..tracer.staging.trace_function import Traced
+from ..tracer.staging.traced import Traced
 from . import coloring
 from .coloring import Coloring, Pattern
 from .sparsity import RECENT, Emitted, PatternDependent, Plan, csr, kept, located_blocks, unflattened

@@ -28,7 +28,7 @@ from ..jitted.out_argument import WithOut
 from ..operators.transforms import expect_tuples, grad, jvp, several
 from ..programs.derivative_programs import built, halves, only_returned, tuple_of
 from ..tracer import tracing
-from ..tracer.staging.trace_function import Out, Traced
+from ..tracer.staging.traced import Out, Traced
 from .compressed import Compressed, mapped_over
 from .spec import Sides, nested, places, sides
 

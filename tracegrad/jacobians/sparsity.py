@@ -34,7 +34,7 @@ from ..stack_room import deep
 from ..tracer import tracing
 from ..tracer.pytrees import LEAF
 from ..tracer.staging.arguments import Call
-from ..tracer.staging.trace_function import Out, Traced
+from ..tracer.staging.traced import Out, Traced
 from ..tracer.values.captured_arrays import Captured
 from . import coloring
 from .coloring import Pattern

@@ -12,7 +12,7 @@ from ..ir.errors import ArgumentError, ArgumentTypeError, DTypeError
 from ..ir.types import Type
 from ..programs.derivative_programs import chosen_leaves, dynamic, explicit, inexact, named, tuple_of, without_aux
 from ..tracer.pytrees import TreeDef
-from ..tracer.staging.trace_function import Out, Traced
+from ..tracer.staging.traced import Out, Traced
 
 
 class Sides(NamedTuple):

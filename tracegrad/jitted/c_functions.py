@@ -26,7 +26,7 @@ from ..options import config
 from ..programs.compile import final, uses_fastmath
 from ..programs.derivative_programs import dynamic, explicit, named
 from ..tracer.staging import arguments
-from ..tracer.staging.trace_function import Traced
+from ..tracer.staging.traced import Traced
 
 if TYPE_CHECKING:
     from .api import Jitted

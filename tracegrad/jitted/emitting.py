@@ -12,7 +12,7 @@ from ..tracer.values import boxes, random_generators
 if TYPE_CHECKING:
     from ..operators.transforms import LinearProgram
     from ..tracer.staging.arguments import Call
-    from ..tracer.staging.trace_function import Traced
+    from ..tracer.staging.traced import Traced
     from ..tracer.values.boxes import Box
 
 

@@ -23,7 +23,7 @@ from ..programs.derivative_programs import dynamic, gradient
 from ..tracer import pytrees
 from ..tracer.staging import arguments, signature, trace_function
 from ..tracer.staging.arguments import Call
-from ..tracer.staging.trace_function import Out, Traced
+from ..tracer.staging.traced import Out, Traced
 from ..tracer.values import boxes
 from .api import Jitted
 from .out_accumulation import accumulated

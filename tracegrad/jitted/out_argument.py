@@ -27,7 +27,7 @@ from ..stack_room import deep
 from ..tracer import pytrees, tracing
 from ..tracer.staging import arguments, signature, trace_function
 from ..tracer.staging.arguments import Call
-from ..tracer.staging.trace_function import Out, Traced
+from ..tracer.staging.traced import Out, Traced
 from ..tracer.values import boxes
 from .api import Jitted
 from .gradients import OPTIONS

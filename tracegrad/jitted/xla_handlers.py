@@ -10,7 +10,7 @@ from ..programs.compile import uses_fastmath
 from ..programs.derivative_programs import dynamic
 from ..stack_room import deep
 from ..tracer.staging.arguments import Call
-from ..tracer.staging.trace_function import Traced
+from ..tracer.staging.traced import Traced
 from .c_functions import found_or_made, kernel_of
 
 if TYPE_CHECKING:

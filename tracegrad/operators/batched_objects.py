@@ -15,7 +15,7 @@ from ..programs.derivative_programs import dynamic
 from ..tracer import pytrees
 from ..tracer.staging import argument_objects, list_arguments
 from ..tracer.staging.arguments import Call
-from ..tracer.staging.trace_function import Traced
+from ..tracer.staging.traced import Traced
 
 
 class Holder(NamedTuple):

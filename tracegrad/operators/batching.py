@@ -28,7 +28,7 @@ from ..programs.derivative_programs import built, dynamic, explicit
 from ..tracer.staging import trace_function
 from ..tracer.staging.arguments import Call
 from ..tracer.staging.signature import Leaf
-from ..tracer.staging.trace_function import Out, Traced
+from ..tracer.staging.traced import Out, Traced
 from ..tracer.values.shapes import unify
 from . import batched_objects
 from .batch_axes import axes_of, axis_in, expect_axis

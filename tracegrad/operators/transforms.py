@@ -25,7 +25,7 @@ from ..jitted.gradients import Gradient
 from ..programs import derivative_programs, symbolic
 from ..tracer import pytrees, tracing
 from ..tracer.staging import arguments, signature, trace_function
-from ..tracer.staging.trace_function import Out, Traced
+from ..tracer.staging.traced import Out, Traced
 from ..tracer.values import boxes
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ from ..programs import compile
 from ..tracer.staging import signature
 from ..tracer.staging.arguments import Call
 from ..tracer.staging.failed_objects import Told
-from ..tracer.staging.trace_function import Out, Traced
+from ..tracer.staging.traced import Out, Traced
 from ..tracer.syntax import source
 from .encoding import Decoder, Encoder, NotStorable, loc_in, loc_out, message_in
 from .fingerprint import Fingerprint, Unknown, content

@@ -29,7 +29,7 @@ from ..tracer import pytrees
 from ..tracer.staging.argument_objects import Hidden
 from ..tracer.staging.arguments import Call
 from ..tracer.staging.signature import VARYING, Leaf
-from ..tracer.staging.trace_function import Out, Traced
+from ..tracer.staging.traced import Out, Traced
 from .nan_check import checked
 
 Guards = tuple[lengths.Expression, ...]

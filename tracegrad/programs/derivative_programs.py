@@ -34,7 +34,7 @@ from ..tracer import pytrees
 from ..tracer.pytrees import LEAF, TUPLE, TreeDef, fixed
 from ..tracer.staging.arguments import Call
 from ..tracer.staging.signature import Leaf
-from ..tracer.staging.trace_function import Out, Traced
+from ..tracer.staging.traced import Out, Traced
 
 _PYTHON = {"float": "float", "int": "int", "complex": "complex", "numpy": "numpy", "array": "array"}
 

@@ -14,7 +14,7 @@ from ..lowering.build import loop_builder
 from ..tracer.staging import failed_objects
 from ..tracer.staging.argument_objects import delivered
 from ..tracer.staging.arguments import Call
-from ..tracer.staging.trace_function import Out, Traced
+from ..tracer.staging.traced import Out, Traced
 from .compile import leaf_values, optimized, parameter_of, without_aliases, without_viewed
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from ..lowering.native.object_code import optimized as optimized_llvm
 from ..lowering.schedule.memory_plan import MemoryPlan
 from ..options import config, owned
 from ..tracer.staging.arguments import Call
-from ..tracer.staging.trace_function import Traced
+from ..tracer.staging.traced import Traced
 from . import compile
 
 STAGES = ("traced", "optimized", "jvp", "vjp", "schedule", "loops", "llvm", "asm")

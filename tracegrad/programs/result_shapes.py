@@ -8,7 +8,7 @@ import numpy as np
 from ..ir.errors import ShapeError
 from ..ir.types import Type
 from ..tracer.staging.shape_struct import ShapeDtypeStruct
-from ..tracer.staging.trace_function import Out, Traced
+from ..tracer.staging.traced import Out, Traced
 
 
 def shapes_of(traced: Traced) -> Any:

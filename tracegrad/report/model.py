@@ -72,7 +72,7 @@ def report_of(jitted: Jitted, args: tuple, kwargs: dict[str, Any], seconds: floa
     stages = stages_of(traced.function, final, kernel)
     kept = tapes(final)
     return Report(
-        title=f"{getattr(jitted, '__name__', jitted)}({found.about.types})",
+        title=f"{jitted.named()}({found.about.types})",
         sources=sources_of(stages), stages=stages, notes=explain(jitted, *args, **kwargs).notes, costs=costs, kept=kept,
         flow=flow_of(traced.function),
         facts={"a call": shown_time(costs.total), "runs counted": str(costs.runs), "loops": str(len(costs.loops)),

@@ -3,18 +3,16 @@
 A call f(…) is answered by the first that applies:
 
   1. an object with `__tracegrad_call__(args, kwargs)`: jitted functions, derivatives, custom rules
-  2. numpy_table.redirect: NumPy functions, math, builtins on numbers
-  3. the builtins below: iteration, types, printing
+  2. dispatch.redirect: NumPy functions, math, builtins on numbers
+  3. the builtins of builtin_calls.py and other files: iteration, types, printing
   4. a method that changes a list, dict or set: allowed where nothing but the traced program can see the change
   5. a user's function, method, class or callable object: rewritten, then called
   6. anything else: called as it stands
 """
 from __future__ import annotations
 
-import builtins
 import collections
 import functools
-import itertools
 import operator
 import types
 import weakref
@@ -25,14 +23,14 @@ import numpy as np
 
 from ...ir.errors import UnsupportedError
 from .. import tracing
-from ..control import branches, iteration, packed_lists
+from ..control import branches, packed_lists
 from ..regions import if_join, list_scan_outputs
 from ..syntax import source
 from ..values import captured_arrays, captured_values, ownership, unrepeatable
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.python import division, format_strings, settings
 from . import chance, dispatch, recursion, untraced
-from .types_seen import isinstance_, issubclass_, type_, type_of
+from .types_seen import type_of
 
 if TYPE_CHECKING:
     from ...ir.core import Value
@@ -415,85 +413,7 @@ BY_TYPE: dict[type, Callable] = {
             weakref.ref: _referent, operator.methodcaller: _method_of, operator.itemgetter: _items_of}
 
 
-# --- builtins ---------------------------------------------------------------------------------------------------------
-
 # Function -> handler(list, …), of lists that are none to the tracer (containers/dynamic_lists.py adds to it).
 OF_LISTS: dict = {f: functools.partial(packed_lists.reduced, f) for f in (sum, min, max)}
-
-
-def map_(function: Callable, *iterables: Any) -> Any:
-    return (call(function, *row) for row in zip(*map(iteration.iterate, iterables)))
-
-
-def filter_(function: Callable, iterable: Any) -> Any:
-    items = iteration.iterate(iterable)
-    return [x for x in items if keep(x if function is None else call(function, x))]
-
-
-def reduce_(function: Callable, iterable: Any, *initial: Any) -> Any:
-    return functools.reduce(lambda a, b: call(function, a, b), iteration.iterate(iterable), *initial)
-
-
-def keep(test: Any) -> bool:
-    """The condition of a comprehension, which decides a length."""
-    flag = branches.truth(test)
-    if isinstance(flag, bool):
-        return flag
-    return bool(tracing.need_concrete(ScalarBox(flag, "bool"), "the condition of a comprehension, which decides a length,"))
-
-
-def _of_items(kind: type) -> Callable:
-    return lambda *args: packed_lists.made(kind(*map(iteration.iterate, args)))
-
-
-def callable_(x: Any) -> bool:
-    if captured_values.users(type(x)):
-        captured_values.special(type(x), "__call__")
-    return callable(x)
-
-
-def _next(iterator: Any, *default: Any) -> int:
-    """next(iterator) changes the iterator: not in a loop that is traced once for all of its iterations."""
-    trace = tracing.current()
-    unrepeatable.expect_not_consumed(iterator)
-    if isinstance(iterator, iteration.ONCE):
-        raise UnsupportedError("next() of what enumerate, zip, reversed or itertools.product gave cannot be compiled",
-                               "ask `items = iter(…)` of it for the next one", tracing.locate())
-    if trace.scopes and (not isinstance(iterator, types.GeneratorType) or trace.maker(iterator) >= 0):
-        ownership.expect_own(trace, iterator, "next()")
-    return next(iterator, *default)
-
-
-def _refused(name: str, remedy: str) -> Callable:
-    def refuse(*args: Any, **kwargs: Any) -> Any:
-        if not args or name in ("eval", "exec"):
-            raise UnsupportedError(f"{name}() cannot be compiled: its names are those of the running program", remedy,
-                                   tracing.locate())
-        if isinstance(args[0], types.ModuleType):
-            return captured_values.attribute(args[0], "__dict__", vars(args[0]))
-        captured_values.handed_over(*args)
-        if isinstance(args[0], type):
-            for key in [key for key in vars(args[0]) if not key.startswith("__")]:
-                captured_values.class_part(args[0], key)
-        captured_values.answered(args[0], ("names",), tuple(vars(args[0])))
-        return getattr(builtins, name)(*args, **kwargs)
-    return refuse
-
-
-def _in_order_of_memory(*args: Any, **kwargs: Any) -> NoReturn:
-    raise UnsupportedError("np.nditer goes through elements as they lie in memory, which compiled code does not know",
-                           "loop over `a.flat`, np.ndenumerate(a) or np.ndindex(a.shape)", tracing.locate())
-
-
-BUILTINS: dict[Any, Callable] = {
-    range: iteration.range_, enumerate: iteration.enumerate_, zip: iteration.zip_, reversed: iteration.reversed_,
-    print: format_strings.print_, map: map_, filter: filter_, functools.reduce: reduce_, isinstance: isinstance_, type: type_,
-    issubclass: issubclass_,
-    list: _of_items(list), tuple: _of_items(tuple), iter: lambda x, *stop: iter(iteration.iterate(x), *stop),
-    callable: callable_, itertools.product: iteration.product_, np.ndindex: iteration.ndindex,
-    np.ndenumerate: iteration.ndenumerate, np.nditer: _in_order_of_memory,
-    str: format_strings.text_of(str, "s"), repr: format_strings.text_of(repr, "r"), format: format_strings.format_, next: _next,
-    **{f: _refused(f.__name__, "name the variables that you need") for f in (locals, vars)},
-    eval: _refused("eval", "write the expression, or make a function of it outside"),
-    exec: _refused("exec", "write the statements, or make a function of them outside"),
-}
+# builtin -> what is called in its place (builtin_calls.py; files for further kinds of arguments put theirs over it)
+BUILTINS: dict[Any, Callable] = {}

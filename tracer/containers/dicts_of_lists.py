@@ -20,8 +20,8 @@ from ..values.boxes import ScalarBox
 from . import dynamic_dicts, holders
 from . import table_programs as programs
 from .dynamic_dicts import MADE, DynamicDict, TableItems
-from .dynamic_lists import Entry
 from .hash_tables import Facts, refuse
+from .list_entries import Entry
 from .nested_lists import Inner, NestedList, Row
 
 _NUMBER = Entry.of(0)

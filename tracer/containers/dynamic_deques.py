@@ -21,7 +21,8 @@ from ..tracing import Trace
 from ..values import shapes
 from ..values.boxes import FUNCTIONS, Box, ScalarBox
 from . import list_programs
-from .dynamic_lists import Cell, DynamicList, DynamicListItems, Entry, _refuse, copied, listed
+from .dynamic_lists import DynamicList, DynamicListItems, _refuse, listed
+from .list_entries import Cell, Entry, copied
 
 
 class DynamicDeque(packed_lists.ListValue):

@@ -22,8 +22,9 @@ from ..syntax import source
 from ..values import boxes
 from ..values.boxes import Box, ScalarBox
 from . import table_programs as programs
-from .dynamic_lists import Entries, Entry
+from .dynamic_lists import Entries
 from .hash_tables import FORMS, SETS, Column, Facts, HashTable, merged, no_text, refuse
+from .list_entries import Entry
 
 source.OPENED.update(f.__code__ for f in vars(programs).values() if getattr(f, "__module__", "") == programs.__name__)
 

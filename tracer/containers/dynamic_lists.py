@@ -20,82 +20,29 @@ from __future__ import annotations
 import functools
 from collections import deque
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from ...ir.core import Value
 from ...ir.errors import UnsupportedError
-from ...ir.types import I64, INDEX
 from .. import pytrees, tracing
 from ..calling import calls
 from ..control import iteration, loops, packed_lists
 from ..regions import leaf_types, list_scan_outputs
-from ..values import boxes, promotion, shapes
-from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox
+from ..values import boxes, shapes
+from ..values.boxes import FUNCTIONS, ArrayBox, ScalarBox
 from ..values.python import chosen_texts
+from .list_entries import Cell, Entry, copied, item_of, read_only, taken_out
 
 if TYPE_CHECKING:
     from ..control.packed_lists import PackedList
-    from ..regions.leaf_types import Kind
     from ..tracing import Trace
 
-_AnyBox = TypeVar("_AnyBox", bound=Box)
 # name -> method(list, *args) of those that move entries or look for one (list_functions.py)
 METHODS: dict = {}
-PILES: set[type] = set()                 # classes of what is known of a place whose lists are of run-time length
 UNLIKE: list = []                        # told(list, entry) of one that fits none of the others (ragged_lists.py)
-_ENTRY = ("an array that is an entry of a list whose length is known only at run time cannot be overwritten",
-          "store a new one, `x[k] = …`, or keep them as the rows of one array")
 EMPTY, OUTSIDE = "pop from empty list", "list index out of range"
-
-
-class Entry(NamedTuple):
-    """What the entries of a pile have in common: their structure and leaf types."""
-
-    structure: pytrees.TreeDef
-    kinds: tuple[Kind, ...]
-
-    @classmethod
-    def of(cls, value: Any) -> Entry | None:
-        leaves, structure = pytrees.flatten(chosen_texts.worded(value))
-        kinds = [k for k in map(leaf_types.kind_of, leaves) if k is not None and k.type.static]
-        if not kinds or len(kinds) < len(leaves):
-            return None
-        return cls(structure, tuple(k._replace(dtype=I64) if k.dtype is INDEX else k for k in kinds))
-
-    def join(self, other: Entry | None) -> Entry | None:
-        """The entry that holds both. A Python float among NumPy's numbers is one of float64."""
-        structure = None if other is None else chosen_texts.wider(self.structure, other.structure)
-        if other is None or structure is None:
-            return None
-        kinds = [k for k in map(_joined, self.kinds, other.kinds) if k is not None]
-        return Entry(structure, tuple(kinds)) if len(kinds) == len(self.kinds) else None
-
-
-def _joined(a: Kind, b: Kind) -> Kind | None:
-    if a == b or (a.weak and b.weak):
-        return leaf_types.join(a, b)
-    if a.form != b.form or a.dims != b.dims:
-        return None
-    return a._replace(dtype=promotion.result_dtype([a.dtype.np, b.dtype.np]), weak=None)
-
-
-class Cell:
-    """A value that regions log and carry like that of an array."""
-
-    __slots__ = ("__weakref__", "_epoch", "_value")
-
-    def __init__(self, value: Value):
-        self._value, self._epoch = value, tracing.stamp()
-
-    @property
-    def own(self) -> Value:
-        return self._value
-
-    def set(self, value: Value) -> None:
-        tracing.current().note_write(self)
-        self._value = value
 
 
 # --- becoming one -----------------------------------------------------------------------------------------------------
@@ -260,7 +207,7 @@ class DynamicList(packed_lists.ListValue):
             alias.read()
 
     def _entry(self, values: list[Value]) -> ScalarBox:
-        return self.entry.structure.unflatten([_read_only(leaf_types.wrap(v, k)) for v, k in zip(values, self.entry.kinds)])
+        return self.entry.structure.unflatten([read_only(leaf_types.wrap(v, k)) for v, k in zip(values, self.entry.kinds)])
 
     # --- all of it ----------------------------------------------------------------------------------------------------
 
@@ -273,7 +220,7 @@ class DynamicList(packed_lists.ListValue):
             rows = [packed_lists.poured(s._value, self.total._value, kind) for s, kind in zip(self.stacks, self.entry.kinds)]
             self.refill(rows)
             self.seen = self.stacks[0]._value, rows
-        return [_read_only(boxes.array(v)) for v in self.seen[1]]
+        return [read_only(boxes.array(v)) for v in self.seen[1]]
 
     def refill(self, rows: list[Value]) -> None:
         for cell, value, kind in zip(self.stacks, rows, self.entry.kinds):
@@ -396,7 +343,7 @@ class Entries(packed_lists.Fixed):
     array = DynamicList.array
 
     def item(self, k: Any) -> Any:
-        return copied(self.entry.structure.unflatten([_item(c, k, kind) for c, kind in zip(self.boxes, self.entry.kinds)]))
+        return copied(self.entry.structure.unflatten([item_of(c, k, kind) for c, kind in zip(self.boxes, self.entry.kinds)]))
 
     def __bool__(self) -> Any:
         builder = tracing.current().builder
@@ -404,7 +351,7 @@ class Entries(packed_lists.Fixed):
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice):
-            return listed(self.entry, [_read_only(boxes.array(c[key].read())) for c in self.boxes])
+            return listed(self.entry, [read_only(boxes.array(c[key].read())) for c in self.boxes])
         return self.item(key)
 
     def __add__(self, other: Any) -> Any:
@@ -451,30 +398,6 @@ def _refuse(what: str, remedy: str) -> NoReturn:
     raise UnsupportedError(what, remedy, tracing.locate())
 
 
-def _item(column: ArrayBox, k: Any, kind: Any) -> Any:
-    found = column[k]
-    return ScalarBox(found.read(), kind.weak) if kind.form == "scalar" else _read_only(found)
-
-
-def copied(entry: Any) -> Any:
-    """An entry, whose lists, dicts and objects the program must not change: what the list holds would stay."""
-    tracing.current().copied.update((id(part), part) for part in pytrees.containers(entry))
-    return entry
-
-
-def taken_out(entry: Any) -> Any:
-    """The same, which the list has no more."""
-    for part in pytrees.containers(entry):
-        tracing.current().copied.pop(id(part), None)
-    return entry
-
-
-def _read_only(x: _AnyBox) -> _AnyBox:
-    if isinstance(x, ArrayBox):
-        x.writeable = _ENTRY
-    return x
-
-
 def _join(meta: Any, children: Any) -> Any:
     """The list that the caller has, of what its columns hold."""
     (entry,) = meta
@@ -502,6 +425,5 @@ calls.OUTGROWN.append(grow)
 packed_lists.OUTGROWN.append(grow)
 packed_lists.CONCATENATED.append(_concatenated)
 packed_lists.MAKERS[Entry] = piled
-PILES.add(Entry)
 iteration.SOURCES.update({DynamicList: DynamicListItems, Entries: DynamicListItems})
 pytrees.learn(Entries, pytrees.Kind("list", lambda x: (tuple(x.boxes), (x.entry,)), _join, lambda meta, n: [""] * n))

@@ -29,7 +29,8 @@ from ..regions import leaf_types
 from ..values import boxes
 from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox
 from ..values.python import chosen_texts
-from .dynamic_lists import Cell, DynamicList, Entry, listed
+from .dynamic_lists import DynamicList, listed
+from .list_entries import Cell, Entry
 
 if TYPE_CHECKING:
     from ...ir.core import Value

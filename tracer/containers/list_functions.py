@@ -16,13 +16,13 @@ import numpy as np
 
 from ...ir.errors import ConcretizationError, UnsupportedError
 from .. import pytrees, tracing
-from ..calling import calls
+from ..calling import builtin_calls, calls
 from ..control import branches, iteration, packed_lists
 from ..regions import leaf_types
 from ..syntax import source
 from ..values import boxes
 from ..values.boxes import FUNCTIONS, Box
-from . import dynamic_lists, list_programs
+from . import dynamic_lists, list_entries, list_programs
 
 _PROGRAMS = {name: f for name, f in vars(list_programs).items() if getattr(f, "__module__", "") == list_programs.__name__}
 source.OPENED.update(f.__code__ for f in _PROGRAMS.values())
@@ -44,7 +44,7 @@ def _known(x: Any) -> bool:
 
 def _by_program(f: Callable, change: str | None) -> Callable:
     program = _PROGRAMS[f.__name__]
-    taken = dynamic_lists.taken_out if f in (heapq.heappop, heapq.heapreplace, heapq.heappushpop) else lambda found: found
+    taken = list_entries.taken_out if f in (heapq.heappop, heapq.heapreplace, heapq.heappushpop) else lambda found: found
 
     def run(held: Any, *args: Any, **kwargs: Any) -> Any:
         trace = tracing.active()
@@ -141,7 +141,7 @@ def repeated(held: list, count: Box) -> Any:
             value = boxes.ScalarBox(leaf_types.emit(held[0], kind))
             box = FUNCTIONS[np.full](calls.call(max, count, 0), value)
             return packed_lists.PackedList(boxes.array(box.read()), kind, site)
-    entry = known if isinstance(known, dynamic_lists.Entry) else dynamic_lists.Entry.of(held[0]) if held else None
+    entry = known if isinstance(known, list_entries.Entry) else list_entries.Entry.of(held[0]) if held else None
     if entry is None:
         raise UnsupportedError("a list of other things than numbers is repeated as often as only run time knows",
                                "write a comprehension, `[… for _ in range(n)]`", tracing.locate())
@@ -152,7 +152,7 @@ def repeated(held: list, count: Box) -> Any:
 
 def _chosen(f: Any, program: str) -> Callable:
     """filter, takewhile or dropwhile: Python's, or where only run time knows what is taken a generator."""
-    plain = calls.BUILTINS.get(f)
+    plain = builtin_calls.BUILTINS.get(f)
 
     def run(function: Any, items: Any) -> Any:
         if tracing.active() is None:
@@ -168,7 +168,7 @@ def _mapped(function: Any, *items: Any) -> Any:
     """map: over a generator one of its own."""
     if tracing.active() is not None and len(items) == 1 and type(items[0]) in iteration.DRIVEN:
         return calls.call(_PROGRAMS["mapped"], function, items[0])
-    return calls.map_(function, *items)
+    return builtin_calls.map_(function, *items)
 
 
 def _method(name: str) -> Callable:

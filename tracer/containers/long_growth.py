@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from ...ir.thresholds import sizes
 from .. import pytrees, tracing
 from ..regions import list_scan_outputs
-from .dynamic_lists import Entry, entries_after
+from .dynamic_lists import entries_after
+from .list_entries import Entry
 
 if TYPE_CHECKING:
     from ..tracing import Trace

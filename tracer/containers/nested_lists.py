@@ -28,7 +28,8 @@ from ..control import iteration, loops, packed_lists
 from ..values import boxes, shapes
 from ..values.boxes import ScalarBox
 from . import hash_tables, holders, list_functions, list_programs, list_sort, live_lists
-from .dynamic_lists import METHODS, DynamicList, Entry
+from .dynamic_lists import METHODS, DynamicList
+from .list_entries import Entry
 
 if TYPE_CHECKING:
     from ..tracing import Trace

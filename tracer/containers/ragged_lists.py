@@ -29,8 +29,9 @@ from ..control import iteration, loops, packed_lists
 from ..regions import leaf_types, list_scan_outputs
 from ..values import boxes, promotion
 from ..values.boxes import FUNCTIONS, REDIRECT, ArrayBox, ScalarBox
-from . import dynamic_lists, list_programs, live_lists
-from .dynamic_lists import METHODS, DynamicList, Entry
+from . import dynamic_lists, list_entries, list_programs, live_lists
+from .dynamic_lists import METHODS, DynamicList
+from .list_entries import Entry
 
 if TYPE_CHECKING:
     from ..regions.leaf_types import Kind
@@ -230,7 +231,7 @@ class RaggedList(_Decoded):
     def _read(self, row: Any) -> Any:
         for alias in self.write_guard:
             alias.read()
-        return dynamic_lists.copied(self._decode(row, self._part))
+        return list_entries.copied(self._decode(row, self._part))
 
     def _part(self, k: int, start: Any, stop: Any) -> ArrayBox:
         """Some rows of a pool: of the pool as an array where that is at hand, else each where it lies."""
@@ -264,9 +265,9 @@ class Settled(_Decoded):
         if isinstance(key, slice):
             _refuse("a slice of a list of arrays of different lengths", "write a loop over the positions")
         kinds = self.facts.row.kinds
-        row = [dynamic_lists._item(c, key, kind) for c, kind in zip(self.columns, kinds)]
+        row = [list_entries.item_of(c, key, kind) for c, kind in zip(self.columns, kinds)]
         pools = self.columns[len(kinds):]
-        return dynamic_lists.copied(self._decode(row, lambda k, start, stop: _slice(pools[k], start, stop)))
+        return list_entries.copied(self._decode(row, lambda k, start, stop: _slice(pools[k], start, stop)))
 
 
 def _refuse(what: str, remedy: str) -> NoReturn:
@@ -289,7 +290,7 @@ def _pushed(pool: DynamicList, x: ArrayBox) -> tuple[ScalarBox, ScalarBox]:
 
 
 def _slice(pool: ArrayBox, start: Any, stop: Any) -> ArrayBox:
-    return dynamic_lists._read_only(boxes.array(pool[start:stop].read()))
+    return list_entries.read_only(boxes.array(pool[start:stop].read()))
 
 
 def _copied(pool: DynamicList, start: Any, stop: Any) -> ArrayBox:
@@ -308,7 +309,7 @@ def _copied(pool: DynamicList, start: Any, stop: Any) -> ArrayBox:
         block.yields = back, builder("update", rows, found, i, spec="i" + ":" * len(kind.dims))
     stack, made = builder.emit("for", count, cell._value, builder.full(0, whole.dims, kind.dtype), regions=(block,))
     cell.set(stack)
-    return dynamic_lists._read_only(boxes.array(made))
+    return list_entries.read_only(boxes.array(made))
 
 
 # --- use --------------------------------------------------------------------------------------------------------------
@@ -375,7 +376,7 @@ def _join(meta: tuple, children: Sequence) -> Any:
 calls.OUTGROWN.append(grow)
 packed_lists.OUTGROWN.append(grow)
 packed_lists.MAKERS[Ragged] = ragged
-dynamic_lists.PILES.add(Ragged)
+list_entries.PILES.add(Ragged)
 dynamic_lists.UNLIKE.append(outgrown)
 calls.STAND_INS.add(RaggedList)
 calls.SPREAD.update({RaggedList: _of_list, Settled: _of_list})

@@ -20,8 +20,9 @@ from ..control import packed_lists, rolled_loops
 from ..values import ownership
 from . import holders
 from .dynamic_dicts import DynamicDict, fill
-from .dynamic_lists import DynamicList, Entries, Entry
+from .dynamic_lists import DynamicList, Entries
 from .hash_tables import FORMS, HashTable, merged
+from .list_entries import Entry
 
 if TYPE_CHECKING:
     from ..control.rolled_loops import RolledLoop

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import tracing
-from ..calling import calls
+from ..calling import builtin_calls, calls
 from ..control import branches, iteration, loops
 from ..control.iteration import Source
 from ..regions import region_tracing
@@ -168,7 +168,7 @@ def reads(f: Any) -> bool:
     return not isinstance(f, (types.FunctionType, types.MethodType)) and f not in (builtins.iter, builtins.next, isinstance)
 
 
-_ITER = calls.BUILTINS[iter]
+_ITER = builtin_calls.BUILTINS[iter]
 calls.BUILTINS[iter] = _iter
 calls.BUILTINS[itertools.count] = _count
 calls.SPREAD[ElementIterator] = _called

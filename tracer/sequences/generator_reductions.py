@@ -17,8 +17,8 @@ import numpy as np
 
 from ...ir.errors import ConcretizationError, UnsupportedError
 from .. import tracing
-from ..calling import calls
-from ..containers import dynamic_lists
+from ..calling import builtin_calls, calls
+from ..containers import list_entries
 from ..control import branches, iteration, loops, packed_lists
 from ..regions import leaf_types
 from ..values import boxes, captured_values
@@ -39,7 +39,7 @@ class Listed:
             body(item)
 
     def when(self, test: Any, thunk: Callable) -> None:
-        if calls.keep(test):
+        if builtin_calls.keep(test):
             thunk()
 
     def take(self, term: Any) -> None:
@@ -64,7 +64,7 @@ class Tried(Listed):
 
     def when(self, test: Any, thunk: Callable) -> None:
         with self.counting():
-            kept = calls.keep(test)
+            kept = builtin_calls.keep(test)
         if kept:
             thunk()
 
@@ -203,7 +203,7 @@ def gather(visit: Callable) -> Any:
     if trace is not None:
         site = packed_lists.place()
         known = trace.lists.get(site)
-        made = Kept() if known is packed_lists.KEPT or type(known) in dynamic_lists.PILES else Tried(site)
+        made = Kept() if known is packed_lists.KEPT or type(known) in list_entries.PILES else Tried(site)
     visit(made)
     return made.terms if trace is None or type(made) is Kept else packed_lists.made(made.terms)
 

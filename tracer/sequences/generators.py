@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ...ir.core import Value
 from ...ir.errors import UnsupportedError
 from .. import tracing
-from ..calling import calls
+from ..calling import builtin_calls, calls
 from ..containers import list_programs
 from ..control import branches, iteration, loops, packed_lists
 from ..regions import escapes, exceptions, region_tracing
@@ -266,7 +266,7 @@ class Counter(region_tracing.State):
         return count
 
 
-_ENUMERATE, _ZIP = calls.BUILTINS[enumerate], calls.BUILTINS[zip]
+_ENUMERATE, _ZIP = builtin_calls.BUILTINS[enumerate], builtin_calls.BUILTINS[zip]
 
 
 def enumerate_(items: Any, start: Any = 0) -> Any:
@@ -314,7 +314,7 @@ def zip_(*iterables: Any, strict: Any = False) -> Any:
 
 
 def _of_list(kind: type) -> Callable:
-    plain = calls.BUILTINS[kind]
+    plain = builtin_calls.BUILTINS[kind]
 
     def handler(*args: Any) -> Sequence | PackedList:
         if len(args) == 1 and isinstance(args[0], Generator):

@@ -15,7 +15,8 @@ import numpy as np
 from ...ir.core import Value
 from .. import pytrees, tracing
 from ..containers import dynamic_lists, holders
-from ..containers.dynamic_lists import DynamicList, Entries, Entry
+from ..containers.dynamic_lists import DynamicList, Entries
+from ..containers.list_entries import Entry
 from ..control import branches, packed_lists
 from ..control.packed_lists import Fixed, PackedList
 from ..regions import if_join, leaf_types

@@ -29,7 +29,8 @@ from . import argument_objects, list_arguments
 if TYPE_CHECKING:
     from ..tracing import Trace
     from .arguments import Call
-    from .trace_function import Out, Traced, _Run
+    from .trace_function import _Run
+    from .traced import Out, Traced
 
 _PYTHON = {"float": float, "int": int, "bool": bool, "complex": complex}
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .. import tracing
 from ..calling import (  # noqa: F401  (tables)
     argument_handlers,
+    builtin_calls,
     c_functions,
     calls,
     class_calls,
@@ -137,7 +138,7 @@ RUNTIME = types.SimpleNamespace(
     as_signed=numba_signatures.as_signed, as_result=numba_signatures.as_result,
     fresh=fresh, display=table_making.display, entries=table_making.entries,
     unpack=unpack, mapping=mapping, space=space,
-    iterate=iterate, collect=collect, keep=calls.keep, outer=assignment.outer, getitem=assignment.getitem,
+    iterate=iterate, collect=collect, keep=builtin_calls.keep, outer=assignment.outer, getitem=assignment.getitem,
     setitem=assignment.setitem,
     setattr=assignment.setattr_, named=assignment.named,
     delete=assignment.delete, augment=assignment.augment, aug_item=assignment.aug_item, aug_setitem=assignment.aug_setitem,

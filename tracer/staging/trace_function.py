@@ -11,15 +11,14 @@ from __future__ import annotations
 import types
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...ir.build import const
 from ...ir.build import function as new_function
 from ...ir.clone import lift_free
-from ...ir.core import Function, Value
+from ...ir.core import Value
 from ...ir.errors import (
     ArgumentTypeError,
     ConcretizationError,
@@ -42,10 +41,10 @@ from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.captured_arrays import Captured, reached
 from ..values.python import format_strings, optional_values
 from . import argument_objects, failed_objects, list_arguments, opaque_results, runtime, signature
-from .argument_objects import Assigned, Reference
+from .argument_objects import Assigned
 from .arguments import Call, flatten_call, where
 from .restarts import Learned
-from .signature import Leaf
+from .traced import Out, Traced
 from .users_errors import cleanly
 
 if TYPE_CHECKING:
@@ -53,70 +52,6 @@ if TYPE_CHECKING:
 
 _ = runtime                                          # importing it gives rewritten code its runtime
 RESTARTS = 64
-
-
-class Out(NamedTuple):
-    """One leaf of what is returned.
-
-    kind    "array", "numpy" (a NumPy scalar), "float" | "int" | "bool" | "complex" (Python's), "static" (the object
-            `value`), "arg" (the argument leaf number `value` itself, as in `return x`), or "view" (an array whose elements
-            are the result, and which is the view `value` of an argument)
-    result  the result of the function that holds it, where it is computed (`computed`: of a leaf that is)
-    """
-    kind: str
-    result: int | None = None
-    value: Any = None
-
-    @property
-    def computed(self) -> int:
-        assert self.result is not None, self
-        return self.result
-
-
-@dataclass(frozen=True)
-class Traced:
-    """A traced function.
-
-    function  parameters: the dynamic leaves of the arguments in order, then one for each of `captured`;
-              results: the computed leaves of what is returned, then the final values of overwritten arguments
-    tree      structure of (args, kwargs);  leaves  one Leaf each, static ones included;  paths  how a user writes each
-    out_tree, outs   structure and leaves of what is returned
-    writes    {parameter: result}: argument arrays that the function overwrites
-    statics   leaves that were Python ints and decided a shape, made static
-    captured  values of an enclosing trace that the function uses
-    notes     (kind, text, location) for `explain`
-    mutated   leaves: the argument arrays that the function overwrites, whether that is reported in `writes` or stays inside
-    laid      leaves among these of which the function makes what NumPy makes a view or a copy, as the array lies in memory, and
-              leaves of which it reads the strides
-    held      arrays from outside of the arguments, and what is needed to find them again
-    assigned  (number of an object of the call, attribute) of the values that come after what the function returns, in a pair
-              with it: the caller's objects get them
-    by_identity  whether another program is needed where other ones of the objects and containers are one and the same
-    told      what is to be done with the values that the program tells before it fails
-    """
-
-    function: Function
-    tree: pytrees.TreeDef
-    leaves: tuple[Leaf, ...]
-    paths: tuple[str, ...]
-    out_tree: pytrees.TreeDef
-    outs: tuple[Out, ...]
-    writes: dict[int, int]
-    statics: tuple[int, ...] = ()
-    captured: tuple[Value, ...] = ()
-    notes: tuple = ()
-    mutated: tuple[int, ...] = ()
-    layout_dependent: tuple[int, ...] = ()
-    held: Captured = field(default_factory=Captured)
-    assigned: tuple[tuple[int, str], ...] = ()
-    by_identity: bool = False
-    told: tuple[failed_objects.Told, ...] = ()
-
-    @property
-    def refers_to_objects(self) -> bool:
-        """Whether the call's objects have a part in what is returned: then Python puts them there."""
-        return (self.by_identity or bool(self.assigned) or bool(self.told)
-                or any(type(out.value) is Reference for out in self.outs if out.kind == "static"))
 
 
 # --- tracing ----------------------------------------------------------------------------------------------------------

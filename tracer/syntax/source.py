@@ -19,13 +19,14 @@ from types import CodeType
 from typing import Any
 
 from .. import tracing
-from . import class_statement, declared_types, lazy_globals, rewrite
+from . import class_statement, declared_types, lazy_globals, rewrite, typed_lines
 from .trees import conditions, fence, source_check
 from .trees.early_exit import TG
 from .trees.nodes import detached, parameter, placed, walk, with_places
 
 _TEMPLATES: dict[tuple, Template] = {}    # id(code), types of its variables -> Template (which keeps the code alive)
 _TREES: dict[str, tuple] = {}                           # file -> (its lines, the parsed module)
+_TYPED: dict[CodeType, tuple[list[str], str] | None] = {}         # code typed at Python's prompt -> its lines, their file
 _REWRITTEN: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 _WITHOUT_SOURCE: list = []
 _RUNTIME = types.CellType()                             # the closure cell of `<tg>`, which staging/runtime.py fills
@@ -153,9 +154,17 @@ def has_source(function: Callable) -> bool:
     return id(function.__code__) in tracing.PLACES or _source(function) is not None
 
 
-def _source(function: Callable) -> ast.FunctionDef | ast.Lambda | None:
-    """The syntax tree of a function whose lines can be read."""
-    return _found(function) if linecache.getlines(function.__code__.co_filename, function.__globals__) else None
+def _source(function: Callable) -> tuple[Any, str] | None:
+    """(the syntax tree of a function whose lines can be read, the file that has them)."""
+    code = function.__code__
+    if linecache.getlines(code.co_filename, function.__globals__):
+        node = _found(function)
+        return None if node is None else (node, code.co_filename)
+    if code not in _TYPED:
+        _TYPED[code] = next(((lines, typed_lines.keep(lines)) for lines in typed_lines.statements(code)
+                             if _in_lines(function, lines) is not None), None)
+    typed = _TYPED[code]
+    return None if typed is None else (_in_lines(function, typed[0]), typed[1])
 
 
 # --- finding the syntax -----------------------------------------------------------------------------------------------
@@ -177,11 +186,19 @@ def _found(function: Callable) -> Any:
     for look in (lambda: None, lambda: linecache.checkcache(code.co_filename)):
         look()
         lines = linecache.getlines(code.co_filename, function.__globals__)
-        if lines and code.co_firstlineno <= len(lines):
-            node = _find_lambda(function, lines) if code.co_name == "<lambda>" else _find_def(function, lines)
-            if node is not None and (isinstance(node, ast.AsyncFunctionDef) or source_check.agrees(node, function)):
-                return node
+        if lines and (node := _in_lines(function, lines)) is not None:
+            return node
     return None
+
+
+def _in_lines(function: Callable, lines: list[str]) -> Any:
+    """The syntax tree of a function in these lines, where they give its code."""
+    code = function.__code__
+    if code.co_firstlineno > len(lines):
+        return None
+    node = _find_lambda(function, lines) if code.co_name == "<lambda>" else _find_def(function, lines)
+    agrees = node is not None and (isinstance(node, ast.AsyncFunctionDef) or source_check.agrees(node, function))
+    return node if agrees else None
 
 
 def _find_def(function: Callable, lines: list[str]) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
@@ -247,20 +264,21 @@ def _template(function: Callable) -> Template | None:
     code, declared = function.__code__, getattr(function, declared_types.DECLARED, None)
     found = _TEMPLATES.get((id(code), declared))
     if found is None:
-        node = _source(function)
-        if node is None:
+        read = _source(function)
+        if read is None:
             return None
+        node, file = read
         if is_open(function):
             tracing.LIBRARIES.add(code.co_filename)
         lazy_globals.lower(node)
-        class_statement.lower(node, lambda *found: fence.refuse(found[0], code.co_filename, code.co_name, *found[1:]))
-        fence.check(ast.Module([node], []) if isinstance(node, ast.AsyncFunctionDef) else node, code.co_filename)
+        class_statement.lower(node, lambda *found: fence.refuse(found[0], file, code.co_name, *found[1:]))
+        fence.check(ast.Module([node], []) if isinstance(node, ast.AsyncFunctionDef) else node, file)
         if declared is not None and not isinstance(node, ast.AsyncFunctionDef):
             node = _as_definition(node)
             declared_types.convert(node, declared)
         conditions.mark(node)
         made = rewrite.rewrite(node, source_check.class_of(code), code.co_freevars)
-        found = _TEMPLATES[id(code), declared] = Template(code, _compile(made, code), function.__qualname__)
+        found = _TEMPLATES[id(code), declared] = Template(code, _compile(made, code, file), function.__qualname__)
     return found
 
 
@@ -271,7 +289,7 @@ def _as_definition(node: Any) -> Any:
     return placed(ast.FunctionDef("<tg lambda>", node.args, [placed(ast.Return(node.body), node)], [], None), node)
 
 
-def _compile(node: Any, original: Any) -> CodeType:
+def _compile(node: Any, original: Any, file: str) -> CodeType:
     """The code object of a rewritten definition, inside a factory that gives it its free variables."""
     node = _as_definition(node)
     node.name = "<tg function>"           # not its own, which must stay a global where it calls itself
@@ -281,10 +299,10 @@ def _compile(node: Any, original: Any) -> CodeType:
     factory = ast.FunctionDef("<tg factory>", ast.arguments([], free, None, [], [], None, []), [node], [], None)
     module = ast.Module([placed(factory, node)], [])
     try:
-        outer = compile(module, original.co_filename, "exec", dont_inherit=True).co_consts
+        outer = compile(module, file, "exec", dont_inherit=True).co_consts
     except (TypeError, ValueError):          # a node has no place of its own
         with_places(module)
-        outer = compile(module, original.co_filename, "exec", dont_inherit=True).co_consts
+        outer = compile(module, file, "exec", dont_inherit=True).co_consts
     factory_code = next(c for c in outer if isinstance(c, types.CodeType))
     code = next(c for c in factory_code.co_consts if isinstance(c, types.CodeType) and c.co_name == node.name)
     code = code.replace(co_name=original.co_name,

@@ -1,7 +1,9 @@
 """Functions whose source cannot be read run on boxes as they are; what would need rewriting is refused, with the remedy."""
+import linecache
 import math
 import subprocess
 import sys
+import traceback
 import types
 
 import numpy as np
@@ -195,6 +197,33 @@ def test_what_needs_rewriting_is_refused(code):
     with pytest.raises(tg.TracegradError) as caught:
         tg.jit(made["f"])(2.0)
     assert REFUSED[code] in str(caught.value) and "Instead: " in str(caught.value)
+
+
+TYPED = ["import tracegrad as tg", "def f(x):", "    return x + 1", "@tg.jit", "def f(x):", "    while x < 100:",
+         "        x *= 2", "    return x", "g = tg.grad(lambda x: x**3 if x > 1 else x)", "def f(x):", "    if x > 0:",
+         "        return x", "    return lost(x)"]
+
+
+def test_what_is_typed_at_the_prompt_is_read_from_its_history(monkeypatch):
+    history = types.SimpleNamespace(get_current_history_length=lambda: len(TYPED), get_history_item=lambda k: TYPED[k - 1])
+    monkeypatch.setitem(sys.modules, "readline", history)
+    made = {"tg": tg}
+
+    def typed(*numbers):
+        exec(compile("\n".join(TYPED[k] for k in numbers), "<stdin>", "exec"), made)
+
+    typed(3, 4, 5, 6, 7)
+    typed(8)
+    assert made["f"](3.0) == 192.0 and made["g"](2.0) == 12.0 and made["g"](0.5) == 1.0
+    typed(1, 2)                                            # what was typed before, though a later one has the same name
+    assert tg.jit(made["f"])(1.0) == 2.0
+    typed(9, 10, 11, 12)
+    with pytest.raises(NameError) as caught:
+        tg.jit(made["f"])(1.0)
+    assert linecache.getline(traceback.extract_tb(caught.tb)[-1].filename, 4) == "    return lost(x)\n"
+    made["f"].__code__ = made["f"].__code__.replace(co_consts=(None, 1))
+    with pytest.raises(tg.TracegradError, match="the source of `f` cannot be read"):
+        tg.jit(made["f"])(1.0)                             # no line gives this code
 
 
 UNCHECKED = ("import tracegrad as tg\ndef f(x):\n  assert x > 9\n  return x * (1 if __debug__ else 2)\n"

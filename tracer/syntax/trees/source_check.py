@@ -127,7 +127,7 @@ def _constant(x: Any) -> tuple[type, list | str]:
 
 
 def _is_changed_on_import(function: Callable) -> bool:
-    if function.__code__.co_filename == "<string>":         # made by `exec`, not by the module's loader
+    if function.__code__.co_filename in ("<string>", "<stdin>"):         # made by `exec` or typed, not by the module's loader
         return False
     loader = getattr(function.__globals__.get("__spec__"), "loader", None) or function.__globals__.get("__loader__")
     return type(loader) is not importlib.machinery.SourceFileLoader
