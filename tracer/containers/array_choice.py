@@ -24,7 +24,7 @@ from ...ir.errors import ConcretizationError, UnsupportedError
 from ...ir.types import I64
 from .. import pytrees, tracing
 from ..calling import calls
-from ..control import branches, iteration
+from ..control import branches, iteration, other_names
 from ..regions import leaf_types
 from ..roots import roots_of
 from ..values import boxes, shapes
@@ -156,19 +156,18 @@ def spread(f: Callable, args: tuple[str | ArrayChoice, ...], kwargs: dict) -> An
 
 # --- making -----------------------------------------------------------------------------------------------------------
 
-def item_at(trace: Trace, held: Sequence, key: ScalarBox) -> dict[str, ArrayChoice | ScalarBox] | ArrayChoice:
-    """held[key] of a list or tuple of arrays, or of tuples with arrays in them; NotImplemented where the position must be
-    known."""
+def item_at(trace: Trace, held: Sequence, key: ScalarBox, opened: Callable) -> dict[str, ArrayChoice | ScalarBox] | ArrayChoice:
+    """held[key] of a list or tuple of arrays, or of tuples or objects with arrays in them, which are `opened`; NotImplemented
+    where the position must be known."""
     ask_loops(trace, key, ROUNDS * len(held))
-    parts = [pytrees.flatten(x) for x in held]
+    parts = [pytrees.flatten(x, opened) for x in held]
     structure = parts[0][1]
     columns = list(zip(*(leaves for leaves, _ in parts)))
     if any(s != structure for _, s in parts) or not all(map(_alike, columns)):
         return NotImplemented
     number = _position(trace, key, len(held), type(held).__name__)
     found = structure.unflatten([_chosen(number, column) for column in columns])
-    for part in pytrees.containers(found):
-        trace.shared[id(part)] = part
+    other_names.one_of(trace, held, found, number, opened)
     return found
 
 

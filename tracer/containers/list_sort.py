@@ -20,7 +20,7 @@ from ...ir.errors import UnsupportedError
 from ...ir.thresholds import sizes
 from .. import pytrees, tracing
 from ..calling import calls
-from ..control import iteration, packed_lists
+from ..control import iteration, other_names, packed_lists
 from ..numpy.arrays import creation
 from ..regions import leaf_types, list_scan_outputs, region_tracing
 from ..values import boxes, captured_arrays, captured_values, ownership
@@ -45,11 +45,11 @@ class Columns:
         self.structure, self.arrays, self.kinds, self.count = structure, arrays, kinds, count
 
     @classmethod
-    def of(cls, items: Any) -> Columns | None:
+    def of(cls, items: Any, opened: Callable | None = None) -> Columns | None:
         rows = list_scan_outputs.rows_of(items)
         if rows is not None and (of_rows := leaf_types.kind_of(items[0])) is not None:
             return cls(pytrees.LEAF, [rows], [of_rows], len(items))
-        opened = _opener(items)
+        opened = opened or leaf_types.opener(items)
         parts = [pytrees.flatten(x, opened) for x in _numbered(items, opened)]
         structure = parts[0][1]
         if any(p[1] != structure for p in parts):
@@ -75,12 +75,6 @@ class Columns:
         return list_scan_outputs.listed(self.structure, [(boxes.to_value(a[order]), kind) for a,
                                                          kind in zip(self.arrays, self.kinds)],
                               self.count)
-
-
-def _opener(items: Any) -> Callable:
-    """What opens objects: where one of a class holds traced values, all of that class."""
-    classes = {type(x) for x in items if leaf_types.opened(x) is pytrees.OBJECT}
-    return lambda x: leaf_types.opened(x) or (pytrees.OBJECT if type(x) in classes else None)
 
 
 def _numbered(items: Any, opened: Callable) -> list:
@@ -258,18 +252,25 @@ def item_at(trace: Trace, held: Any, key: ScalarBox) -> Any:
         return NotImplemented
     if tracing.constant(key.read()) is not None:
         return NotImplemented
-    leaves = [leaf for x in held for leaf in pytrees.leaves_of(x)]
+    opened = leaf_types.opener(held, known=True)
+    leaves = [leaf for x in held for leaf in pytrees.flatten(x, opened)[0]]
     if any(isinstance(leaf, ArrayBox) for leaf in leaves) and list_scan_outputs.rows_of(held) is None:
-        return array_choice.item_at(trace, held, key)    # one of them, under another name
+        return array_choice.item_at(trace, held, key, opened)    # one of them, under another name
     if any(isinstance(x, (list, dict, packed_lists.ListValue)) for x in held):
         packed_lists.pack(trace, held)
         for told in NESTED:
             told(trace, held)
-        return NotImplemented
+        if not all(type(x) is dict for x in held) or any(isinstance(leaf, (list, dict)) for x in held for leaf in x.values()):
+            return NotImplemented
     if len(held) <= sizes.traced_positions and not any(isinstance(leaf, (Box, float, complex, np.generic)) for leaf in leaves):
         array_choice.ask_loops(trace, key)                   # ints may decide shapes: a loop over them is unrolled
-    columns = Columns.of(held)
-    return NotImplemented if columns is None else columns.at(key)
+    columns = Columns.of(held, opened)
+    if columns is None:
+        return NotImplemented
+    found = columns.at(key)
+    if list_scan_outputs.rows_of(held) is None:
+        other_names.one_of(trace, held, found, key, opened)
+    return found
 
 
 calls.BUILTINS[sorted] = sorted_
