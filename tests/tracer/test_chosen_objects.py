@@ -1,5 +1,5 @@
-"""Objects and dicts of a list at a position that only run time knows, and names that an `if` or a loop leaves one of several: they
-are those of the list, and what is assigned under one name is seen under the other."""
+"""Objects and dicts of a list at a position that only run time knows, and names that an `if` or a loop leaves one of several:
+they are those of the list, and what is assigned under one name is seen under the other."""
 import collections
 import copy
 import heapq
