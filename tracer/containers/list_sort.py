@@ -19,7 +19,7 @@ import numpy as np
 from ...ir.errors import UnsupportedError
 from ...ir.thresholds import sizes
 from .. import pytrees, tracing
-from ..calling import calls
+from ..calling import calls, class_calls
 from ..control import iteration, other_names, packed_lists
 from ..numpy.arrays import creation
 from ..regions import leaf_types, list_scan_outputs, region_tracing
@@ -114,7 +114,7 @@ def sorted_(iterable: list[ScalarBox] | range | ArrayBox, /, *, key: Callable | 
     items = iteration.iterate(iterable)
     items = items if type(items) is list else list(items)
     keys = items if key is None else [calls.call(key, x) for x in items]
-    keys = _deciding(keys)
+    keys = _deciding(_fields_of(keys, "lt"))
     if not any(map(_traced, keys)):
         order = sorted(range(len(items)), key=keys.__getitem__, reverse=bool(reverse))
         return [items[k] for k in order]
@@ -152,6 +152,13 @@ def _arrays(items: list) -> list[ArrayBox]:
 def _is_reached(x: ArrayBox) -> bool:
     """Whether an array can be seen by another name: that of a variable, of the array that it is a view of, of the caller."""
     return x.base is not None or x.own.op is None or holders.is_held(x)
+
+
+def _fields_of(keys: list, comparison: str) -> list:
+    """Objects of a dataclass that Python compares by fields, as tuples of these; other keys as they are."""
+    classes = set(map(type, keys))
+    fields = class_calls.fields_compared(*classes, comparison) if len(classes) == 1 else None
+    return keys if fields is None else [tuple([getattr(k, name) for name in fields]) for k in keys]
 
 
 def _deciding(keys: list) -> list:
@@ -203,12 +210,14 @@ def _extreme(name: str) -> Callable:
     def run(*args: float | ScalarBox, key: Any = None, **default: Any) -> Any:
         if key is None:
             of_tuples: Any = args[0] if len(args) == 1 and type(args[0]) in (list, tuple) else args
+            of_tuples = _fields_of(list(of_tuples), "lt" if name == "min" else "gt")
             if not all(isinstance(x, tuple) for x in of_tuples) or not any(map(_traced, of_tuples)):
                 return plain(*args, **default)
         items = list(iteration.iterate(args[0])) if len(args) == 1 else list(args)
         if not items:
             return plain(items, **default)
         keys: list[Any] = items if key is None else [calls.call(key, x) for x in items]
+        keys = _fields_of(keys, "lt" if name == "min" else "gt")
         if not any(map(_traced, keys)):
             return items[getattr(builtins, name)(range(len(items)), key=keys.__getitem__)]
         columns, order = Columns.of(items), Columns.of(keys)

@@ -18,7 +18,7 @@ import numpy as np
 
 from ...ir.errors import UnsupportedError
 from .. import tracing
-from ..calling import calls, types_seen
+from ..calling import calls, class_calls, types_seen
 from ..containers import array_choice, list_functions
 from ..control import branches, iteration, other_names, packed_lists
 from ..regions import region_tracing
@@ -92,6 +92,8 @@ def operate(name: str, a: Any, b: Any) -> Any:
         found = calls.call(first.__eq__, a, b)               # Python's own `!=` is the opposite of a class's `==`
         if found is not NotImplemented:
             return branches.boxed(branches.truth(branches.not_(found)))
+    if first is second and name in _ORDER and (compared := class_calls.fields_compared(first, name)) is not None:
+        return operate(name, *[tuple([attribute(x, field) for field in compared]) for x in (a, b)])
     mine = None if first in _NATIVE else _method(first, forward)
     theirs = None if second in _NATIVE or second is first else _method(second, reflected)
     if mine is None and theirs is None:
@@ -147,6 +149,24 @@ def _compare_items(name: str, a: Any, b: Any) -> Any:
 def _equal_items(x: Any, y: Any) -> Any:
     """Containers ask an item for equality where it is not the very same one: nan is, and an array."""
     return x is y or operate("eq", x, y)
+
+
+def _among(x: Any, items: Any) -> Any:
+    """`x in items` of objects whose class says when they are equal; None of others."""
+    cls = type(x)
+    if tracing.active() is None or cls in _NATIVE or not isinstance(items, (list, tuple)):
+        return None
+    if class_calls.fields_compared(cls, "eq") is None and _method(cls, "__eq__") is None:
+        return None
+    found: Any = False
+    for v in items:
+        if v is x:
+            return True
+        found = branches.or_(found, lambda v=v: branches.boxed(branches.truth(operate("eq", v, x))))
+    return found
+
+
+branches.CONTAINS.append(_among)
 
 
 def unary(name: str, a: Any) -> Any:
