@@ -151,6 +151,10 @@ def _equal_items(x: Any, y: Any) -> Any:
     return x is y or operate("eq", x, y)
 
 
+# the comparisons that functools.total_ordering makes of another one
+source.OPENED.update(f.__code__ for made in vars(functools)["_convert"].values() for _, f in made)
+
+
 def _among(x: Any, items: Any) -> Any:
     """`x in items` of objects whose class says when they are equal; None of others."""
     cls = type(x)
