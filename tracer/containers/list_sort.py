@@ -25,7 +25,7 @@ from ..numpy.arrays import creation
 from ..regions import leaf_types, list_scan_outputs, region_tracing
 from ..values import boxes, captured_arrays, captured_values, ownership
 from ..values.boxes import ArrayBox, Box, ScalarBox
-from ..values.python.chosen_texts import ChosenText, among, texts_of
+from ..values.python.chosen_texts import ChosenText, among, in_order, texts_of
 from . import array_choice, holders
 
 if TYPE_CHECKING:
@@ -85,7 +85,10 @@ def _numbered(items: Any, opened: Callable) -> list:
     for position in range(len(parts[0][0])):
         column = [texts_of(leaves[position]) for leaves, _ in parts]
         if all(texts is not None for texts in column):
-            known = tuple(sorted({text for texts in column for text in texts or ()}))
+            found = {text for texts in column for text in texts or ()}
+            if len(set(map(type, found))) > 1:
+                return list(items)
+            known = in_order(found)
             for leaves, _ in parts:
                 leaves[position] = ChosenText(among(leaves[position], known), known)
     return [structure.unflatten(leaves) for leaves, structure in parts]

@@ -157,6 +157,8 @@ class IfJoin:
         both = [chosen_texts.texts_of(x) for x in (a, b)]
         if both[0] is None or both[1] is None or (type(a) is str and both[0] == both[1]):
             return None
+        if len({type(x) for x in (*both[0], *both[1])}) > 1:
+            return None
         if not self.flexible and chosen_texts.ChosenText not in (type(a), type(b)):
             return None
         texts = tuple(dict.fromkeys((*both[0], *both[1])))

@@ -211,6 +211,12 @@ def attribute(held: Any, name: str) -> Any:
         return _of_box(held, name)
     if tracing.active() is None:
         return getattr(held, name)
+    if cls is chosen_texts.ChosenText and chosen_texts.is_member(held.texts[0]):
+        kind = type(getattr(held.stands_for, name, None))
+        if kind is types.FunctionType:
+            return functools.partial(_of_member, held, lambda m, *args, **kw: calls.call(attribute(m, name), *args, **kw))
+        if kind is property and name not in ("name", "value"):
+            return _of_member(held, lambda m: attribute(m, name))
     found = None if cls in _NATIVE else getattr(cls, name, None)
     if type(found) is property and isinstance(found.fget, types.FunctionType) and source.is_user(found.fget):
         captured_values.class_part(cls, name)
@@ -233,6 +239,12 @@ def attribute(held: Any, name: str) -> Any:
         show_all(held)
         return vars(held)
     return captured_values.attribute(held, name, value)
+
+
+def _of_member(held: Any, f: Callable, *args: Any, **kwargs: Any) -> Any:
+    """f(member) of the one of an enum's members that run time chooses: a branch for each."""
+    cases = [functools.partial(f, member, *args, **kwargs) for member in held.texts]
+    return array_choice.switch(ScalarBox(held.which, "int"), cases)
 
 
 def _has(kind: type, name: str) -> bool:
@@ -344,6 +356,8 @@ def identical(a: Any, b: Any, wanted: bool = True) -> Any:
     """a is b, or with wanted=False a is not b"""
     if array_choice.ArrayChoice in (type(a), type(b)):
         return array_choice.over(identical, (a, b, wanted), {})
+    if (same := chosen_texts.same_member(a, b)) is not None:
+        return same if wanted else branches.not_(same)
     if not (isinstance(a, captured_values.ATOMS) or isinstance(b, captured_values.ATOMS)):
         joined = other_names.identical(a, b)
         if joined is not None:
