@@ -160,7 +160,7 @@ def _is_reached(x: ArrayBox) -> bool:
 def _fields_of(keys: list, comparison: str) -> list:
     """Objects of a dataclass that Python compares by fields, as tuples of these; other keys as they are."""
     classes = set(map(type, keys))
-    fields = class_calls.fields_compared(*classes, comparison) if len(classes) == 1 else None
+    fields = class_calls.fields_compared(classes.pop(), comparison) if len(classes) == 1 else None
     return keys if fields is None else [tuple([getattr(k, name) for name in fields]) for k in keys]
 
 

@@ -161,6 +161,7 @@ def _cases(trace: Trace, x: Any) -> list[tuple[Any, Any]]:
         _refuse_identity(x)
     cases = [(x, True)]
     for case in found:
+        assert case.flag is not None                          # asked above
         flag = branches.boxed(case.flag)
         cases += [(part, branches.and_(flag, lambda more=more: more)) for part, more in _cases(trace, case.source)]
     return cases

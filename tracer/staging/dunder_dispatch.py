@@ -243,7 +243,7 @@ def attribute(held: Any, name: str) -> Any:
 
 def _of_member(held: Any, f: Callable, *args: Any, **kwargs: Any) -> Any:
     """f(member) of the one of an enum's members that run time chooses: a branch for each."""
-    cases = [functools.partial(f, member, *args, **kwargs) for member in held.texts]
+    cases: list[Callable] = [functools.partial(f, member, *args, **kwargs) for member in held.texts]
     return array_choice.switch(ScalarBox(held.which, "int"), cases)
 
 

@@ -81,7 +81,7 @@ def chosen(x):
 
 
 def table(x):
-    counts = {s: 0 for s in State}
+    counts = {State.IDLE: 0, State.RUN: 0, State.STOP: 0}
     for v in x:
         counts[State.IDLE if v < 0.3 else State.RUN if v < 0.93 else State.STOP] += 1
     return counts

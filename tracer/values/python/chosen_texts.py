@@ -61,7 +61,7 @@ class ChosenText:
         if len(kinds) == 1 and (dtype := _NUMBERS.get(type(found[0]))) is not None:
             return ScalarBox(_picked(self.which, found, dtype), type(found[0]).__name__)
         if kinds == {tuple} and len(set(map(len, found))) == 1:
-            return tuple([self.each(lambda text, k=k: f(text)[k]) for k in range(len(found[0]))])
+            return tuple([self.each(functools.partial(lambda k, text: f(text)[k], k)) for k in range(len(found[0]))])
         return _refuse()
 
     def __eq__(self, other: object) -> Any:
