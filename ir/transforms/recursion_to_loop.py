@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from ..build import Builder, const
 from ..clone import copy_op, free_values
 from ..core import Block, Function, Op, Value
-from ..types import I64, Type
+from ..types import I64, StackType, Type
 
 _WRITES = ("update", "update_add", "scatter", "scatter_add")
 LARGEST = 1 << 22                        # elements of all frames of one value, at most
@@ -292,7 +292,7 @@ class _Machine:
     # --- frames -------------------------------------------------------------------------------------------------------
 
     def want(self, value: Value) -> None:
-        if not isinstance(value.type, Type):                # a stack: it cannot be put into an array of frames
+        if isinstance(value.type, StackType):               # it cannot be put into an array of frames
             raise Unframed(value)
         self.slots.setdefault(value, len(self.slots))
 

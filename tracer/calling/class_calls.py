@@ -6,6 +6,7 @@
 """
 from __future__ import annotations
 
+import dataclasses
 import types
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,17 @@ def _note(trace: Trace, cls: type) -> None:
                 captured_values.entered(trace, function)
                 if not source.is_generated(function):
                     captured_values.UNTRACED[0](function)
+
+
+def fields_compared(cls: type, name: str) -> list[str] | None:
+    """The fields of a dataclass whose comparison `name` Python has written: it is that of tuples of them. None of others."""
+    method = getattr(cls, "__eq__" if name in ("eq", "ne") else f"__{name}__", None)
+    if "__dataclass_fields__" not in vars(cls) or not isinstance(method, types.FunctionType) or not source.is_generated(method):
+        return None
+    if name == "ne" and cls.__ne__ is not object.__ne__:
+        return None
+    captured_values.class_part(cls, method.__name__)
+    return [field.name for field in dataclasses.fields(cls) if field.compare]
 
 
 def defined(name: str, bases: tuple, parts: dict[str, Any], annotations: dict[str, str], keywords: dict, module: str) -> type:

@@ -26,7 +26,7 @@ def type_of(x: Any) -> type:
     """The type that Python would see."""
     captured_arrays.seen(x)                            # an array from outside is to be one at each call
     if type(x) in STANDS_FOR:
-        return STANDS_FOR[type(x)]
+        return x.stands_for if type(x) is ChosenText else STANDS_FOR[type(x)]
     if isinstance(x, ArrayBox):
         return np.ndarray
     if isinstance(x, packed_lists.Settling):

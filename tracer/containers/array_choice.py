@@ -24,7 +24,7 @@ from ...ir.errors import ConcretizationError, UnsupportedError
 from ...ir.types import I64
 from .. import pytrees, tracing
 from ..calling import calls
-from ..control import branches, iteration
+from ..control import branches, iteration, other_names
 from ..regions import leaf_types
 from ..roots import roots_of
 from ..values import boxes, shapes
@@ -49,7 +49,7 @@ class ArrayChoice(np.lib.mixins.NDArrayOperatorsMixin):
 
     def each(self, f: Callable) -> float | Box | tuple[int, ...] | None:
         """f(the array that it is)."""
-        return _switch(self.key, [functools.partial(f, m) for m in self.members])
+        return switch(self.key, [functools.partial(f, m) for m in self.members])
 
     def __array_ufunc__(self, ufunc: Callable, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return over(getattr(ufunc, method), inputs, kwargs)
@@ -89,7 +89,7 @@ class ArrayChoice(np.lib.mixins.NDArrayOperatorsMixin):
         return self
 
 
-def _switch(key: ScalarBox, cases: list[Callable]) -> float | Box | tuple[int, ...] | None:
+def switch(key: ScalarBox, cases: list[Callable]) -> float | Box | tuple[int, ...] | None:
     """cases[key]()"""
     if len(cases) == 1:
         return cases[0]()
@@ -98,7 +98,7 @@ def _switch(key: ScalarBox, cases: list[Callable]) -> float | Box | tuple[int, .
     builder = tracing.current().builder
     below = ScalarBox(builder("lt", key.read(), const(half, I64)), "bool")
     shifted = ScalarBox(builder("sub", key.read(), const(half, I64)), "int") if len(rest) > 1 else key
-    return branches.either(below, lambda: _switch(key, first), lambda: _switch(shifted, rest))
+    return branches.either(below, lambda: switch(key, first), lambda: switch(shifted, rest))
 
 
 def over(f: Callable, args: Any, kwargs: dict) -> Any:
@@ -121,7 +121,7 @@ def over(f: Callable, args: Any, kwargs: dict) -> Any:
         given_back.append(same)
         return result if same is None else None
 
-    result = _switch(first.key, [functools.partial(case, k) for k in range(len(first.members))])
+    result = switch(first.key, [functools.partial(case, k) for k in range(len(first.members))])
     if all(c is None for c in given_back):
         return result
     if any(c is not given_back[0] for c in given_back):
@@ -156,19 +156,18 @@ def spread(f: Callable, args: tuple[str | ArrayChoice, ...], kwargs: dict) -> An
 
 # --- making -----------------------------------------------------------------------------------------------------------
 
-def item_at(trace: Trace, held: Sequence, key: ScalarBox) -> dict[str, ArrayChoice | ScalarBox] | ArrayChoice:
-    """held[key] of a list or tuple of arrays, or of tuples with arrays in them; NotImplemented where the position must be
-    known."""
+def item_at(trace: Trace, held: Sequence, key: ScalarBox, opened: Callable) -> dict[str, ArrayChoice | ScalarBox] | ArrayChoice:
+    """held[key] of a list or tuple of arrays, or of tuples or objects with arrays in them, which are `opened`; NotImplemented
+    where the position must be known."""
     ask_loops(trace, key, ROUNDS * len(held))
-    parts = [pytrees.flatten(x) for x in held]
+    parts = [pytrees.flatten(x, opened) for x in held]
     structure = parts[0][1]
     columns = list(zip(*(leaves for leaves, _ in parts)))
     if any(s != structure for _, s in parts) or not all(map(_alike, columns)):
         return NotImplemented
     number = _position(trace, key, len(held), type(held).__name__)
     found = structure.unflatten([_chosen(number, column) for column in columns])
-    for part in pytrees.containers(found):
-        trace.shared[id(part)] = part
+    other_names.one_of(trace, held, found, number, opened)
     return found
 
 
@@ -201,7 +200,7 @@ def _chosen(number: ScalarBox, column: tuple[float | ArrayBox, ...]) -> Any:
     kind = leaf_types.kind_of(column[0])
     if kind is not None and kind.form == "array":
         return ArrayChoice(number, column)
-    return _switch(number, [lambda x=x: x for x in column])
+    return switch(number, [lambda x=x: x for x in column])
 
 
 def settled(x: Box | tuple[Box, ...]) -> Box | tuple[Box, ...]:

@@ -224,6 +224,8 @@ class DynamicDict(HashTable):
     def __getattr__(self, name: str) -> Any:
         if name == "most_common" and self.facts.cls is collections.Counter:
             return lambda n=None: calls.call(programs.most_common, self, n)
+        if name == "elements" and self.facts.cls is collections.Counter:
+            return lambda: calls.call(programs.elements, self)
         if hasattr(self.facts.cls, name) and not name.startswith("__"):
             refuse(f"{self.stands_for.__name__}.{name}, of a dict whose keys are known only at run time",
                    "write a loop over `d.items()`")

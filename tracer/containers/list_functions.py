@@ -22,7 +22,7 @@ from ..regions import leaf_types
 from ..syntax import source
 from ..values import boxes
 from ..values.boxes import FUNCTIONS, Box
-from . import dynamic_lists, list_entries, list_programs
+from . import dynamic_lists, list_entries, list_programs, list_sort
 
 _PROGRAMS = {name: f for name, f in vars(list_programs).items() if getattr(f, "__module__", "") == list_programs.__name__}
 source.OPENED.update(f.__code__ for f in _PROGRAMS.values())
@@ -89,6 +89,12 @@ def _ordered(held: Any, key: Any, reverse: bool) -> list:
 
 def _columns(held: Any) -> list:
     """One array for each number of an entry."""
+    if type(held) is list:                                     # of known length, as entries of a table may be
+        columns = list_sort.Columns.of(held)
+        if columns is None:
+            raise UnsupportedError("an order that is known only at run time, by keys that are not all numbers, or tuples of "
+                                   "numbers, alike", "sort by numbers", tracing.locate())
+        return columns.arrays
     return held.columns() if hasattr(held, "columns") else [held.array()]
 
 
@@ -151,7 +157,7 @@ def repeated(held: list, count: Box) -> Any:
 
 
 def _chosen(f: Any, program: str) -> Callable:
-    """filter, takewhile or dropwhile: Python's, or where only run time knows what is taken a generator."""
+    """filter, filterfalse, takewhile or dropwhile: Python's, or where only run time knows what is taken a generator."""
     plain = builtin_calls.BUILTINS.get(f)
 
     def run(function: Any, items: Any) -> Any:
@@ -161,6 +167,13 @@ def _chosen(f: Any, program: str) -> Callable:
                 isinstance(x, Box) for x in (items if isinstance(items, (list, tuple)) else ())):
             return calls.call(_PROGRAMS[program], function, items)
         return plain(function, items) if plain else calls.as_it_stands(f, (function, items), {})
+    return run
+
+
+def _greatest(f: Callable) -> Callable:
+    """heapq.nlargest or nsmallest, which are what sorted() gives, up to a length."""
+    def run(n: Any, items: Any, key: Any = None) -> Any:
+        return f(n, items, key) if tracing.active() is None else calls.call(_PROGRAMS[f.__name__], n, items, key)
     return run
 
 
@@ -243,8 +256,11 @@ def _tolist(plain: Callable) -> Callable:
 
 boxes.METHODS["tolist"] = _tolist(boxes.METHODS["tolist"])
 calls.BUILTINS.update({
-    map: _mapped, filter: _chosen(filter, "filtered"), itertools.takewhile: _chosen(itertools.takewhile, "while_true"),
+    map: _mapped, filter: _chosen(filter, "filtered"), itertools.filterfalse: _chosen(itertools.filterfalse, "unfiltered"),
+    itertools.takewhile: _chosen(itertools.takewhile, "while_true"),
     itertools.dropwhile: _chosen(itertools.dropwhile, "after_true")})
+for _f in (heapq.nlargest, heapq.nsmallest):
+    calls.BUILTINS[_f] = _greatest(_f)
 calls.LOOKUPS.update(count=_count, index=_index)
 packed_lists.EQUAL[:] = _method("equal"), branches.not_
 packed_lists.CONTAINS[:] = [_method("contains")]

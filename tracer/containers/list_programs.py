@@ -231,6 +231,12 @@ def filtered(function: Any, items: Any) -> Any:
             yield x
 
 
+def unfiltered(function: Any, items: Any) -> Any:
+    for x in items:
+        if not (x if function is None else function(x)):
+            yield x
+
+
 def while_true(function: Any, items: Any) -> Any:
     for x in items:
         if not function(x):
@@ -392,6 +398,14 @@ def heappushpop(heap: Any, item: Any) -> Any:
 def heapify(heap: Any) -> None:
     for k in range(len(heap) // 2 - 1, -1, -1):
         _down(heap, k)
+
+
+def nlargest(n: Any, items: Any, key: Any = None) -> Any:
+    return sorted(items, key=key, reverse=True)[:max(n, 0)]
+
+
+def nsmallest(n: Any, items: Any, key: Any = None) -> Any:
+    return sorted(items, key=key)[:max(n, 0)]
 
 
 # --- bisect -----------------------------------------------------------------------------------------------------------

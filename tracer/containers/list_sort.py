@@ -19,13 +19,13 @@ import numpy as np
 from ...ir.errors import UnsupportedError
 from ...ir.thresholds import sizes
 from .. import pytrees, tracing
-from ..calling import calls
-from ..control import iteration, packed_lists
+from ..calling import calls, class_calls
+from ..control import iteration, other_names, packed_lists
 from ..numpy.arrays import creation
 from ..regions import leaf_types, list_scan_outputs, region_tracing
 from ..values import boxes, captured_arrays, captured_values, ownership
 from ..values.boxes import ArrayBox, Box, ScalarBox
-from ..values.python.chosen_texts import ChosenText, among, texts_of
+from ..values.python.chosen_texts import ChosenText, among, in_order, texts_of
 from . import array_choice, holders
 
 if TYPE_CHECKING:
@@ -45,11 +45,11 @@ class Columns:
         self.structure, self.arrays, self.kinds, self.count = structure, arrays, kinds, count
 
     @classmethod
-    def of(cls, items: Any) -> Columns | None:
+    def of(cls, items: Any, opened: Callable | None = None) -> Columns | None:
         rows = list_scan_outputs.rows_of(items)
         if rows is not None and (of_rows := leaf_types.kind_of(items[0])) is not None:
             return cls(pytrees.LEAF, [rows], [of_rows], len(items))
-        opened = _opener(items)
+        opened = opened or leaf_types.opener(items)
         parts = [pytrees.flatten(x, opened) for x in _numbered(items, opened)]
         structure = parts[0][1]
         if any(p[1] != structure for p in parts):
@@ -77,12 +77,6 @@ class Columns:
                               self.count)
 
 
-def _opener(items: Any) -> Callable:
-    """What opens objects: where one of a class holds traced values, all of that class."""
-    classes = {type(x) for x in items if leaf_types.opened(x) is pytrees.OBJECT}
-    return lambda x: leaf_types.opened(x) or (pytrees.OBJECT if type(x) in classes else None)
-
-
 def _numbered(items: Any, opened: Callable) -> list:
     """The items with their texts as numbers of them, in the order of the texts."""
     parts = [pytrees.flatten(x, opened, lambda y: type(y) is ChosenText) for x in items]
@@ -91,7 +85,10 @@ def _numbered(items: Any, opened: Callable) -> list:
     for position in range(len(parts[0][0])):
         column = [texts_of(leaves[position]) for leaves, _ in parts]
         if all(texts is not None for texts in column):
-            known = tuple(sorted({text for texts in column for text in texts or ()}))
+            found = {text for texts in column for text in texts or ()}
+            if len(set(map(type, found))) > 1:
+                return list(items)
+            known = in_order(found)
             for leaves, _ in parts:
                 leaves[position] = ChosenText(among(leaves[position], known), known)
     return [structure.unflatten(leaves) for leaves, structure in parts]
@@ -120,7 +117,7 @@ def sorted_(iterable: list[ScalarBox] | range | ArrayBox, /, *, key: Callable | 
     items = iteration.iterate(iterable)
     items = items if type(items) is list else list(items)
     keys = items if key is None else [calls.call(key, x) for x in items]
-    keys = _deciding(keys)
+    keys = _deciding(_fields_of(keys, "lt"))
     if not any(map(_traced, keys)):
         order = sorted(range(len(items)), key=keys.__getitem__, reverse=bool(reverse))
         return [items[k] for k in order]
@@ -158,6 +155,13 @@ def _arrays(items: list) -> list[ArrayBox]:
 def _is_reached(x: ArrayBox) -> bool:
     """Whether an array can be seen by another name: that of a variable, of the array that it is a view of, of the caller."""
     return x.base is not None or x.own.op is None or holders.is_held(x)
+
+
+def _fields_of(keys: list, comparison: str) -> list:
+    """Objects of a dataclass that Python compares by fields, as tuples of these; other keys as they are."""
+    classes = set(map(type, keys))
+    fields = class_calls.fields_compared(classes.pop(), comparison) if len(classes) == 1 else None
+    return keys if fields is None else [tuple([getattr(k, name) for name in fields]) for k in keys]
 
 
 def _deciding(keys: list) -> list:
@@ -209,12 +213,14 @@ def _extreme(name: str) -> Callable:
     def run(*args: float | ScalarBox, key: Any = None, **default: Any) -> Any:
         if key is None:
             of_tuples: Any = args[0] if len(args) == 1 and type(args[0]) in (list, tuple) else args
+            of_tuples = _fields_of(list(of_tuples), "lt" if name == "min" else "gt")
             if not all(isinstance(x, tuple) for x in of_tuples) or not any(map(_traced, of_tuples)):
                 return plain(*args, **default)
         items = list(iteration.iterate(args[0])) if len(args) == 1 else list(args)
         if not items:
             return plain(items, **default)
         keys: list[Any] = items if key is None else [calls.call(key, x) for x in items]
+        keys = _fields_of(keys, "lt" if name == "min" else "gt")
         if not any(map(_traced, keys)):
             return items[getattr(builtins, name)(range(len(items)), key=keys.__getitem__)]
         columns, order = Columns.of(items), Columns.of(keys)
@@ -258,19 +264,26 @@ def item_at(trace: Trace, held: Any, key: ScalarBox) -> Any:
         return NotImplemented
     if tracing.constant(key.read()) is not None:
         return NotImplemented
-    leaves = [leaf for x in held for leaf in pytrees.leaves_of(x)]
-    if any(isinstance(leaf, ArrayBox) for leaf in leaves):
+    opened = leaf_types.opener(held, known=True)
+    leaves = [leaf for x in held for leaf in pytrees.flatten(x, opened)[0]]
+    if any(isinstance(leaf, ArrayBox) for leaf in leaves):                       # one of them, under another name
         rows = list_scan_outputs.rows_in_place(held)
-        return array_choice.item_at(trace, held, key) if rows is None else rows[key]     # one of them, under another name
+        return array_choice.item_at(trace, held, key, opened) if rows is None else rows[key]
     if any(isinstance(x, (list, dict, packed_lists.ListValue)) for x in held):
         packed_lists.pack(trace, held)
         for told in NESTED:
             told(trace, held)
-        return NotImplemented
+        if not all(type(x) is dict for x in held) or any(isinstance(leaf, (list, dict)) for x in held for leaf in x.values()):
+            return NotImplemented
     if len(held) <= sizes.traced_positions and not any(isinstance(leaf, (Box, float, complex, np.generic)) for leaf in leaves):
         array_choice.ask_loops(trace, key)                   # ints may decide shapes: a loop over them is unrolled
-    columns = Columns.of(held)
-    return NotImplemented if columns is None else columns.at(key)
+    columns = Columns.of(held, opened)
+    if columns is None:
+        return NotImplemented
+    found = columns.at(key)
+    if list_scan_outputs.rows_of(held) is None:
+        other_names.one_of(trace, held, found, key, opened)
+    return found
 
 
 calls.BUILTINS[sorted] = sorted_

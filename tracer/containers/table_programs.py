@@ -94,6 +94,12 @@ def most_common(held: Any, n: Any) -> Any:
     return found if n is None else found[:max(n, 0)]
 
 
+def elements(held: Any) -> Any:
+    for key, n in held.items():
+        for _ in range(n):
+            yield key
+
+
 def total(held: Any) -> Any:
     found = 0
     for value in held.values():

@@ -8,10 +8,12 @@ a condition. Other changes are refused (values/ownership.py).
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from ...ir.errors import UnsupportedError
-from .. import tracing
+from ...ir.types import I64
+from .. import pytrees, tracing
 from ..regions import region_tracing
 from ..tracing import Trace
 from ..values import ownership
@@ -35,36 +37,64 @@ def assign(trace: Trace, place: tuple[Any, bool, Any], value: Any, what: str) ->
         sources = _sources(trace, held)
         for found in sources:
             one = found.source, attribute, key
-            _seen(trace, one, _where(trace, found, value, one, what), what)
+            _seen(trace, one, _where(trace, found, value, one, what), what, but=held)
         if not sources:
             _seen(trace, place, value, what)
             return
+        _put(trace, sources[0], place, value)
+        return
     region_tracing.assign(trace, place, value)
 
 
-def _seen(trace: Trace, place: tuple[Any, bool, Any], value: Any, what: str) -> None:
-    """An assignment to one object, under the names that may be of another one too."""
+def _put(trace: Trace, found: Joined, place: tuple[Any, bool, Any], value: Any) -> None:
+    """An assignment to what stands for one of several: it is of the region in which it was made."""
+    if found.block is trace.scopes[-1].block:
+        region_tracing.put_item(place, value)
+    else:
+        region_tracing.assign(trace, place, value)
+
+
+def _seen(trace: Trace, place: tuple[Any, bool, Any], value: Any, what: str, but: Any = None) -> None:
+    """An assignment to one object, under the names that may be of another one too, `but` one that is assigned to apart."""
     held, attribute, key = place
     region_tracing.assign(trace, place, value)
     for found in ownership.joined(trace, held):
-        if found.source is held:
+        if found.source is held and (found.made is not but or but is None):
             other = found.made, attribute, key
-            region_tracing.assign(trace, other, _where(trace, found, value, other, what))
+            _put(trace, found, other, _where(trace, found, value, other, what))
 
 
 def _sources(trace: Trace, held: Any) -> list[Joined]:
     """The objects that one may be; none where not all of them are known."""
     found = [x for x in ownership.joined(trace, held) if x.made is held]
-    return found if all(x.source is not None and trace.maker(x.source) >= 0 for x in found) else []
+    return found if all(x.flag is not None and x.source is not None and trace.maker(x.source) >= 0 for x in found) else []
 
 
 def _where(trace: Trace, found: Joined, value: Any, place: tuple[Any, bool, Any], what: str) -> Any:
     """The value where an object is the one of a branch, else what the place holds."""
     old = region_tracing.peek(place)
     seen = any(scope.block is found.block for scope in trace.scopes)
-    if isinstance(place[0], Fixed) or old is region_tracing.MISSING or not seen:
+    if isinstance(place[0], Fixed) or old is region_tracing.MISSING or not seen or found.flag is None:
         ownership.refuse_joined(place[0], what)
     return branches.either(branches.boxed(found.flag), lambda: value, lambda: old)
+
+
+def one_of(trace: Trace, items: Sequence[Any], found: Any, position: ScalarBox, opened: Callable) -> None:
+    """`found` is items[position], where only run time knows which: the objects and containers that it leads to are those that
+    one of the items leads to."""
+    classes = {type(part) for part in pytrees.containers(items[0], opened)}
+    made = [part for part in pytrees.containers(found, opened) if type(part) in classes]
+    if not made:
+        return
+    builder = trace.builder
+    at = builder.expr(builder.cast(position.read(), I64))
+    at = (at < 0).select(at + len(items), at)
+    for part in made:
+        trace.shared[id(part)] = part
+    for k, item in enumerate(items):
+        for source, part in zip(pytrees.containers(item, opened), made, strict=True):
+            if source is not part:
+                ownership.note_joined(trace, source, part, (at == k).value)
 
 
 # --- which of them one is ---------------------------------------------------------------------------------------------
@@ -127,10 +157,11 @@ def _cases(trace: Trace, x: Any) -> list[tuple[Any, Any]]:
         return [(x, True)]
     found = [case for case in ownership.joined(trace, x) if case.made is x]
     blocks = {id(scope.block) for scope in trace.scopes}
-    if not found or any(id(case.block) not in blocks for case in found):
+    if not found or any(case.flag is None or id(case.block) not in blocks for case in found):
         _refuse_identity(x)
     cases = [(x, True)]
     for case in found:
+        assert case.flag is not None                          # asked above
         flag = branches.boxed(case.flag)
         cases += [(part, branches.and_(flag, lambda more=more: more)) for part, more in _cases(trace, case.source)]
     return cases

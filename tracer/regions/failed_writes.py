@@ -69,6 +69,8 @@ def observing(trace: Trace) -> Any:
         if _may_fail(defn, operands) and "states" not in attrs:
             if any(s.kind == "loop" for s in trace.scopes):
                 if trace.telling is not None:
+                    for scope in trace.scopes:
+                        scope.tells = True                # a list of the caller's that grows has what came before
                     trace.telling.in_loop(trace, lambda: _condition(builder, defn, operands))
             elif _changed(trace):
                 holds = _condition(builder, defn, operands)

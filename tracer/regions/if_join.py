@@ -71,18 +71,19 @@ class IfJoin:
         maybe = maybe or LISTS[0](self, what, a, b)
         if maybe is not None:
             return maybe
+        opened = leaf_types.opener((a, b), known=type(a) is type(b))
         for uses, held in zip(self.uses, (a, b)):
-            for part in leaf_types.containers(held):
+            for part in pytrees.containers(held, opened):
                 uses[id(part)] = uses.get(id(part), 0) + 1
-        both = {id(part) for part in leaf_types.containers(a)} & {id(part) for part in leaf_types.containers(b)}
-        left, left_tree = pytrees.flatten(a, leaf_types.opened, lambda x: id(x) in both)
-        right, right_tree = pytrees.flatten(b, leaf_types.opened, lambda x: id(x) in both)
+        both = {id(part) for part in pytrees.containers(a, opened)} & {id(part) for part in pytrees.containers(b, opened)}
+        left, left_tree = pytrees.flatten(a, opened, lambda x: id(x) in both)
+        right, right_tree = pytrees.flatten(b, opened, lambda x: id(x) in both)
         if both and (left_tree != right_tree or any(x is not y for x, y in zip(left, right) if id(x) in both or id(y) in both)):
             both = set()
-            (left, left_tree), (right, right_tree) = map(leaf_types.flatten, (a, b))
+            (left, left_tree), (right, right_tree) = pytrees.flatten(a, opened), pytrees.flatten(b, opened)
         if left_tree != right_tree:                       # perhaps but for what may be None, or a text
-            left, left_tree = pytrees.flatten(a, leaf_types.opened, _undecided)
-            right, right_tree = pytrees.flatten(b, leaf_types.opened, _undecided)
+            left, left_tree = pytrees.flatten(a, opened, _undecided)
+            right, right_tree = pytrees.flatten(b, opened, _undecided)
         if left_tree != right_tree:
             raise region_tracing.Mismatch(region_tracing.quoted(what), leaf_types.describe(a), leaf_types.describe(b),
                                           "the structures differ")
@@ -94,9 +95,9 @@ class IfJoin:
 
         def build(results: list[Value]) -> Any:
             made = left_tree.unflatten([s.build(results) for s in slots])
-            left_own, right_own = self.own(a, 0, both, made), self.own(b, 1, both, made)
+            left_own, right_own = self.own(a, 0, both, made, opened), self.own(b, 1, both, made, opened)
             own = left_own and right_own
-            for part in leaf_types.containers(made):
+            for part in pytrees.containers(made, opened):
                 if id(part) in both:
                     continue
                 if own:
@@ -107,11 +108,11 @@ class IfJoin:
 
         return JoinedValue(True, build)
 
-    def own(self, held: Any, side: int, both: set[int], made: Any) -> bool:
+    def own(self, held: Any, side: int, both: set[int], made: Any, opened: Callable) -> bool:
         """Whether a branch made what it leaves, and nothing else that it leaves has it too. What is left by `both` branches is
         not asked for. What was there before may be what is `made` of it (values/ownership.py)."""
         fresh, own = self.outcomes[side].fresh, True
-        for part, other in zip(leaf_types.containers(held), leaf_types.containers(made)):
+        for part, other in zip(pytrees.containers(held, opened), pytrees.containers(made, opened)):
             if id(part) in both or (id(part) in fresh and self.uses[side].get(id(part)) == 1):
                 continue
             own = False
@@ -155,6 +156,8 @@ class IfJoin:
         """Texts of which no number that is known decides, or that were chosen before."""
         both = [chosen_texts.texts_of(x) for x in (a, b)]
         if both[0] is None or both[1] is None or (type(a) is str and both[0] == both[1]):
+            return None
+        if len({type(x) for x in (*both[0], *both[1])}) > 1:
             return None
         if not self.flexible and chosen_texts.ChosenText not in (type(a), type(b)):
             return None

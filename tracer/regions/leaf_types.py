@@ -9,7 +9,7 @@ they pass through a region only if the region leaves them as they are.
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from ...ir.core import Const, Value
 from ...ir.errors import UnsupportedError
 from ...ir.ops import random
 from ...ir.types import BOOL, C128, F64, I64, INDEX, U64, DType, Type
-from .. import pytrees, tracing
+from .. import attributes, pytrees, tracing
 from ..values import boxes, promotion, random_generators, shapes
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.python import wide_ints
@@ -228,13 +228,30 @@ def opened(x: Any) -> pytrees.Kind | None:
     return PLAIN.get(type(x)) or (pytrees.OBJECT if _holds_boxes(x, DEEP) else None)
 
 
-def _holds_boxes(x: Any, depth: int) -> bool:
+def opener(items: Iterable[Any], known: bool = False) -> Callable[[Any], pytrees.Kind | None]:
+    """What opens objects: where one of a class holds traced values, all of that class. `known`: those that hold none, too."""
+    classes = {type(x) for x in items if opened(x) is pytrees.OBJECT or (known and plain(x) and _is_users(type(x)))}
+    return lambda x: opened(x) or (pytrees.OBJECT if type(x) in classes else None)
+
+
+def _is_users(cls: type) -> bool:
+    """Whether a user's program says what the class's instances are: neither a function nor something that wraps one."""
+    return attributes.users(cls) and not hasattr(cls, "__get__") and "__call__" not in dir(cls)
+
+
+def plain(x: Any) -> bool:
+    """Whether an object of a user's class is made of its attributes."""
     cls = type(x)
-    if depth == 0 or cls.__module__ == "builtins" or isinstance(x, (Box, np.ndarray, np.generic, type)):
+    if cls.__module__ == "builtins" or isinstance(x, (Box, np.ndarray, np.generic, type)):
         return False
     held = None if isinstance(x, types.FunctionType | types.ModuleType | tuple) else pytrees.attributes(x)
-    if not held or cls.__new__ is not object.__new__ or cls.__module__.startswith(_PACKAGE):
+    return bool(held) and cls.__new__ is object.__new__ and not cls.__module__.startswith(_PACKAGE)
+
+
+def _holds_boxes(x: Any, depth: int) -> bool:
+    if depth == 0 or not plain(x):
         return False
+    held = pytrees.attributes(x)
     return any(isinstance(leaf, Box) or _holds_boxes(leaf, depth - 1) for value in held.values()
                for leaf in pytrees.leaves_of(value))
 

@@ -19,6 +19,7 @@ from ...ir.core import Block, Value
 from ...ir.types import BOOL, BOOL_SCALAR, I64, INDEX_SCALAR, Array, Type
 from .. import tracing
 from ..syntax.trees.early_exit import RETURNED, VALUE
+from ..values import ownership
 from ..values.boxes import ArrayBox, Box
 from ..values.python import optional_values
 from . import identity, leaf_types, region_tracing
@@ -60,6 +61,7 @@ class Carry:
         "label",
         "leaves",
         "may_alias",
+        "may_be",
         "moves",
         "never",
         "opaque",
@@ -76,6 +78,7 @@ class Carry:
         self.entry: Any = None
         self.boxes: list[ArrayBox] = []
         self.may_alias: list[ArrayBox] = []
+        self.may_be: dict[int, list[Any]] = {}            # position of an object in it -> those from before the loop
         self.structure: TreeDef | None = None
         self.leaves: list = []
         self.kinds: list[Kind | None] = []
@@ -161,7 +164,7 @@ class Carry:
         """Whether this is what the function returns: no iteration reads it, as none begins once it is set."""
         return self.label == VALUE
 
-    def _from(self, trace: Trace, params: Iterator, linked: bool = True) -> Any:
+    def _from(self, trace: Trace, params: Iterator, linked: bool = True, after: bool = False) -> Any:
         self.boxes, leaves = [], []
         for x, kind in zip(self.leaves, self.kinds):
             for _ in range(kind.dims.count(VARYING) if kind is not None else 0):
@@ -178,8 +181,10 @@ class Carry:
             leaves.append(made)
         assert self.structure is not None                     # what moves has one
         held = self.structure.unflatten(leaves)
-        for part in leaf_types.containers(held):
+        for k, part in enumerate(leaf_types.containers(held)):
             trace.shared[id(part)] = part
+            for source in self.may_be.get(k, ()) if after or type(self.initial) is not Undefined else ():
+                ownership.note_carried(trace, source, part)
         if self.optional:
             return optional_values.optional(held, next(params))
         return MaybeUndefined(self.label, held, next(params)) if self.flag else held
@@ -207,12 +212,13 @@ class Carry:
             return False
         held = self.parted(final)[0]
         leaves, structure = leaf_types.flatten(held)
+        news = self.trace_back(held)
         if self.structure is None:
             return self.first(leaves, structure, self.optional or type(final) is MaybeUndefined)
         if structure != self.structure:
             raise Mismatch(region_tracing.quoted(self.label), leaf_types.describe(self.initial), leaf_types.describe(held),
                            "the structure changes")
-        changed = False
+        changed = news
         paths = structure.paths(self.label)
         for k, x in enumerate(leaves):
             kind = self.widened(paths[k], k, x)
@@ -222,6 +228,17 @@ class Carry:
             self.opaque |= identity.opaque(x)
         self.moves = self.moves or changed
         return changed
+
+    def trace_back(self, held: Any) -> bool:
+        """Note which objects from before the loop those that an iteration leaves may be; whether that is news."""
+        trace, news = tracing.current(), False
+        initial = list(leaf_types.containers(self.parted(self.initial)[0])) if type(self.initial) is not Undefined else []
+        for k, part in enumerate(leaf_types.containers(held)):
+            known = self.may_be.setdefault(k, [x for x in initial[k:k + 1] if trace.maker(x) >= 0])
+            more = [x for x in ownership.origins(trace, part) if not any(x is y for y in known)]
+            known += more
+            news |= bool(more)
+        return news
 
     def is_none_at_times(self, final: Any) -> bool:
         """Whether this and another value of it are told apart by being None."""
@@ -301,7 +318,9 @@ class Carry:
                 return final if ran else Undefined(self.label,
                                                    "only the body of a loop sets it, to something that is no number")
             return self.initial
-        made = self._from(trace, iter(results))
+        if ran and trace.maker(final) >= 0 and any(part is final for part in leaf_types.containers(final)):
+            return final                                       # each iteration leaves that very object
+        made = self._from(trace, iter(results), after=True)
         if ran and all(id(part) in own for part in leaf_types.containers(final)):
             for part in leaf_types.containers(self.parted(made)[0]):
                 trace.shared.pop(id(part))

@@ -18,7 +18,7 @@ import numpy as np
 
 from ...ir.errors import UnsupportedError
 from .. import tracing
-from ..calling import calls, types_seen
+from ..calling import calls, class_calls, types_seen
 from ..containers import array_choice, list_functions
 from ..control import branches, iteration, other_names, packed_lists
 from ..regions import region_tracing
@@ -92,6 +92,8 @@ def operate(name: str, a: Any, b: Any) -> Any:
         found = calls.call(first.__eq__, a, b)               # Python's own `!=` is the opposite of a class's `==`
         if found is not NotImplemented:
             return branches.boxed(branches.truth(branches.not_(found)))
+    if first is second and name in _ORDER and (compared := class_calls.fields_compared(first, name)) is not None:
+        return operate(name, *[tuple([attribute(x, field) for field in compared]) for x in (a, b)])
     mine = None if first in _NATIVE else _method(first, forward)
     theirs = None if second in _NATIVE or second is first else _method(second, reflected)
     if mine is None and theirs is None:
@@ -149,6 +151,28 @@ def _equal_items(x: Any, y: Any) -> Any:
     return x is y or operate("eq", x, y)
 
 
+# the comparisons that functools.total_ordering makes of another one
+source.OPENED.update(f.__code__ for made in vars(functools)["_convert"].values() for _, f in made)
+
+
+def _among(x: Any, items: Any) -> Any:
+    """`x in items` of objects whose class says when they are equal; None of others."""
+    cls = type(x)
+    if tracing.active() is None or cls in _NATIVE or not isinstance(items, (list, tuple)):
+        return None
+    if class_calls.fields_compared(cls, "eq") is None and _method(cls, "__eq__") is None:
+        return None
+    found: Any = False
+    for v in items:
+        if v is x:
+            return True
+        found = branches.or_(found, lambda v=v: branches.boxed(branches.truth(operate("eq", v, x))))
+    return found
+
+
+branches.CONTAINS.append(_among)
+
+
 def unary(name: str, a: Any) -> Any:
     function, method = _UNARY[name]
     a = captured_arrays.seen(a)
@@ -187,6 +211,12 @@ def attribute(held: Any, name: str) -> Any:
         return _of_box(held, name)
     if tracing.active() is None:
         return getattr(held, name)
+    if cls is chosen_texts.ChosenText and chosen_texts.is_member(held.texts[0]):
+        kind = type(getattr(held.stands_for, name, None))
+        if kind is types.FunctionType:
+            return functools.partial(_of_member, held, lambda m, *args, **kw: calls.call(attribute(m, name), *args, **kw))
+        if kind is property and name not in ("name", "value"):
+            return _of_member(held, lambda m: attribute(m, name))
     found = None if cls in _NATIVE else getattr(cls, name, None)
     if type(found) is property and isinstance(found.fget, types.FunctionType) and source.is_user(found.fget):
         captured_values.class_part(cls, name)
@@ -209,6 +239,12 @@ def attribute(held: Any, name: str) -> Any:
         show_all(held)
         return vars(held)
     return captured_values.attribute(held, name, value)
+
+
+def _of_member(held: Any, f: Callable, *args: Any, **kwargs: Any) -> Any:
+    """f(member) of the one of an enum's members that run time chooses: a branch for each."""
+    cases: list[Callable] = [functools.partial(f, member, *args, **kwargs) for member in held.texts]
+    return array_choice.switch(ScalarBox(held.which, "int"), cases)
 
 
 def _has(kind: type, name: str) -> bool:
@@ -320,6 +356,8 @@ def identical(a: Any, b: Any, wanted: bool = True) -> Any:
     """a is b, or with wanted=False a is not b"""
     if array_choice.ArrayChoice in (type(a), type(b)):
         return array_choice.over(identical, (a, b, wanted), {})
+    if (same := chosen_texts.same_member(a, b)) is not None:
+        return same if wanted else branches.not_(same)
     if not (isinstance(a, captured_values.ATOMS) or isinstance(b, captured_values.ATOMS)):
         joined = other_names.identical(a, b)
         if joined is not None:

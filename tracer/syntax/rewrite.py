@@ -30,7 +30,7 @@ import ast
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from . import generators, match_lowering, nonlocals, try_except, with_statement
+from . import decorators, generators, match_lowering, nonlocals, try_except, with_statement
 from .comprehensions import THUNK, arguments, lower_bindings, lower_deciding_bindings
 from .expressions import IN_PLACE, Expressions
 from .trees import early_exit, liveness
@@ -183,11 +183,8 @@ class _Rewriter(Expressions, generators.Generators):
                 setattr(s, field, self.expr(value))
         return s
 
-    def s_FunctionDef(self, s: ast.FunctionDef) -> ast.FunctionDef:
-        decorators = [self.expr(d) for d in s.decorator_list]
-        made = self.function(s)
-        made.decorator_list = decorators
-        return made
+    def s_FunctionDef(self, s: ast.FunctionDef) -> list[ast.stmt]:
+        return decorators.rewrite(self, s)
 
     def s_Delete(self, s: ast.Delete) -> list[ast.stmt]:
         """`del xs[i]`, `del x.a`: a change of structure. `del x`: the name is unset."""

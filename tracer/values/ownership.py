@@ -78,11 +78,11 @@ def expect_no_copies(a: Any, b: Any) -> None:
 
 class Joined(NamedTuple):
     """An object `made` for what an `if` in a block left under a name: where `flag` is true it is `source`, an object of the
-    program's; None where that is not known."""
+    program's; None where that is not known. A flag of None: which iteration left it is not known."""
 
     source: Any
     made: Any
-    flag: Value
+    flag: Value | None
     block: Block
 
 
@@ -93,12 +93,26 @@ def note_joined(trace: Trace, source: Any, made: Any, flag: Value) -> None:
     if several is None:
         found = [Joined(source, made, flag, block)]
     else:
-        found = [Joined(x.source, made, trace.builder("and", flag, x.flag), block) for x in several]
-        found = found or [Joined(None, made, flag, block)]
+        found = [Joined(x.source, made, x.flag and trace.builder("and", flag, x.flag), block) for x in several]
+        found = found or [Joined(x, made, None, block) for x in origins(trace, source)] or [Joined(None, made, flag, block)]
     for x in found:
         for held in (x.source, made):
             if held is not None:
                 trace.joined.setdefault(id(held), []).append(x)
+
+
+def note_carried(trace: Trace, source: Any, made: Any) -> None:
+    """What a loop carries may be `source`."""
+    found = Joined(source, made, None, trace.builder.block)
+    for held in (source, made):
+        trace.joined.setdefault(id(held), []).append(found)
+
+
+def origins(trace: Trace, made: Any) -> list[Any]:
+    """The objects of the program's that one may be, it itself where no join has made it."""
+    cases = [x for x in trace.joined.get(id(made), ()) if x.made is made]
+    found = [part for x in cases if x.source is not None for part in origins(trace, x.source)] if cases else [made]
+    return [x for x in {id(x): x for x in found}.values() if trace.maker(x) >= 0]
 
 
 def joined(trace: Trace, held: Any) -> list[Joined]:

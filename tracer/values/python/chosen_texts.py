@@ -3,10 +3,12 @@
     return x, "converged" if r < tol else "stopped"        ChosenText(%which, ("converged", "stopped"))
 
 Where branches join, a place that has a text in each holds the number of one among all of them. It can be compared, added to
-other texts, looked up in a dict and returned: the caller gets the text.
+other texts, looked up in a dict and returned: the caller gets the text. Members of an enum of the user's are chosen likewise,
+which are equal where they are one.
 """
 from __future__ import annotations
 
+import enum
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -43,6 +45,10 @@ class ChosenText:
     def __init__(self, which: Value, texts: tuple[str, ...]):
         self.which, self.texts = which, texts
 
+    @property
+    def stands_for(self) -> type:
+        return type(self.texts[0])
+
     def each(self, f: Callable[[str], Any]) -> Any:
         """What a function of the text is, for the one that it is. One that fails for some of them is refused."""
         try:
@@ -50,10 +56,12 @@ class ChosenText:
         except Exception:
             return _refuse()
         kinds = set(map(type, found))
-        if kinds == {str}:
+        if kinds == {str} or (len(kinds) == 1 and is_member(found[0])):
             return chosen(self.which, found)
         if len(kinds) == 1 and (dtype := _NUMBERS.get(type(found[0]))) is not None:
             return ScalarBox(_picked(self.which, found, dtype), type(found[0]).__name__)
+        if kinds == {tuple} and len(set(map(len, found))) == 1:
+            return tuple([self.each(functools.partial(lambda k, text: f(text)[k], k)) for k in range(len(found[0]))])
         return _refuse()
 
     def __eq__(self, other: object) -> Any:
@@ -70,7 +78,7 @@ class ChosenText:
 
     def _ordered(self, other: Any, sign: str) -> Any:
         """A comparison: of the numbers of both among all texts in order."""
-        if texts_of(other) is None:
+        if texts_of(other) is None or is_member(self.texts[0]):
             return NotImplemented
         known = sorted({*self.texts, *(texts_of(other) or ())})
         return ScalarBox(tracing.current().builder(sign, among(self, known), among(other, known)), "bool")
@@ -103,6 +111,10 @@ class ChosenText:
         return self.each(lambda text: part in text)
 
     def __getattr__(self, name: str) -> Any:
+        if is_member(self.texts[0]) and all(name in ("name", "value") or name in vars(member) for member in self.texts):
+            return self.each(lambda member: getattr(member, name))
+        if is_member(self.texts[0]) and hasattr(self.texts[0], name):
+            return _refuse()
         if name.startswith("_") or not hasattr(str, name):
             raise AttributeError(f"'str' object has no attribute {name!r}")
         return lambda *args, **kwargs: self.each(lambda text: getattr(text, name)(*args, **kwargs))
@@ -128,6 +140,13 @@ def expect_no_identity(a: Any, b: Any) -> None:
         _refuse()
 
 
+def same_member(a: Any, b: Any) -> Any:
+    """`a is b` where one is a member of an enum that run time chooses; None of others."""
+    if not any(type(x) is ChosenText and is_member(x.texts[0]) for x in (a, b)):
+        return None
+    return texts_of(a) is not None and texts_of(b) is not None and a == b
+
+
 def _refuse() -> Any:
     raise UnsupportedError("a text that only run time chooses is used here as if it were known when the function is compiled",
                            "compare it with ==, return it, or decide by a number in its place", tracing.locate())
@@ -137,13 +156,26 @@ def chosen(which: Value, texts: Iterable[str]) -> ChosenText:
     return ChosenText(which, tuple(texts))
 
 
+def is_member(x: Any) -> bool:
+    """Whether x is a member of an enum that is nothing else, as a number, and leaves to Python when members are equal."""
+    return isinstance(x, enum.Enum) and type(x).__eq__ is object.__eq__ and type(x).__new__ is enum.Enum.__new__
+
+
 def texts_of(x: Any) -> tuple[str, ...] | None:
-    return (x,) if type(x) is str else x.texts if type(x) is ChosenText else None
+    return (x,) if type(x) is str or is_member(x) else x.texts if type(x) is ChosenText else None
+
+
+def in_order(texts: Iterable[Any]) -> tuple[Any, ...]:
+    """Texts as they are sorted, members of an enum as it has them."""
+    found = set(texts)
+    if any(map(is_member, found)):
+        return tuple([member for member in type(next(iter(found))) if member in found])
+    return tuple(sorted(found))
 
 
 def among(x: str | ChosenText, texts: Sequence[str]) -> Value:
     """The number of a text among others that contain all that it may be."""
-    if isinstance(x, str):
+    if type(x) is not ChosenText:
         return const(texts.index(x), I64)
     return _picked(x.which, [texts.index(text) for text in x.texts], I64)
 
@@ -153,9 +185,10 @@ def among(x: str | ChosenText, texts: Sequence[str]) -> Value:
 def worded(x: Any) -> Any:
     """A tree with its texts as choices of one."""
     leaves, structure = pytrees.flatten(x, None, is_chosen)
-    if str not in map(type, leaves):
+    if not any(type(leaf) is str or is_member(leaf) for leaf in leaves):
         return x
-    return structure.unflatten([ChosenText(const(0, I64), (leaf,)) if type(leaf) is str else leaf for leaf in leaves])
+    return structure.unflatten([ChosenText(const(0, I64), (leaf,)) if type(leaf) is str or is_member(leaf) else leaf
+                                for leaf in leaves])
 
 
 def is_chosen(x: Any) -> bool:
@@ -169,7 +202,9 @@ def wider(a: pytrees.TreeDef, b: pytrees.TreeDef) -> pytrees.TreeDef | None:
     if a.kind is not b.kind or len(a.children) != len(b.children) or (a.kind is not KIND and a.meta != b.meta):
         return None
     if a.kind is KIND:
-        return pytrees.TreeDef(KIND, tuple(sorted({*a.meta, *b.meta})), a.children)
+        if len({type(x) for x in (*a.meta, *b.meta)}) > 1:
+            return None
+        return pytrees.TreeDef(KIND, in_order({*a.meta, *b.meta}), a.children)
     children = tuple(map(wider, a.children, b.children))
     return None if None in children else pytrees.TreeDef(a.kind, a.meta, children)      # type: ignore[arg-type]
 

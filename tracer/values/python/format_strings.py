@@ -91,6 +91,7 @@ def template(message: str | Text | ChosenText) -> tuple[str, tuple[Value, ...]]:
     if isinstance(message, Text):
         return message.template, message.values
     if isinstance(message, ChosenText):
+        message = message.each(str)
         return "{0:" + choice(message.texts) + "}", (message.which,)
     if isinstance(message, Box):
         return "{0}", (value_of(message),)
