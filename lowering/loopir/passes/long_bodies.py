@@ -5,9 +5,10 @@
                                     for k in SIZE { i = s SIZE + k;  %a = handed[0, k];  B;  handed[1, k] = %b }
                                     for k in SIZE { …;  C } }
 
-A loop that has no more iterations than a strip needs no strips. What a later piece needs of an earlier one is handed on in rows,
-which stay in the cache; a row is used again when nothing needs its value any more. Positions that follow the counter, and elements
-at such positions of arrays that the loop only reads, are computed once more. The pieces are cut where few values are handed on.
+A loop that has no more iterations than a strip needs no strips. What a later piece needs of an earlier one is handed on in
+rows, which stay in the cache; a row is used again when nothing needs its value any more. Positions that follow the counter, and
+elements at such positions of arrays that the loop only reads, are computed once more. The pieces are cut where few values are
+handed on.
 
 All of a piece runs before the next, so what one iteration takes from another has to stay in one piece: a variable, and an array
 that is written, unless each iteration has an element of its own. The order in which a variable changes is the same as before.
@@ -139,7 +140,8 @@ class _Pieces:
         for s in self.body:
             if isinstance(s, (Load, Store)):
                 places[s.buffer].add(s.index)
-        return {b for b, where in places.items() if self.loop.apart or (len(where) == 1 and self.loop.index in next(iter(where)))}
+        return {b for b, where in places.items()
+                if self.loop.apart or (len(where) == 1 and self.loop.index in next(iter(where)))}
 
     def _spans(self, spans: Iterable[tuple[int, int]]) -> list[int]:
         """For each place in the body: how many of the spans go across it."""
@@ -172,7 +174,8 @@ class _Pieces:
         for x, row in rows.items():
             counts[x.dtype] = max(counts.get(x.dtype, 0), row + 1)
         handed = {dtype: Buffer(f"handed{k}", dtype, (count, size), "heap") for k, (dtype, count) in enumerate(counts.items())}
-        return [*map(Alloc, handed.values()), *[self._piece(a, b, trip, number, rows, handed) for a, b in pairwise(self.bounds)]]
+        return [*map(Alloc, handed.values()),
+                *[self._piece(a, b, trip, number, rows, handed) for a, b in pairwise(self.bounds)]]
 
     def _rows(self) -> dict[Scalar, int]:
         """Which row of the buffer for its dtype holds a value that is handed on."""

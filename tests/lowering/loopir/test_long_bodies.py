@@ -1,4 +1,4 @@
-"""Long straight bodies of loops, cut into pieces: the same values with pieces of a few statements, at every length of a strip."""
+"""Long straight bodies of loops, cut into pieces: the same values with pieces of a few statements, at every length."""
 import numpy as np
 import pytest
 from tracegrad.ir.thresholds import sizes
