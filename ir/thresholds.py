@@ -69,6 +69,8 @@ TABLE: dict[str, tuple[int, int, int]] = {
     "llvm_branches": (60, 0, MANY),         # lines up to which an innermost loop with branches is unrolled by four
     "narrowed": (1_000_000, 0, MANY),       # numbers on a tape from which conditions that they decide are kept instead
     "llvm_hard": (2000, 0, MANY),           # lines of a module up to which LLVM also makes copies of loops (O3 instead of O2)
+    "long_body": (1000, 0, MANY),           # statements of a loop's straight body that is cut into pieces …
+    "body_piece": (300, 1, MANY),           # … of so many
     "sectioned": (400, 0, MANY),            # statements in loops from which a kernel is cut into sections …
     "section": (60, 1, MANY),               # … of so many at least
     "llvm_part": (700, 1, MANY),            # lines of each part, up to four, in which a module with sections is compiled

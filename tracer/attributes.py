@@ -36,6 +36,11 @@ def own(held: Any) -> dict:
     return found if type(found) is dict else {}
 
 
+def names(held: Any) -> tuple:
+    """The names in an object's `__dict__`, which come before those of its class."""
+    return tuple(own(held))
+
+
 def slots(held: Any) -> dict[str, Any]:
     """What stands in the slots of an object; those that are empty are left out."""
     found: dict[str, Any] = {}

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import collections
 import functools
-import operator
 import types
-import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -310,32 +308,6 @@ def _unbound(trace: Trace, f: Any, args: Sequence[Any], kwargs: dict) -> Any:
     return _as_it_stands(trace, f, args, kwargs)
 
 
-def _referent(trace: Trace, f: weakref.ref, args: Any, kwargs: dict) -> Any:
-    """What a weak reference leads to exists outside of the trace, as the reference does, and goes on doing so."""
-    found = f(*args, **kwargs)
-    captured_values.compared(f)
-    captured_values.answered(f, ("referent",), found)
-    captured_values.start(trace, found)
-    return found
-
-
-def _method_of(trace: Trace, f: operator.methodcaller, args: Sequence[Any], kwargs: dict) -> Any:
-    """operator.methodcaller(name, …)(held) is held.name(…). It tells what it holds as pickle asks for it."""
-    made: Any = f.__reduce__()
-    make, (name, *given) = made
-    named = make.keywords if isinstance(make, functools.partial) else {}
-    name, given = (make.args[0], [name, *given]) if isinstance(make, functools.partial) else (name, given)
-    (held,) = args
-    return call(BUILTINS[getattr](held, name), *given, **named)
-
-
-def _items_of(trace: Trace, f: operator.itemgetter, args: Sequence[Any], kwargs: dict) -> Any:
-    """operator.itemgetter(key, …)(held)."""
-    keys = f.__reduce__()[1]
-    found = tuple(SLOTS["__getitem__"](*args, key) for key in keys)
-    return found if len(keys) > 1 else found[0]
-
-
 def change_length(trace: Trace, owner: Any, name: str, args: Sequence[slice | Array | Box]) -> None:
     """A method, or `+=`, is about to change the length of a container."""
     what = f"{type(owner).__name__}.{name}" if name.isalpha() else f"`{name}`"
@@ -405,12 +377,11 @@ def _other(trace: Trace, f: Any, args: Sequence[Value], kwargs: dict[str, Scalar
     return _as_it_stands(trace, f, args, kwargs)
 
 
-# class of what is called -> handler; class_calls.py has that of classes
+# class of what is called -> handler; class_calls.py has that of classes, held_calls.py those of weak references and `operator`
 BY_TYPE: dict[type, Callable] = {
             types.FunctionType: _function, types.MethodType: _method, types.BuiltinFunctionType: _builtin,
             functools.partial: _partial, if_join.FunctionPhi: _chosen, types.MethodWrapperType: _builtin,
-            types.MethodDescriptorType: _unbound, types.WrapperDescriptorType: _unbound,
-            weakref.ref: _referent, operator.methodcaller: _method_of, operator.itemgetter: _items_of}
+            types.MethodDescriptorType: _unbound, types.WrapperDescriptorType: _unbound}
 
 
 # Function -> handler(list, …), of lists that are none to the tracer (containers/dynamic_lists.py adds to it).

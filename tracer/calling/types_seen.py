@@ -63,6 +63,9 @@ def isinstance_(x: Array | Box, kinds: tuple[type, ...] | type) -> bool:
     for kind in _each(kinds) if not isinstance(x, captured_values.ATOMS) else ():
         if getattr(kind, "_is_protocol", False):                         # it asks for attributes, those of x among them
             captured_values.answered(x, ("instance", kind), isinstance(x, kind))
+    for kind in _each(kinds) if isinstance(x, captured_values.KEYS) else ():
+        if isinstance(check := type(kind).__instancecheck__, types.FunctionType) and source.is_user(check):
+            captured_values.answered(kind, ("call", "__instancecheck__", x), kind.__instancecheck__(x))
     own = pytrees.kind_of(x) in (pytrees.SPARSE, pytrees.RECORDS) and getattr(x, "cls", None)
     return issubclass(own, kinds) if isinstance(own, type) else isinstance(x, kinds)
 

@@ -12,6 +12,7 @@ from ..calling import (  # noqa: F401  (tables)
     c_functions,
     calls,
     class_calls,
+    held_calls,
     numba_overloads,
     number_programs,
     numpy_source,

@@ -152,7 +152,7 @@ _ARRAY_LIKE = ("__array__", "__array_interface__", "__dlpack__")
 
 def gives_array(x: Any) -> bool:
     """Whether another library's object hands out its array."""
-    return any(hasattr(x, name) for name in _ARRAY_LIKE)
+    return any(hasattr(type(x), name) for name in _ARRAY_LIKE)
 
 
 _OPERATORS = "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and or xor"

@@ -260,8 +260,7 @@ def compared(*held: Any) -> None:
     if trace is None:
         return
     for x in held if trace.outside else ():
-        reading = trace.outside.get(id(x))
-        if reading is not None:
+        if (reading := trace.outside.get(id(x))) is not None:
             reading.itself = True
 
 
@@ -357,7 +356,12 @@ def opaque(trace: Trace, reading: Reading) -> None:
     if not (users(type(held)) or type(held).__module__.partition(".")[0] in sys.stdlib_module_names):
         return
     shared = {key: value for base in reversed(type(held).__mro__) if users(base) for key, value in vars(base).items()
-              if isinstance(value, ATOMS) and not key.startswith("__")}
+              if isinstance(value, (*ATOMS, *_CONTAINERS, set, frozenset, np.ndarray)) and not key.startswith("__")}
+    for key in [key for key, value in shared.items() if isinstance(value, np.ndarray)]:
+        note_read(shared[key])
+        special(type(held), key)
+        same(shared[key], shared[key])
+        told(held, attributes.names)
     for key, value in (shared | own).items():
         if type(key) is str:
             as_python(trace, _part(trace, reading, "attr", key, value))

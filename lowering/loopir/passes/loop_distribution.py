@@ -41,20 +41,20 @@ def cut(loop: For, groups: list[list[Addition]], down: bool) -> list:
     loop of its own."""
     trip = loop.trip
     if isinstance(trip, int):
-        return _Cut(loop, groups, down).whole(trip) if trip <= WHOLE else _Cut(loop, groups, down).strips(_even(trip))
+        return _Cut(loop, groups, down).whole(trip) if trip <= WHOLE else _Cut(loop, groups, down).strips(even(trip, SIZE))
     short = Scalar(BOOL)
     plain = For(loop.index, trip, loop.body)
     return [Let(short, "lt", (trip, operand(sizes.cut))),
             If(short, [plain], _Cut(loop, groups, down).strips(SIZE))]
 
 
-def _even(trip: int) -> int:
-    """The length of strips that a loop is cut into: of about the same length, in whole vectors."""
-    strips = -(-trip // SIZE)
-    return min(-(-trip // strips // sizes.cut) * sizes.cut, SIZE)
+def even(trip: int, most: int) -> int:
+    """The length of strips that a loop is cut into: of about the same length, in whole vectors, `most` at most."""
+    strips = -(-trip // most)
+    return min(-(-trip // strips // sizes.cut) * sizes.cut, most)
 
 
-_Counted = Callable[[Scalar], tuple[list, Scalar]]
+Counted = Callable[[Scalar], tuple[list, Scalar]]
 
 
 class _Cut:
@@ -81,7 +81,7 @@ class _Cut:
         up, strips = Scalar(INDEX), Scalar(INDEX)
         return [Let(up, "add", (trip, operand(size - 1))), Let(strips, "floordiv", (up, operand(size))), For(s, strips, body)]
 
-    def _strip(self, length: Size, counted: _Counted, size: int) -> list:
+    def _strip(self, length: Size, counted: Counted, size: int) -> list:
         """The loops over one strip; `counted(k)`: statements that give the number of the iteration, and that number."""
         allocs = []
         for group in self.groups:
@@ -92,7 +92,7 @@ class _Cut:
                 allocs.append(Alloc(part))
         return [*allocs, self._main(length, counted), *[self._group(g, length, counted) for g in self.groups]]
 
-    def _begin(self, counted: _Counted) -> tuple[Scalar, New, list]:
+    def _begin(self, counted: Counted) -> tuple[Scalar, New, list]:
         """(k, its copies of scalars, the first statements) of a loop over a strip."""
         k = Scalar(INDEX)
         begin, number = counted(k)
@@ -102,7 +102,7 @@ class _Cut:
             number = i
         return k, {self.loop.index: number}, begin
 
-    def _main(self, length: Size, counted: _Counted) -> For:
+    def _main(self, length: Size, counted: Counted) -> For:
         k, new, body = self._begin(counted)
         moved = {store: (load, step) for group in self.groups for load, step, store in group}
         gone = {at for pair in moved.values() for at in pair}
@@ -118,7 +118,7 @@ class _Cut:
         """Store what is to be added: of `old + a` it is a, of `old - a` it is a too, which is subtracted later."""
         return [Store(self.parts[at], (k,), renamed(next(a for a in step.args if a is not old), new))]
 
-    def _group(self, group: list[Addition], length: Size, counted: _Counted) -> For:
+    def _group(self, group: list[Addition], length: Size, counted: Counted) -> For:
         k, new, body = self._begin(counted)
         statements = self.loop.body
         body += [copied(s, new) for s in leading_to([statements[load] for load, _, _ in group], statements)]

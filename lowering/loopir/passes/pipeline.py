@@ -6,6 +6,7 @@ from . import verifier
 from .buffer_coloring import plan_slots, work
 from .if_conversion import choose
 from .interchange import exchange
+from .long_bodies import cut
 from .parallelize import parallelize
 from .reached import bound
 from .reorder_iterations import commute
@@ -14,8 +15,8 @@ from .tapes_in_place import place
 from .versioning import version
 
 PASSES = (("if_conversion", choose), ("versioning", version), ("interchange", exchange),
-          ("reorder_iterations", commute), ("strips", split), ("reached", bound), ("parallelize", parallelize),
-          ("tapes_in_place", place), ("buffer_coloring", plan_slots))
+          ("reorder_iterations", commute), ("strips", split), ("long_bodies", cut), ("reached", bound),
+          ("parallelize", parallelize), ("tapes_in_place", place), ("buffer_coloring", plan_slots))
 
 
 def optimize(kernel: Kernel, verify: bool = False, until: str | None = None) -> Kernel:

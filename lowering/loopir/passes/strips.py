@@ -250,11 +250,11 @@ class _Split:
                 Let(length, "min", (rest, operand(SIZE))), *[Alloc(part) for part in self.parts.values()]]
         wrong = Var(BOOL, "wrong") if self.checks else None
         if wrong is None:
-            return _counted(s, trip, [*body, self._compute(None), self._write()])
+            return counted(s, trip, SIZE, [*body, self._compute(None), self._write()])
         some = Scalar(BOOL)
         body += [Set(wrong, Imm(False, BOOL)), self._compute(wrong), Get(some, wrong),
                  If(some, [self._as_written()], [self._write()], rare=True)]
-        return _counted(s, trip, body)
+        return counted(s, trip, SIZE, body)
 
     def _begin(self) -> tuple[Scalar, New, list]:
         k, i = Scalar(INDEX), Scalar(INDEX)
@@ -294,12 +294,12 @@ class _Split:
         return For(k, self.length, [*body, *copies(self.body, new)])
 
 
-def _counted(s: Scalar, trip: Size, body: list) -> list:
-    """The loop over strips, and what it takes to count them."""
+def counted(s: Scalar, trip: Size, size: int, body: list) -> list:
+    """The loop over strips of a size, and what it takes to count them."""
     if isinstance(trip, int):
-        return [For(s, -(-trip // SIZE), body)]
+        return [For(s, -(-trip // size), body)]
     up, strips = Scalar(INDEX), Scalar(INDEX)
-    return [Let(up, "add", (trip, operand(SIZE - 1))), Let(strips, "floordiv", (up, operand(SIZE))), For(s, strips, body)]
+    return [Let(up, "add", (trip, operand(size - 1))), Let(strips, "floordiv", (up, operand(size))), For(s, strips, body)]
 
 
 def _scalars(s: Any) -> list[Scalar]:

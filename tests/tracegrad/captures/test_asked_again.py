@@ -4,6 +4,7 @@ Each row makes a function of x and a change. The compiled function is held to Py
 """
 import abc
 import functools
+import operator
 import sys
 import types
 import weakref
@@ -162,6 +163,77 @@ def a_value_that_is_computed_once():
             return 2.0
     made = Made()
     return lambda x: x * made.k, lambda: setattr(made, "k", 12.0)
+
+
+@kind
+def what_a_container_of_the_users_looks_into():
+    class Made:
+        items = (1,)
+
+        def __contains__(self, k):
+            return k in self.items
+    made = Made()
+    return lambda x: x * 2.0 if 1 in made else x * 3.0, lambda: setattr(made, "items", ())
+
+
+@kind
+def a_list_of_a_class_that_python_looks_into():
+    class Made:
+        items = [1]
+
+        def __contains__(self, k):
+            return k in self.items
+    made = Made()
+    return lambda x: x * 2.0 if 1 in made else x * 3.0, Made.items.clear
+
+
+@kind
+def an_array_of_a_class():
+    class Made:
+        values = np.ones(3)
+
+        def __array__(self, dtype=None, copy=None):
+            return self.values
+    made = Made()
+    return lambda x: x * np.asarray(made), lambda: setattr(Made, "values", np.full(3, 4.0))
+
+
+@kind
+def an_array_of_a_class_that_the_object_hides():
+    class Made:
+        values = np.ones(3)
+
+        def __array__(self, dtype=None, copy=None):
+            return self.values
+    made = Made()
+    return lambda x: x * np.asarray(made), lambda: setattr(made, "values", np.full(3, 4.0))
+
+
+@kind
+def what_attrgetter_reads():
+    bag = types.SimpleNamespace(inner=types.SimpleNamespace(k=2.0))
+    get = operator.attrgetter("inner.k")
+    return lambda x: x * get(bag), lambda: setattr(bag.inner, "k", 5.0)
+
+
+@kind
+def whether_ids_are_equal():
+    bag = types.SimpleNamespace(a=[1.0])
+    bag.b = bag.a
+    return lambda x: x * 2.0 if id(bag.a) == id(bag.b) else x * 3.0, lambda: setattr(bag, "b", [1.0])
+
+
+@kind
+def the_state_of_a_metaclass():
+    class Meta(type):
+        answers = [True]
+
+        def __instancecheck__(cls, x):
+            return cls.answers[0]
+
+    class Made(metaclass=Meta):
+        pass
+    return lambda x: x * 2.0 if isinstance(1, Made) else x * 3.0, lambda: setattr(Meta, "answers", [False])
 
 
 @kind
