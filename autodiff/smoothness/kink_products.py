@@ -419,7 +419,8 @@ def _reduced(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Val
 def _accumulated(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
     """The running product of few, likewise."""
     results = copy_op(builder, op, mapping)
-    axis, found, products = op.attrs["axis"], Factors({}), []
+    products: list[Expr] = []
+    axis, found = op.attrs["axis"], Factors({})
     rows = few_rows(builder, mapped(op.operands, mapping)[0], [axis]) if op.attrs["kind"] == "prod" else None
     if rows is None or not any(map(_has_kink, rows)):
         return results
