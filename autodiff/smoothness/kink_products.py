@@ -142,8 +142,8 @@ def _moved(b: Builder, op: Op, exponent: Fraction) -> Any:
 
 
 def _ordered(b: Builder, op: Op, exponent: Fraction) -> Any:
-    """The largest of sizes, to a power: the largest of their powers. Of s = Σ |x|, where an x is 0, (s + |x|)² is s² + x² and
-    a kink."""
+    """The largest of sizes, or their product, to a power: that of their powers. Of s = Σ |x|, where an x is 0, (s + |x|)² is
+    s² + x² and a kink."""
     if exponent < 2 or op.attrs.get("kind") != "sum":
         return _moved(b, op, exponent) if exponent >= 2 else None
     (size,), pairs = op.operands, exponent // 2
@@ -156,7 +156,8 @@ def _ordered(b: Builder, op: Op, exponent: Fraction) -> Any:
 def _keeps_order(op: Op, depth: int) -> bool:
     (x, *_) = op.operands
     kinds = ("max", "min", "sum") if op.defn.name == "reduce" else ("max", "min")
-    return op.attrs.get("kind", "max") in kinds and is_root(x) and least(x) >= 0 and _has_kink(x, depth)
+    kind = op.attrs.get("kind", "max")
+    return is_root(x) and _has_kink(x, depth) and (kind == "prod" or (kind in kinds and least(x) >= 0))
 
 
 def _guarded(b: Builder, op: Op, exponent: Fraction) -> Any:
