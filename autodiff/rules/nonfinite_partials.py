@@ -43,11 +43,14 @@ def is_steep(op: Op) -> bool:
 
 
 def _may_be_infinite(op: Op) -> bool:
-    """Whether a slope that a program states may be infinite: the second of |x|^1.5 at 0."""
+    """Whether a slope that a program states may be infinite: the second of |x|^1.5 at 0, or that of a steep function, which is
+    made with steep functions."""
     if op.defn.name in ("pow", "power_slope"):                 # the second is y x^(y - 1)
         exponent, least_exponent = _known(op.operands[1]), float(op.defn.name == "power_slope")
         return exponent is None or isinstance(exponent, complex) or exponent < least_exponent
-    return op.defn.name in ("log", "log2", "log10", "div") and not positive(op.operands[-1])
+    if op.defn.name in ("log", "log2", "log10", "div"):
+        return not positive(op.operands[-1])
+    return getattr(op.defn, "steep", False)
 
 
 def _known(v: Value) -> Any:

@@ -63,7 +63,7 @@ _COMPARED = {"gt": ("lt", (1,)), "ge": ("le", (1,)), "lt": ("gt", (-1,)), "le": 
 
 def chosen(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
     """where(q > c, q, c) = where(q >= c, q, c) of a q that is never less than c: q, or c where q is NaN. where(q <= c, c, q) is
-    q itself, and so on."""
+    q itself, and so on; where(q > 0, q, -q) is q."""
     results = copy_op(builder, op, mapping)
     condition, *choices = mapped(op.operands, mapping)
     asked = condition.op
@@ -75,10 +75,12 @@ def chosen(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value
     c = number(bound)
     first = q is choices[0]
     other = choices[first]
-    if not isinstance(c, float) or number(other) != c or q is not choices[not first] or q.type.dims != results[0].type.dims:
+    if not isinstance(c, float) or q is not choices[not first] or q.type.dims != results[0].type.dims:
         return results
     side = beside(q, c)
-    if not side or (side in _COMPARED[name][1]) != first:
+    if side and c == 0 and multiple(other) == (q, -1.0):       # where(q >= 0, q, -q): the two are equal where q is 0
+        return stated(builder, results, builder.expr(choices[side not in _COMPARED[name][1]]))
+    if not side or number(other) != c or (side in _COMPARED[name][1]) != first:
         return results
     if not first or name == "ne":
         return stated(builder, results, builder.expr(q))

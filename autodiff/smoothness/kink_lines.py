@@ -10,6 +10,7 @@ import itertools
 import math
 import operator
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from ...ir.analysis.patterns import number
 from ...ir.build import Builder, Expr, key_of
@@ -17,7 +18,33 @@ from ...ir.core import Const, Value
 
 _PIECES_OF_LINES: dict[str, Callable] = {"neg": operator.neg, "add": operator.add, "sub": operator.sub, "mul": operator.mul,
                                          "abs": abs, "max": max, "min": min}
+FACTORS_OF = {"mul": 2, "neg": 1, "div": 1}   # products, and how many of their operands are factors
 _LONG = 48                                     # ops of a value that is followed
+
+
+@dataclass(frozen=True)
+class Factors:
+    """A product: each kink to its exponent, times each (value, whether it divides), negated or not."""
+
+    kinks: dict[Value, int]
+    rest: tuple[tuple[Value, bool], ...] = ()
+    negative: bool = False
+
+    def __mul__(self, other: Factors) -> Factors:
+        kinks = dict(self.kinks)
+        for kink, exponent in other.kinks.items():
+            kinks[kink] = kinks.get(kink, 0) + exponent
+        return Factors(kinks, self.rest + other.rest, self.negative != other.negative)
+
+    def over(self, divisor: Value) -> Factors:
+        return Factors(self.kinks, (*self.rest, (divisor, True)), self.negative)
+
+    def __neg__(self) -> Factors:
+        return Factors(self.kinks, self.rest, not self.negative)
+
+    def raised(self, exponent: int) -> Factors:
+        return Factors({kink: e * exponent for kink, e in self.kinks.items()}, self.rest * exponent,
+                       self.negative and exponent % 2 == 1)
 
 
 def alike(b: Builder, kinks: dict[Value, int]) -> list[Expr]:

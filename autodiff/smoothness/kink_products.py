@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -29,37 +28,11 @@ from .bounded_choices import beside, chosen, larger, smaller, stated
 from .even_functions import EVEN, ODD, even, odd_share
 from .joined_kinks import is_joined, square
 from .joined_kinks import parts as parts_of
-from .kink_lines import alike, shown
+from .kink_lines import FACTORS_OF, Factors, alike, shown
 from .lost_slopes import undoing, with_lost
-from .moduli import cube_root, few_rows, larger_and_smaller, largest, line, or_modulus, spread
+from .moduli import cube_root, few_rows, larger_and_smaller, largest, line, or_modulus, spread, vanishes_with
 
 _DEPTH = 5                     # levels of products that are looked at: at most 2**5 factors
-_THROUGH = {"mul": 2, "neg": 1, "div": 1}      # products, and how many of their operands are factors
-
-
-@dataclass(frozen=True)
-class Factors:
-    """A product: each kink to its exponent, times each (value, whether it divides), negated or not."""
-
-    kinks: dict[Value, int]
-    rest: tuple[tuple[Value, bool], ...] = ()
-    negative: bool = False
-
-    def __mul__(self, other: Factors) -> Factors:
-        kinks = dict(self.kinks)
-        for kink, exponent in other.kinks.items():
-            kinks[kink] = kinks.get(kink, 0) + exponent
-        return Factors(kinks, self.rest + other.rest, self.negative != other.negative)
-
-    def over(self, divisor: Value) -> Factors:
-        return Factors(self.kinks, (*self.rest, (divisor, True)), self.negative)
-
-    def __neg__(self) -> Factors:
-        return Factors(self.kinks, self.rest, not self.negative)
-
-    def raised(self, exponent: int) -> Factors:
-        return Factors({kink: e * exponent for kink, e in self.kinks.items()}, self.rest * exponent,
-                       self.negative and exponent % 2 == 1)
 
 
 # --- kinks: what a power of each is -------------------------------------------------------------------------------------
@@ -169,8 +142,8 @@ def _moved(b: Builder, op: Op, exponent: Fraction) -> Any:
 
 
 def _ordered(b: Builder, op: Op, exponent: Fraction) -> Any:
-    """The largest of sizes, to a power: the largest of their powers. Of s = Σ |x|, where an x is 0, (s + |x|)² is s² + x² and
-    a kink."""
+    """The largest of sizes, or their product, to a power: that of their powers. Of s = Σ |x|, where an x is 0, (s + |x|)² is
+    s² + x² and a kink."""
     if exponent < 2 or op.attrs.get("kind") != "sum":
         return _moved(b, op, exponent) if exponent >= 2 else None
     (size,), pairs = op.operands, exponent // 2
@@ -183,7 +156,8 @@ def _ordered(b: Builder, op: Op, exponent: Fraction) -> Any:
 def _keeps_order(op: Op, depth: int) -> bool:
     (x, *_) = op.operands
     kinds = ("max", "min", "sum") if op.defn.name == "reduce" else ("max", "min")
-    return op.attrs.get("kind", "max") in kinds and is_root(x) and least(x) >= 0 and _has_kink(x, depth)
+    kind = op.attrs.get("kind", "max")
+    return is_root(x) and _has_kink(x, depth) and (kind == "prod" or (kind in kinds and least(x) >= 0))
 
 
 def _guarded(b: Builder, op: Op, exponent: Fraction) -> Any:
@@ -253,7 +227,7 @@ def _has_kink(v: Value, depth: int = _DEPTH) -> bool:
     op = v.op
     if op is None or depth <= 0 or not v.type.dtype.inexact:
         return False
-    through = _THROUGH.get(op.defn.name)
+    through = FACTORS_OF.get(op.defn.name)
     if op.defn.name in ODD:
         return has_root(op.operands[0], depth - 1)
     if through is None:
@@ -274,7 +248,7 @@ def has_root(v: Value, depth: int = _DEPTH) -> bool:
     v = shown(v)
     if v.op is None or v.type.dtype.complex:
         return False
-    return is_root(v) or (v.op.defn.name in _THROUGH and _has_kink(v, depth))
+    return is_root(v) or (v.op.defn.name in FACTORS_OF and _has_kink(v, depth))
 
 
 def factors(b: Builder, v: Value, depth: int = _DEPTH) -> Factors:
@@ -353,20 +327,9 @@ def _without_signs(product: Factors) -> tuple[dict, list[tuple], bool]:
             y = size.maker.operands[0]
             rest += [(y, False)] * pairs
             negative ^= pairs % 2 == 1 and (c < 0) != (line(y)[1] < 0)
-        if any(not divides and _vanishes_with(v, x) for v, divides in rest):
+        if any(not divides and vanishes_with(v, x) for v, divides in rest):
             kinks[kink] %= 2
     return kinks, rest, negative
-
-
-def _vanishes_with(v: Value, x: Value, depth: int = _DEPTH) -> bool:
-    """Whether a value is x times something: x, x * x, x**3."""
-    if v is x or v.op is None or not depth:
-        return v is x
-    name, operands = v.op.defn.name, v.op.operands
-    if name == "pow":
-        exponent = number(operands[1])
-        return operands[0] is x and isinstance(exponent, (int, float)) and exponent >= 1
-    return any(_vanishes_with(w, x, depth - 1) for w in operands[:_THROUGH.get(name, 0)])
 
 
 # --- where a program is copied to be differentiated ----------------------------------------------------------------------
@@ -404,9 +367,22 @@ def _times_logarithm(b: Builder, x: Value, log: Value) -> Expr | None:
     if log.op is None or log.op.defn.name not in _LOGARITHMS or log.type.dtype.complex:
         return None
     (y,) = log.op.operands
-    if not _vanishes_with(x, y):
+    if not vanishes_with(x, y):
         return None
-    return b.expr(b("xlogy", x, y)) * (1.0 / _LOGARITHMS[log.op.defn.name])
+    return _x_log_y(b, x, y) * (1.0 / _LOGARITHMS[log.op.defn.name])
+
+
+def _x_log_y(b: Builder, x: Value, y: Value) -> Expr:
+    """x log(y): of a root y as that of y², which has no kink, by half."""
+    square = smooth_power(b, y, 2) if has_root(y) and least(shown(y)) >= 0 else None
+    return b.expr(b("xlogy", x, y)) if square is None else b.expr(b("xlogy", x, square.value)) * 0.5
+
+
+def _entropy(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
+    """The same of xlogy."""
+    results = copy_op(builder, op, mapping)
+    x, y = mapped(op.operands, mapping)
+    return stated(builder, results, _x_log_y(builder, x, y) if vanishes_with(x, y) and has_root(y) else None)
 
 
 def _power(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
@@ -439,6 +415,24 @@ def _reduced(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Val
     for row in rows:
         found = found * factors(builder, row)
     return stated(builder, copy_op(builder, op, mapping), smooth_product(builder, found))
+
+
+def _accumulated(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
+    """The running product of few, likewise."""
+    results = copy_op(builder, op, mapping)
+    products: list[Expr] = []
+    axis, found = op.attrs["axis"], Factors({})
+    rows = few_rows(builder, mapped(op.operands, mapping)[0], [axis]) if op.attrs["kind"] == "prod" else None
+    if rows is None or not any(map(_has_kink, rows)):
+        return results
+    for row in rows[::-1] if op.attrs["reverse"] else rows:
+        found = found * factors(builder, row)
+        smooth = smooth_product(builder, found)
+        plain = builder.expr(row) if not products else products[-1] * builder.expr(row)
+        products.append(plain if smooth is None else smooth)
+    dims = [1 if k == axis else d for k, d in enumerate(results[0].type.dims)]
+    parts = [builder.reshape(x.value, dims) for x in (products[::-1] if op.attrs["reverse"] else products)]
+    return stated(builder, results, builder.expr(builder("concat", *parts, axis=axis)))
 
 
 def _even_function(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
@@ -484,7 +478,8 @@ def _signed(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Valu
 
 _MODULI = {"mul": _product, "abs": _modulus_of, "hypot": _hypot, "copysign": _signed, "pow": _power, "norm_root": copy_op,
            "max": larger, "min": smaller, "sqrt": copy_op, "root": copy_op, "cbrt": cube_root}
-STATED = with_lost({"dot": _inner, "select": chosen, "reduce": _reduced, "sub": spread,
+STATED = with_lost({"dot": _inner, "xlogy": _entropy, "select": chosen, "reduce": _reduced, "scan": _accumulated,
+                    "sub": spread,
                     **{name: or_modulus(rule) for name, rule in _MODULI.items()},
                     **dict.fromkeys(("cosh", "j0", "bessel_i"), _even_function),
                     "sin": undoing(None), "cos": undoing(_even_function)}, copy_op)

@@ -47,7 +47,7 @@ _FLAT = frozenset({
     "eval_gegenbauer_n", "eval_jacobi_n", "eval_legendre_n", "eval_hermite_n", "eval_hermitenorm_n", "eval_sh_jacobi",
     "eval_sh_legendre", "eval_sh_chebyt", "eval_sh_chebyu", "eval_sh_jacobi_n", "eval_sh_legendre_n", "eval_sh_chebyt_n",
     "eval_sh_chebyu_n", "ive", "pdtr", "pdtrc", "bdtr", "bdtrc", "nbdtr", "nbdtrc", "bdtr_n", "bdtrc_n", "nbdtr_n", "nbdtrc_n",
-    "chndtr", "stdtr"})
+    "chndtr", "stdtr", "boxcox"})
 _POLES = {"div": 1, **dict.fromkeys(("log", "log2", "log10", "sqrt", "root", "cbrt", "pow", "norm_root"), 0)}
 _SUMS = frozenset({"add", "sub", "cast"})
 _KEEP_ZERO = {"mul": (0, 1), "mulz": (0, 1), "neg": (0,), "div": (0,), "abs": (0,)}

@@ -21,10 +21,11 @@ from ...ir.clone import copy_op, mapped
 from ...ir.core import Op, Value
 from ...ir.types import Dim
 from .bounded_choices import beside, stated
-from .kink_lines import multiple, shown
+from .kink_lines import FACTORS_OF, multiple, shown
 
 # powers of the first operand, to their exponents; None: the second operand
 _POWERS = {"sqrt": 0.5, "root": 0.5, "cbrt": 1 / 3, "pow": None, "norm_root": None}
+_ABOVE = {"gt": True, "ge": True, "lt": False, "le": False}
 _WHOLE = range(1, 9)           # powers that are written as products
 _DEPTH = 6
 _FEW = 4                       # rows that are told apart
@@ -167,6 +168,8 @@ def _size_of(b: Builder, v: Value, depth: int) -> Size | None:
     match name:
         case "abs":
             return _first_power(operands[0])
+        case "select":
+            return _first_power(operands[1]) if _chooses_size(*operands) else None
         case "mul":
             return _product(b, operands[0], operands[1], depth - 1)
         case "add":
@@ -179,6 +182,18 @@ def _size_of(b: Builder, v: Value, depth: int) -> Size | None:
                 return None
             return inner._replace(x=b(v.op.defn, inner.x, *operands[1:], **v.op.attrs))
     return _only(b, v.op, depth - 1)
+
+
+def _chooses_size(asked: Value, x: Value, y: Value) -> bool:
+    """Whether where(x >= 0, x, -x), where(x < 0, -x, x) and so on choose what is not negative."""
+    if asked.op is None or asked.op.defn.name not in _ABOVE or not _opposite(x, y):
+        return False
+    name, (v, bound) = asked.op.defn.name, asked.op.operands
+    above = _ABOVE[name]
+    if number(v) == 0:
+        v, bound, above = bound, v, not above
+    (one, c), (base, d) = line(v), line(x)
+    return number(bound) == 0 and key_of(one) == key_of(base) and (c * d > 0) == above
 
 
 def _product(b: Builder, one: Value, other: Value, depth: int) -> Size | None:
@@ -257,6 +272,19 @@ def _opposite(x: Value, y: Value) -> bool:
     return key_of(one) == key_of(other) and c == -d != 0
 
 
+def vanishes_with(v: Value, x: Value, depth: int = _DEPTH) -> bool:
+    """Whether a value is x times something: x, x * x, x**3."""
+    while v is not x and v.op is not None and v.op.defn.name == "surrogate":
+        v = v.op.operands[0]                                   # as it is written: x² of |x|² has no |x| in it
+    if v is x or v.op is None or not depth:
+        return v is x
+    name, operands = v.op.defn.name, v.op.operands
+    if name == "pow":
+        exponent = number(operands[1])
+        return operands[0] is x and isinstance(exponent, (int, float)) and exponent >= 1
+    return any(vanishes_with(w, x, depth - 1) for w in operands[:FACTORS_OF.get(name, 0)])
+
+
 # --- cubes --------------------------------------------------------------------------------------------------------------
 
 def _is_product_with_itself(v: Value) -> bool:
@@ -291,9 +319,11 @@ def larger_and_smaller(u: Value, v: Value) -> tuple[Value, ...] | None:
 
 
 def spread(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
-    """max(x, y) - min(x, y) = |x - y|."""
+    """max(x, y) - min(x, y) = |x - y|. x - x depends on nothing: at a pole of 1/(x - x) its slope is 0 in both modes."""
     results = copy_op(builder, op, mapping)
     u, v = mapped(op.operands, mapping)
+    if key_of(u) == key_of(v) and u.type.dtype.inexact:
+        return stated(builder, results, builder.expr(builder.const(0, u.type.dtype)))
     if (both := larger_and_smaller(u, v)) is None:
         return results
     size = (builder.expr(both[0]) - builder.expr(both[1])).abs()

@@ -14,7 +14,9 @@ not 0 says,
 so the copies have no kinks and have their derivatives by the ordinary rules, to every order. Where both have the same value
 and the same slope, f has that slope, and its other derivatives are the mean of those of the pieces, which are equal where
 f is smooth. Where the program asks for the side itself (by a comparison, a sign) and the second ones differ, they are those of
-the side that it takes. If the slopes differ there is a kink, to which the conventions belong; the program is left as it is.
+the side that it takes; if the slopes differ, its own slope is that of a side, and the program is left as it is. Kinks that do
+not ask have the middle of their sides, and so has f: where one is a function of another, as in min(expm1(min(x, 0)), 0), the
+chain rule would have a quarter of the left slope.
 
     %s = surrogate %f, (if (any (eq %u, 0.0) …) { … select (and %meet, %same), (mul (add %right, %left), 0.5), %f } else { %f })
 """
@@ -182,7 +184,7 @@ class _Functions:
                 (found,) = frontier
                 first = found if first is None else first
             further -= found is not None
-            inner = [v for v in frontier if self.local(v) is not None and v.type.dtype.inexact]
+            inner = [v for v in frontier if self.local(v) is not None and (v.type.dtype.inexact or v.type.dtype is BOOL)]
             if not inner or not frontier:
                 break
             last = max(inner, key=self.place.__getitem__)
@@ -321,12 +323,13 @@ class _Both:
     def mixed(self, meet: Value) -> Value:
         b, end, right, left = self.b, self.end, self.right, self.left
         meet = b("and", meet, b("and", b("eq", right.end, end), b("eq", left.end, end)))
-        slope = right.slope(right.end)
-        meet = b("and", meet, self._alike(slope, left.slope(left.end)))
+        slopes = right.slope(right.end), left.slope(left.end)
+        takes = self._side()
+        meet = b("and", meet, self._finite(*slopes) if takes is None else self._alike(*slopes))
         for bad in (*right.unknown, *left.unknown):
             meet = b("and", meet, b("not", bad))
         mean = b("mul", b("add", right.end, left.end), b.const(0.5, end.type.dtype))
-        if (takes := self._side()) is not None:
+        if takes is not None:
             bends = self._alike(right.bend(right.end), left.bend(left.end))
             mean = b("select", bends, mean, b("select", takes, right.end, left.end))
         return b("select", meet, mean, end)
@@ -341,6 +344,9 @@ class _Both:
         if any(op.defn.name in _JUMPS for op in self.members if op in self.kinks):
             return b.broadcast(b.const(True, BOOL), self.end.type.dims)
         return None
+
+    def _finite(self, u: Value, v: Value) -> Value:
+        return self.b.broadcast(self.b("isfinite", self.b("add", u, v)), self.end.type.dims)
 
     def _alike(self, u: Value, v: Value) -> Value:
         b = self.b

@@ -279,9 +279,18 @@ declare("nextafter", np.nextafter, 2, FLOATS, cost=6, lanewise=False, partials=(
 # --- division, powers, extremes ---------------------------------------------------------------------------------------
 
 
+def _times_power(y: Expr, power: Expr) -> Any:
+    """y times a power of x: 0 where y is 0, whatever x is, and where y is infinite and the power 0, as 0.5**inf is. As `mulz`,
+    so that its derivative by y is still x^-1 where y is 0."""
+    product = y.mulz(power)
+    if y.dtype.complex or (y.value.__class__ is Const and not y.value.data.ndim and math.isfinite(y.value.item)):
+        return product
+    return (y.isinf() & (power == 0)).select(0, product)
+
+
 def _power_slope(x: Expr, y: Expr) -> Any:
-    """y x^(y-1), and 0 where y is 0 whatever x is. As `mulz`, so that its derivative by y there is still x^-1."""
-    return y.mulz(x ** (y - 1))
+    """y x^(y-1)."""
+    return _times_power(y, x ** (y - 1))
 
 
 def _power_slope_exponent(x: Expr, y: Expr, out: Expr) -> Any:
@@ -297,12 +306,13 @@ def _power_log(k: Expr, x: Expr, y: Expr) -> Any:
 
 def _power_log_base(k: Expr, x: Expr, y: Expr) -> Any:
     """y x^(y-1) log^k x + k x^(y-1) log^(k-1) x. At 0 the first term outweighs the second where both are infinite."""
-    first, second = y.mulz(k.power_log(x, y - 1)), k.mulz((k - 1).power_log(x, y - 1))
+    first, second = _times_power(y, k.power_log(x, y - 1)), k.mulz((k - 1).power_log(x, y - 1))
     return first + ((x == 0) & (y != 0)).select(0, second)
 
 
 def _pow_base(x: Expr, y: Expr, out: Expr) -> Any:
-    return _power_slope(x, y) if x.dtype.complex or y.value.__class__ is Const else x.power_slope(y)
+    known = y.value.__class__ is Const and not np.isinf(y.value.data).any()
+    return _power_slope(x, y) if x.dtype.complex or known else x.power_slope(y)
 
 
 def _pow_exponent(x: Expr, y: Expr, out: Expr) -> Any:
@@ -332,7 +342,7 @@ declare("pow", np.power, 2, NUMBERS, cost=24, steep=True, lanewise=False, partia
         forgets=True, domain=(POSITIVE, ANY), recipe=R.POW,
         evaluate=_evaluate(int_pow), doc="np.power. An integer to a negative power is 0: the tracer has checked by then.")
 declare("power_slope", power_slope, 2, FLOATS, steep=True, formula=_power_slope, singular=(0, 1), domain=(POSITIVE, ANY),
-        partials=(lambda x, y, out: y.mulz(x.power_slope(y - 1)), _power_slope_exponent),
+        partials=(lambda x, y, out: _times_power(y, x.power_slope(y - 1)), _power_slope_exponent),
         doc="y x^(y-1), the slope of x^y by x; 0 where y is 0.")
 # The slopes of x^y by y, closed under differentiation: as products of x^y and powers of a logarithm that is infinite at 0 they
 # would have derivatives of 0 times infinity there.

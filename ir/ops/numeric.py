@@ -109,7 +109,8 @@ def hypot_excess(delta: Any, r: Array) -> Any:
 
 def power_slope(x: Array, y: Array) -> Any:
     with np.errstate(all="ignore"):
-        return np.where(y == 0, np.zeros((), x.dtype), y * np.power(x, y - 1))
+        power = np.power(x, y - 1)
+        return np.where((y == 0) | (np.isinf(y) & (power == 0)), np.zeros((), x.dtype), y * power)
 
 
 def power_log(k: Array, x: Array, y: Array) -> Any:

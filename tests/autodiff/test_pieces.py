@@ -82,6 +82,8 @@ TABLE = {
     "root of a rectifier's square": (lambda x: np.sqrt(np.maximum(x, 0) ** 2), [0.0, 1.0, -1.0], [0.5, 1, 0], 0),
     "root of an eighth power": (lambda x: np.sqrt(x**8) * np.exp(x), [0.0, 1.0], [0, 5 * np.e], [0, 21 * np.e]),
     "far from kinks": (lambda x: np.abs(np.sin(x)) * np.abs(x), [np.inf, np.nan], np.nan, np.nan),
+    "a minimum of a minimum": (lambda x: np.maximum(x, 0) + np.minimum(np.exp(np.minimum(x, 0)) - 1, 0), [0.0, -1.0],
+                               [1, np.exp(-1)], [0.5, np.exp(-1)]),
     "with others between": (lambda x: np.abs(np.tanh(x)) * np.abs(x) * sp.expit(x), [0.0], 0, 1),
 }
 
@@ -124,7 +126,8 @@ def test_float32():
 @pytest.mark.parametrize("f, slope", [
     (lambda x: np.abs(np.sin(x)), 0), (lambda x: np.maximum(x, np.sin(2 * x)), 1.5),
     (lambda x: np.abs(np.sin(x)) + np.abs(x), 0), (lambda x: np.maximum(np.expm1(x), 0) + np.abs(x), 0.5),
-    (lambda x: np.where(x > 0, np.sin(x), 0.0) + np.abs(np.sin(x)), 0)])
+    (lambda x: np.where(x > 0, np.sin(x), 0.0) + np.abs(np.sin(x)), 0),
+    (lambda x: np.maximum(x, 0) + np.minimum(2 * np.expm1(np.minimum(x, 0)), 0), 1.5)])
 def test_true_kinks_keep_their_conventions(f, slope):
     ones, _, sums = derivatives(f, np.zeros(1))
     assert ones["R"][0] == slope == sums[0]

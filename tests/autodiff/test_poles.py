@@ -129,7 +129,9 @@ def test_other_elements_are_independent(f):
 @pytest.mark.parametrize(("f", "slope", "second"), [
     (lambda x: x * np.log(x), -np.inf, np.inf), (lambda x: -x * np.log2(x), np.inf, -np.inf),
     (lambda x: x * x * np.log(x), 0.0, -np.inf), (lambda x: x ** 2 * np.log10(x), 0.0, -np.inf),
-    (lambda x: sp.xlogy(x * x, x), 0.0, -np.inf), (lambda x: sp.entr(x * x), 0.0, np.inf)])
+    (lambda x: sp.xlogy(x * x, x), 0.0, -np.inf), (lambda x: sp.xlogy(np.abs(x)**2, np.abs(x)), 0.0, -np.inf),
+    (lambda x: np.abs(x)**2 * np.log(np.abs(x)), 0.0, -np.inf), (lambda x: sp.xlogy(np.abs(x)**4, np.abs(x)), 0.0, 0.0),
+    (lambda x: sp.entr(x * x), 0.0, np.inf)])
 def test_a_logarithm_times_what_vanishes_with_it(f, slope, second):
     """The limits from inside; mpmath: diff(x**2 * log(x)) = x (2 log(x) + 1)."""
     x, one = np.float64(0.0), np.float64(1.0)

@@ -65,6 +65,12 @@ CASES = {
     "sign * roots of abs": (lambda x: np.sign(x) * np.abs(x)**0.5 * np.abs(x)**0.5, 0.0, 1, 0, 0),
     "power of an array ** 2": (lambda x: np.sum((x**HALVES) ** 2), 0.0, 2, 0, 0),
     "abs ** an array": (lambda x: np.sum(np.abs(x) ** (4 * HALVES)), 0.0, 0, 4, 0),
+    "cumprod of abs": (lambda x: np.sum(np.cumprod(np.stack([np.abs(x), 2 * np.abs(x), x]))), 0.0, 0, 4, 12),
+    "cumprod of abs ** 2": (lambda x: np.sum(np.cumprod(np.abs(x * W)) ** 2), 0.0, 0, 2 * W[0]**2, 0),
+    "prod of abs ** 2": (lambda x: np.prod(np.abs(np.stack([3 * x, x + 1]))) ** 2, 0.0, 0, 18, 108),
+    "where(q >= 0, q, -q)": (lambda x: np.sin(np.where(x * x >= 0, x * x, -x * x)), 0.0, 0, 2, 0),
+    "where(-q <= 0, -q, q)": (lambda x: np.sin(np.where(-x * x <= 0, -x * x, x * x)), 0.0, 0, -2, 0),
+    "root of where(x >= 0, x, -x) ** 2": (lambda x: np.sqrt(1 + np.sqrt(np.where(x >= 0, x, -x) ** 2)), 0.0, 0.5, -0.25, 0.375),
     "(1 + r) exp(-r)": (lambda x: (1 + np.abs(x)) * np.exp(-np.abs(x)), 0.0, 0, -1, 0),
     "exp(-r) + r": (lambda x: np.exp(-np.abs(x)) + np.abs(x), -0.0, 0, 1, 0),
     "log1p(r) ** 2": (lambda x: np.log1p(np.abs(x)) ** 2, 0.0, 0, 2, 0),
@@ -206,7 +212,9 @@ FLAT = [(lambda r: sp.iv(2, r), 0.25), (lambda r: sp.iv(0, r), 0.5), (lambda r: 
         (lambda r: sp.kl_div(1 + r, 1.0), 1.0), (lambda r: sp.chdtr(4, r), 0.25), (lambda r: sp.cosm1(r), -1.0),
         (lambda r: sp.pbdv(2, r)[0], 2.5), (lambda r: sp.ive(2, r), 0.25), (lambda r: sp.pdtr(1, r), -1.0),
         (lambda r: sp.bdtr(1, 3, r), -6.0), (lambda r: sp.nbdtr(2, 2, r), 12.0),
-        (lambda r: sp.eval_sh_legendre(2, r + 0.5), 12.0)]
+        (lambda r: sp.eval_sh_legendre(2, r + 0.5), 12.0), (lambda r: sp.boxcox(r, 2.0), 1.0),
+        *[(f, np.inf) for f in (lambda r: sp.gammainc(1.5, r), lambda r: sp.betainc(1.5, 2.0, r), lambda r: sp.jv(1.5, r),
+                                lambda r: sp.chdtr(3, r), lambda r: sp.boxcox(r, 1.5))]]
 
 
 @pytest.mark.sweep(4)

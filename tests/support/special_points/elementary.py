@@ -99,6 +99,9 @@ ONE = [
 ]
 
 
+FLAT_POWERS = ((0.5, INF), (-0.5, INF), (2.0, -INF))               # 0, and so are all slopes
+
+
 def power_at_zero(y: float) -> dict:
     """All derivatives of x**y at x = 0 for y > 0: limits of sums of x**(y - k) log(x)**j."""
     found = {(0,) * k: power_slopes(0.0, y, k) for k in (1, 2, 3)}
@@ -161,8 +164,9 @@ TWO = [
     Points("heaviside", np.heaviside, ((0.0, 0.5), (-0.0, 0.5), (1.0, 0.5), (-1.0, 0.5)), None,
            {(1.0, 0.5): {}, (-1.0, 0.5): {}, **kink("np.heaviside(x, y)")}),
     Points("power", np.power, ((0.0, 0.0), (0.0, 0.5), (0.0, 1.0), (0.0, 1.5), (0.0, 2.0), (0.0, 3.0), (0.0, 2.3), (1.0, 0.0),
-                               (2.0, 0.0), (2.0, -1.0), (1.0, 3.0), (2.5, 1.3), (2.0, -0.0)), lambda x, y: x ** y,
-           {**{(0.0, y): power_at_zero(y) for y in (0.5, 1.0, 1.5, 2.0, 3.0, 2.3)}, (0.0, 0.0): FirstOrder(flat(0.0, 0.0))},
+                               (2.0, 0.0), (2.0, -1.0), (1.0, 3.0), (2.5, 1.3), (2.0, -0.0), *FLAT_POWERS), lambda x, y: x ** y,
+           {**{point: {} for point in FLAT_POWERS},
+            **{(0.0, y): power_at_zero(y) for y in (0.5, 1.0, 1.5, 2.0, 3.0, 2.3)}, (0.0, 0.0): FirstOrder(flat(0.0, 0.0))},
            covers=("op:pow", "op:power_slope", "op:power_log", "float_power")),
     Points("power by its base", np.power,
            (*((x, float(n)) for x in (0.0, -2.0, 2.0) for n in (0, 1, 2, 3, 4, -1, -2)), (-0.0, 3.0), (-0.0, 1.0), (-0.0, 0.0)),
