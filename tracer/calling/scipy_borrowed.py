@@ -25,7 +25,7 @@ from ..scipy.programs.stats import ranked
 from ..syntax import source
 from ..values.boxes import FUNCTIONS, ArrayBox, Box, as_array
 from ..values.promotion import fail
-from . import calls
+from . import calls, numpy_source
 
 if TYPE_CHECKING:
     from ...ir.core import Value
@@ -188,6 +188,14 @@ def _rank_sum_method(n1: int, n2: int, ties: Any) -> str:
     return "asymptotic"
 
 
+def _poly(zeros: Any, *, xp: Any = None) -> Any:
+    """SciPy compares the imaginary parts only, to see whether zeros come in conjugate pairs."""
+    zeros = as_array(zeros)
+    if len(zeros.dims) != 1 or not zeros.dtype_ir.complex:
+        return calls.call(np.poly, zeros)
+    return numpy_source.poly_of_pairs(zeros, zeros.imag, -zeros.imag)
+
+
 HELPERS = {
     "_broadcast_array_shapes_remove_axis": _remaining_shape,
     "array_namespace": _numpy, "np_compat": _numpy, "is_numpy": lambda xp: True,
@@ -204,11 +212,12 @@ HELPERS = {
     "xp_vector_norm": lambda x, /, *, axis=None, keepdims=False, ord=2, xp=None: calls.call(
         np.linalg.vector_norm, as_array(x), axis=axis, keepdims=keepdims, ord=ord),
     "is_complex": lambda x, xp=None: np.issubdtype(as_array(x).dtype, np.complexfloating),
+    "poly": _poly,
     "_share_masks": lambda *args, xp=None: args[0] if len(args) == 1 else args,
     "ascontiguousarray": lambda x, **options: as_array(x),
 }
 _PLACES = ("scipy._lib", "scipy._external", "scipy.stats._axis_nan_policy", "scipy.stats._stats_py",
-           "scipy.stats._mstats_basic", "scipy.stats._mannwhitneyu")
+           "scipy.stats._mstats_basic", "scipy.stats._mannwhitneyu", "scipy.signal._polyutils")
 _COMPAT = "array_api_compat."                # SciPy's view of NumPy, whose functions are NumPy's
 
 
