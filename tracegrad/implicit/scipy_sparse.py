@@ -9,8 +9,8 @@ cg        SciPy's own steps (M. R. Hestenes, E. Stiefel, Methods of conjugate gr
           nothing of it is computed, and A may be of any size.
 eigsh     those that are asked for, of all by eigh; svds likewise. Signs of vectors are LAPACK's.
 expm_multiply
-          Taylor's series in steps of a small norm, until its terms are lost in rounding (A. H. Al-Mohy and N. J. Higham, SIAM J.
-          Sci. Comput. 33, 2011, with steps of a fixed size); a few terms more, for the derivatives.
+          Taylor's series in steps of a small norm, with terms enough for the derivatives too (A. H. Al-Mohy and N. J. Higham,
+          SIAM J. Sci. Comput. 33, 2011, who choose the steps and the number of terms).
 gmres …   the other iterations take many forms, whose ends are the solution: it is that by elimination, to rounding.
 """
 from __future__ import annotations
@@ -105,8 +105,8 @@ def _steps(A: Any, b: Any, x0: Any, rtol: Any, atol: Any, maxiter: Any, M: Any) 
 def _refused(name: str, f: Any, options: dict) -> None:
     for option, value in options.items():
         if value is not None:
-            raise UnsupportedError(f"scipy.sparse.linalg.{name} with {option}= cannot be compiled", f"leave {option}= out, or use "
-                                   "np.linalg.eigh or svd of the dense matrix", where(f))
+            raise UnsupportedError(f"scipy.sparse.linalg.{name} with {option}= cannot be compiled",
+                                   f"leave {option}= out, or use np.linalg.eigh of the dense matrix", where(f))
 
 
 def eigsh(A: Any, k: int = 6, M: Any = None, sigma: Any = None, which: str = "LM", v0: Any = None, ncv: Any = None,
@@ -119,7 +119,8 @@ def eigsh(A: Any, k: int = 6, M: Any = None, sigma: Any = None, which: str = "LM
     if k <= 0:
         raise ValueError("k must be greater than 0.")
     if k >= n and hasattr(A, "toarray"):
-        raise TypeError("Cannot use scipy.linalg.eigh for sparse A with k >= N. Use scipy.linalg.eigh(A.toarray()) or reduce k.")
+        raise TypeError("Cannot use scipy.linalg.eigh for sparse A with k >= N. Use scipy.linalg.eigh(A.toarray()) or reduce "
+                        "k.")
     w, v = np.linalg.eigh(a)
     size = w if sigma is None else 1 / (w - sigma)
     low = int(k) // 2

@@ -46,8 +46,8 @@ def _programs(module: ModuleType) -> dict:
 
 
 PROGRAMS = {"linalg": _programs(over_numpy) | _programs(matrices) | _programs(control) | _programs(factorisations)
-            | _programs(matrix_functions), "signal": convolutions.SIGNAL | peaks.PEAKS | filter_design.DESIGNS | forms.FORMS | planes.PLANES
-            | polyphase.POLYPHASE | systems.SYSTEMS,
+            | _programs(matrix_functions), "signal": convolutions.SIGNAL | peaks.PEAKS | filter_design.DESIGNS | forms.FORMS
+            | planes.PLANES | polyphase.POLYPHASE | systems.SYSTEMS,
             "ndimage": convolutions.IMAGE | resampled.RESAMPLED | neighbourhoods.NEIGHBOURHOODS | morphology.MORPHOLOGY,
             "integrate": sampled.INTEGRATE, "stats": ranked.TRIMMED,
             "optimize": finite_searches.SEARCHES, "spatial": sampled.DISTANCE, "fft": sampled.FFT | _programs(cosines)}

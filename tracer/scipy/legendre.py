@@ -1,4 +1,4 @@
-"""scipy.special's Legendre functions and spherical harmonics, by derivatives of Legendre's polynomials (DLMF 14.6, 14.30, 18.9):
+"""scipy.special's Legendre functions and spherical harmonics, by derivatives of Legendre's polynomials (DLMF 14.6, 14.30):
 
     (d/dx)^k P_n = (n + 1)_k / 2^k  P_(n-k)^(k,k)
     P_n^k(x) = (-1)^k (1 - x^2)^(k/2) (d/dx)^k P_n,      P_n^-k = (-1)^k (n - k)! / (n + k)!  P_n^k
@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...ir.errors import UnsupportedError
+from ...ir.types import F32, F64
 from ..values.boxes import Box, as_array
 from ..values.promotion import fail
 from ..values.ufuncs import SPECIAL
-from .special import FUNCTIONS, ROUTINE_NAMES, _ufunc
+from .special import FUNCTIONS, _ufunc
 
 if TYPE_CHECKING:
     from ...ir.build import Builder, Expr
@@ -35,7 +36,7 @@ def _zero(x: Expr) -> Expr:
 
 def _lpmv(b: Builder, xs: list[Value], outs: tuple[DType, ...]) -> Value:
     """P_v^m(x) of real v by Jacobi's functions, of which integers take SciPy's recurrence."""
-    if outs[0].complex or outs[0].size < 8 and outs[0].size != 4:
+    if outs[0] not in (F32, F64):
         fail(UnsupportedError, "scipy.special.lpmv of these numbers cannot be compiled", "convert with .astype(float) first")
     whole = all(x.type.dtype.kind in "iu" for x in xs[:2])
     order, v, x = (b.expr(b.cast(value, outs[0])) for value in xs)
@@ -54,7 +55,6 @@ def _lpmv(b: Builder, xs: list[Value], outs: tuple[DType, ...]) -> Value:
 
 
 SPECIAL["lpmv"] = _lpmv
-ROUTINE_NAMES.add("lpmv")
 
 
 # --- those of several ufuncs ------------------------------------------------------------------------------------------

@@ -102,7 +102,8 @@ OTHERS = {
     "svds": lambda a, b: sla.svds(a, 2)[1], "least": lambda a, b: sla.svds(a, 2, which="SM", return_singular_vectors=False),
     "all of a product": lambda a, b: (lambda u, s, vh: (u * s) @ vh)(*sla.svds(a, 3)),
     "expm_multiply": lambda a, b: sla.expm_multiply(a, b), "in time": lambda a, b: sla.expm_multiply(4 * a, b, 0, 1, 3),
-    "sparse": lambda a, b: sla.expm_multiply(ss.csr_array((a.ravel(), np.tile(np.arange(4), 4), 4 * np.arange(5)), shape=(4, 4)), b),
+    "sparse": lambda a, b: sla.expm_multiply(ss.csr_array((a.ravel(), np.tile(np.arange(4), 4), 4 * np.arange(5)),
+                                                          shape=(4, 4)), b),
 }
 
 

@@ -24,8 +24,8 @@ CASES = {
         "ellip": lambda w: sg.ellip(5, 1, 40, w, output="sos"), "analog": lambda w: sg.butter(3, w, analog=True, output="sos"),
     }.items()},
     "band sos": (lambda w: sg.butter(2, w, "band", output="sos"), (np.array([0.2, 0.5]),)),
-    **{f"zpk2sos {how}": (lambda r, t, k, how=how: sg.zpk2sos(pairs(r, t, (-1 + 0 * r,)), pairs(0.8 * r, 0.3 * t, (r * 0.7,)), k,
-                                                            pairing=how), (0.9, 1.3, 2.0))
+    **{f"zpk2sos {how}": (lambda r, t, k, how=how: sg.zpk2sos(
+        pairs(r, t, (-1 + 0 * r,)), pairs(0.8 * r, 0.3 * t, (r * 0.7,)), k, pairing=how), (0.9, 1.3, 2.0))
        for how in ("nearest", "keep_odd", "minimal")},
     "zpk2sos more poles": (lambda r: sg.zpk2sos([-1.0], pairs(r, 0.4, (0.2, 0.3 * r)), 1.0), (0.8,)),
     "zpk2sos no zeros": (lambda r: sg.zpk2sos([], pairs(r, 0.4, (0.2,)), 1.0, pairing="minimal"), (0.8,)),

@@ -1,8 +1,8 @@
 """Forms of one filter in scipy.signal: sections of second order from zeros and poles, state space from coefficients and back.
 
-Which roots share a section is decided at run time, in SciPy's order (its documentation of zpk2sos): sections are filled from the
-last on, each with the pole that is worst among those left, and the zeros nearest to it. Roots stay at their places; what is
-used up is marked.
+Which roots share a section is decided at run time, in SciPy's order (its documentation of zpk2sos): sections are filled from
+the last on, each with the pole that is worst among those left, and the zeros nearest to it. Roots stay at their places; what
+is used up is marked.
 """
 from __future__ import annotations
 
@@ -126,7 +126,8 @@ def tf2zpk(b: Any, a: Any) -> Any:
 def _pair(a: Any, b: Any, c: Any) -> Any:
     """The roots of a x^2 + b x + c, for each section; of a missing one SciPy keeps 0, at the end."""
     top = np.where(a == 0, 1.0, a)
-    matrices = np.stack((np.stack((-b / top, -c / top), axis=-1), np.stack((np.ones_like(a), np.zeros_like(a)), axis=-1)), axis=-2)
+    rows = np.stack((-b / top, -c / top), axis=-1), np.stack((np.ones_like(a), np.zeros_like(a)), axis=-1)
+    matrices = np.stack(rows, axis=-2)
     single = (c == 0) | (a == 0)
     plain = np.where(single[:, None, None], np.diag(np.array([2.0, 1.0])), matrices)
     both = np.linalg.eigvals(plain).astype(np.complex128)
