@@ -27,6 +27,7 @@ from ..scipy.programs.filters import (
     systems,
 )
 from ..scipy.programs.interpolate import choice as interpolation
+from ..scipy.programs.interpolate.stands import Stand
 from ..scipy.programs.linalg import control, factorisations, matrices, matrix_functions, over_numpy
 from ..scipy.programs.spatial import rotations
 from ..scipy.programs.stats import density_estimates, methods, multivariate, of_matrices, ranked, vectors
@@ -205,7 +206,7 @@ def _public(f: Any, parts: list[str]) -> str:
 def _object(f: Any, owner: Any, package: str, built: dict, functions: dict, captured: dict) -> Any:
     """A class that is built inside, a function beside it, an object that is called, or a method of one: by these tables."""
     if isinstance(f, type):
-        return _where_boxed(f, built.get(f.__name__), f"scipy.{package}.{f.__name__}")
+        return _where_boxed(f, _making(f, built.get(f.__name__)), f"scipy.{package}.{f.__name__}")
     if isinstance(f, types.FunctionType):
         return _where_boxed(f, functions.get(f.__name__), f"scipy.{package}.{f.__name__}")
     held = owner if isinstance(f, types.MethodType) else f
@@ -220,6 +221,17 @@ def _object(f: Any, owner: Any, package: str, built: dict, functions: dict, capt
         return calls.call(getattr(own, f.__name__) if held is owner else own, *args, **kwargs)
 
     return _where_boxed(f, run, name)
+
+
+def _making(cls: type, program: Any) -> Any:
+    """The program of a class, whose objects are of that class to those who ask."""
+    def make(*args: Any, **kwargs: Any) -> Any:
+        made = calls.call(program, *args, **kwargs)
+        if isinstance(made, Stand):
+            made.made_as = cls
+        return made
+
+    return None if program is None else make
 
 
 def _where_boxed(f: Callable, program: Any, name: str) -> Any:

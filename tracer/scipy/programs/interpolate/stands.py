@@ -16,11 +16,13 @@ class Stand:
     of = ("scipy.interpolate", "")             # the package and the name of SciPy's class, where there is one for all objects
     instead = "return its values, or its coefficients `c` and points `x` and build it from them outside"
 
+    made_as: type | None = None                # the class that the program called
+
     @property
     def stands_for(self) -> type:
         """Its type to the program: SciPy's class."""
-        package, name = type(self).of
-        return getattr(sys.modules.get(package), name, type(self))
+        package, name = self.of
+        return self.made_as or getattr(sys.modules.get(package), name, type(self))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or tracing.active() is None:
