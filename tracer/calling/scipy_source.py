@@ -69,11 +69,6 @@ _REMEDIES = {
     "optimize.milp": _OUTSIDE + ": its solution is a step in the data",
     "integrate.solve_bvp": "write the equations at the mesh points, with the boundary's, as a function for tg.implicit.root or "
                            "scipy.optimize.root, which can be compiled",
-    "stats.ks_1samp": "compute the statistic by np.sort and the cdf, and its tail by scipy.special.kolmogorov(sqrt(n) * d) or "
-                      "smirnov(n, d)",
-    "stats.kstest": "compute the statistic by np.sort and the cdf, and its tail by scipy.special.kolmogorov(sqrt(n) * d) or "
-                    "smirnov(n, d)",
-    "stats.ks_2samp": "compute the statistic by np.searchsorted, and its tail by scipy.special.kolmogorov",
     "stats.shapiro": "use scipy.stats.jarque_bera or normaltest, or " + _OUTSIDE,
     "stats.anderson": "compute the statistic from np.sort and scipy.stats.norm.logcdf and logsf, or " + _OUTSIDE,
     "linalg.qz": "use scipy.linalg.eigh(a, b) of symmetric matrices, else np.linalg.eig(np.linalg.solve(b, a))",

@@ -163,7 +163,8 @@ def tf2ss(num: Any, den: Any) -> Any:
 
 
 def tf2sos(b: Any, a: Any, pairing: Any = None, *, analog: bool = False) -> Any:
-    return zpk2sos(*tf2zpk(b, a), pairing=pairing, analog=analog)
+    z, p, k = tf2zpk(b, a)
+    return zpk2sos(z, p, k, pairing, analog=analog)
 
 
 def ss2tf(A: Any, B: Any, C: Any, D: Any, input: int = 0) -> Any:
