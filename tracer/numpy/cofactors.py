@@ -320,7 +320,7 @@ def determinant(x: Value) -> Value:
     return builder.cast(found, x.type.dtype)
 
 
-def _unsized(x: ArrayBox, some: Value) -> ArrayBox:
+def _unsized(x: ArrayBox, some: Value) -> Any:
     """The same matrices with a number of rows that only run time knows. What is for the rare case then has loops that are not
     written out for each row: machine code that does not grow with the number of rows."""
     builder, n = tracing.current().builder, x.dims[-1]

@@ -22,7 +22,8 @@ class Stand:
     def stands_for(self) -> type:
         """Its type to the program: SciPy's class."""
         package, name = self.of
-        return self.made_as or getattr(sys.modules.get(package), name, type(self))
+        found: type = getattr(sys.modules.get(package), name, type(self))
+        return self.made_as or found
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or tracing.active() is None:
