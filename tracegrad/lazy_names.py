@@ -20,12 +20,12 @@ FUNCTIONS = {"export": "aot.export", "load": "aot.loader",
 _SOLVERS: tuple[tuple[str, str, tuple[str | tuple[str, str], ...]], ...] = (
     ("integrate", "implicit.ode", (("odeint", "like_scipy"),)),
     ("integrate", "implicit.scipy_roots", ("solve_ivp",)),
-    ("integrate", "implicit.scipy_quad", ("quad", "dblquad", "tplquad", "quad_vec")),
+    ("integrate", "implicit.scipy_quad", ("quad", "dblquad", "tplquad", "nquad", "quad_vec")),
     ("optimize", "implicit.scipy_roots", ("newton", "bisect", "toms748", "brentq", ("brenth", "brentq"), ("ridder", "brentq"))),
     ("optimize", "implicit.scipy_least_squares", ("least_squares", "leastsq", "curve_fit")),
     ("optimize", "implicit.scipy_minima", ("minimize_scalar", "root_scalar", "root", "fsolve", "fixed_point", "minimize")),
     ("sparse.linalg", "implicit.scipy_sparse", ("spsolve", "cg", "gmres", "bicgstab", "bicg", "minres", "lgmres", "qmr",
-                                                "tfqmr", "cgs")),
+                                                "tfqmr", "cgs", "eigsh", "svds", "expm_multiply")),
 )
 _SHOWN = ("jitted", "lowered")                    # what notebooks show as HTML, by notebook/display.py
 

@@ -142,6 +142,20 @@ def tplquad(func: Callable, a: Any, b: Any, gfun: Any, hfun: Any, qfun: Any, rfu
     return dblquad(inner, a, b, gfun, hfun, (), epsabs, epsrel)
 
 
+def nquad(func: Callable, ranges: Any, args: Any = None, opts: Any = None, full_output: Any = False) -> Any:
+    """One integral inside of the other, the first range innermost; a range may be a function of the variables outside."""
+    _expect("nquad", func, {"full_output": full_output})
+    args = () if args is None else args if isinstance(args, tuple) else (args,)
+    opts = opts if isinstance(opts, (list, tuple)) else [opts] * len(ranges)
+
+    def inside(k: int, outer: tuple) -> Any:
+        low, high = ranges[k](*outer, *args) if callable(ranges[k]) else ranges[k]
+        options = opts[k](*outer, *args) if callable(opts[k]) else opts[k] or {}
+        return quad(lambda x: func(x, *outer, *args) if k == 0 else inside(k - 1, (x, *outer))[0], low, high, **options)
+
+    return inside(len(ranges) - 1, ())
+
+
 def quad_vec(f: Callable, a: Any, b: Any, epsabs: float = 1e-200, epsrel: float = 1e-8, norm: Any = "2",
              cache_size: Any = 1e8, limit: int = 10000, workers: Any = 1, points: Any = None, quadrature: Any = None,
              full_output: Any = False, *, args: Any = ()) -> Any:

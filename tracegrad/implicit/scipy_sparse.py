@@ -7,6 +7,10 @@ cg        SciPy's own steps (M. R. Hestenes, E. Stiefel, Methods of conjugate gr
           Nat. Bur. Standards 49, 1952), with its test for the end. They are not differentiated: the derivative is that of the
           solution, A x_dot = b_dot - A_dot x, by elimination, so that it does not inherit `rtol`. Where none is asked for,
           nothing of it is computed, and A may be of any size.
+eigsh     those that are asked for, of all by eigh; svds likewise. Signs of vectors are LAPACK's.
+expm_multiply
+          Taylor's series in steps of a small norm, with terms enough for the derivatives too (A. H. Al-Mohy and N. J. Higham,
+          SIAM J. Sci. Comput. 33, 2011, who choose the steps and the number of terms).
 gmres …   the other iterations take many forms, whose ends are the solution: it is that by elimination, to rounding.
 """
 from __future__ import annotations
@@ -94,3 +98,98 @@ def _steps(A: Any, b: Any, x0: Any, rtol: Any, atol: Any, maxiter: Any, M: Any) 
             rho = new
             steps += 1
     return (b * 0.0 if size == 0 else x), 0 if done else steps
+
+
+# --- eigenvalues and exponentials -------------------------------------------------------------------------------------
+
+def _refused(name: str, f: Any, options: dict) -> None:
+    for option, value in options.items():
+        if value is not None:
+            raise UnsupportedError(f"scipy.sparse.linalg.{name} with {option}= cannot be compiled",
+                                   f"leave {option}= out, or use np.linalg.eigh of the dense matrix", where(f))
+
+
+def eigsh(A: Any, k: int = 6, M: Any = None, sigma: Any = None, which: str = "LM", v0: Any = None, ncv: Any = None,
+          maxiter: Any = None, tol: float = 0, return_eigenvectors: bool = True, Minv: Any = None, OPinv: Any = None,
+          mode: str = "normal", rng: Any = None) -> Any:
+    """With sigma, the eigenvalues w of which 1 / (w - sigma) are as `which` says."""
+    _refused("eigsh", eigsh, {"M": M, "Minv": Minv, "OPinv": OPinv, "mode": None if mode == "normal" else mode})
+    a = _fitting(A, "eigsh", eigsh)
+    n = a.shape[0]
+    if k <= 0:
+        raise ValueError("k must be greater than 0.")
+    if k >= n and hasattr(A, "toarray"):
+        raise TypeError("Cannot use scipy.linalg.eigh for sparse A with k >= N. Use scipy.linalg.eigh(A.toarray()) or reduce "
+                        "k.")
+    w, v = np.linalg.eigh(a)
+    size = w if sigma is None else 1 / (w - sigma)
+    low = int(k) // 2
+    if which == "BE":
+        order = np.argsort(size)
+        chosen = np.concatenate((order[:low], order[n - (k - low):]))
+    elif which in ("LM", "SM", "LA", "SA"):
+        key = np.abs(size) if which[1] == "M" else size
+        chosen = np.argsort(-key if which[0] == "L" else key)[:k]
+    else:
+        raise ValueError("which must be one of LM SM LA SA BE")
+    if not return_eigenvectors:                                # ARPACK's order: what is wanted most comes last
+        return w[chosen if which == "BE" else chosen[::-1]]
+    chosen = np.sort(chosen)
+    return w[chosen], v[:, chosen]
+
+
+def svds(A: Any, k: int = 6, ncv: Any = None, tol: float = 0, which: str = "LM", v0: Any = None, maxiter: Any = None,
+         return_singular_vectors: Any = True, solver: str = "arpack", rng: Any = None, options: Any = None, *,
+         random_state: Any = None) -> Any:
+    a = A.toarray() if hasattr(A, "toarray") else np.asarray(A)
+    a = a if np.issubdtype(a.dtype, np.inexact) else a.astype(np.float64)
+    if not 0 < k <= min(a.shape):
+        raise ValueError("`k` must be an integer satisfying `0 < k < min(A.shape)`.")
+    if which not in ("LM", "SM"):
+        raise ValueError("`which` must be in {'LM', 'SM'}.")
+    if max(a.shape) > MOST:
+        raise UnsupportedError(f"scipy.sparse.linalg.svds of more than {MOST} rows or columns cannot be compiled",
+                               "call it outside of the compiled function", where(svds))
+    u, s, vh = np.linalg.svd(a, full_matrices=False)
+    part = slice(k - 1, None, -1) if which == "LM" else slice(None, min(a.shape) - k - 1 if min(a.shape) > k else None, -1)
+    u, s, vh = u[:, part], s[part], vh[part]
+    if return_singular_vectors is False:
+        return s
+    return (None if return_singular_vectors == "vh" else u), s, (None if return_singular_vectors == "u" else vh)
+
+
+def _fitting(A: Any, name: str, f: Any) -> Any:
+    if A.shape[0] > MOST:
+        raise UnsupportedError(f"scipy.sparse.linalg.{name} of more than {MOST} rows cannot be compiled",
+                               "call it outside of the compiled function", where(f))
+    return _dense(A)
+
+
+_STEP, _TERMS = 2.0, 32               # 2^n / n! is less than 1e-26 then: the terms after, and their derivatives, are rounding
+
+
+def _moved(A: Any, b: Any, t: Any) -> Any:
+    """exp(t A) b"""
+    size = np.max(np.real(abs(A).T @ np.ones(A.shape[0]))) * np.abs(t)
+    steps = int(np.ceil(np.maximum(size / _STEP, 1.0)))
+    for _ in range(steps):
+        term = b
+        for j in range(_TERMS):
+            term = (A @ term) * (t / steps / (j + 1))
+            b = b + term
+    return b
+
+
+def expm_multiply(A: Any, B: Any, start: Any = None, stop: Any = None, num: Any = None, endpoint: Any = None,
+                  traceA: Any = None) -> Any:
+    if A.ndim != 2 or A.shape[0] != A.shape[1]:
+        raise ValueError("expected A to be like a square matrix")
+    b = np.asarray(B)
+    if b.shape[0] != A.shape[1]:
+        raise ValueError(f"shapes of matrices A {A.shape} and B {b.shape} are incompatible")
+    b = b.astype(np.result_type(A.dtype, b.dtype, np.float64))
+    if start is None and stop is None and num is None:
+        return _moved(A, b, 1.0)
+    times = np.linspace(start, stop, **({} if num is None else {"num": num}), **({} if endpoint is None else
+                                                                              {"endpoint": endpoint}))
+    return np.stack([_moved(A, b, t) for t in times])

@@ -21,7 +21,7 @@ from .. import tracing
 from ..numpy import calculus, determinants, einsum, fourier, histograms, norms, quantiles, setops, spectral, statistics  # noqa: F401
 from ..numpy.arrays import creation, flags, inserting, joining, manipulation, windows  # noqa: F401
 from ..numpy.random import distributions, methods, standard_library
-from ..scipy import special
+from ..scipy import legendre, special  # noqa: F401
 from ..values import boxes, captured_arrays, captured_values, indexing, random_generators, ufuncs  # noqa: F401
 from ..values.boxes import (
     FUNCTIONS,

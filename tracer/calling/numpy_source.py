@@ -14,11 +14,12 @@ from ...ir.errors import UnsupportedError
 from .. import tracing
 from ..numpy import polynomials
 from ..syntax import source
-from ..values.boxes import FUNCTIONS, REDIRECT, as_array
+from ..values.boxes import FUNCTIONS, HOOKS, REDIRECT, as_array
 from . import calls, dispatch
 
 if TYPE_CHECKING:
     from ...ir.types import Array
+    from ..values.boxes import ArrayBox
 
 _NAMES = """
     union1d intersect1d setxor1d unique_all unique_counts unique_inverse unique_values poly polyfit polyint
@@ -68,9 +69,20 @@ _program(np.polynomial.polynomial.polyroots, polynomials.polyroots)
 _poly = FUNCTIONS[np.poly]
 
 
+def poly_of_pairs(zeros: ArrayBox, one: ArrayBox, other: ArrayBox) -> Any:
+    """The polynomial of complex zeros, real where these two are equal up to their order."""
+    paired = FUNCTIONS[np.all](FUNCTIONS[np.sort](one) == FUNCTIONS[np.sort](other))
+    found = as_array(_poly(zeros))
+    real = FUNCTIONS[np.where](as_array(paired), found.real, found)
+    return HOOKS["real_or_complex"](as_array(paired).read(), as_array(real).read())
+
+
 def poly(seq_of_zeros: Any) -> Any:
-    """NumPy's own source; of a real matrix, whose eigenvalues come in conjugate pairs, the real numbers that they make."""
+    """NumPy's own source; of a real matrix, whose eigenvalues come in conjugate pairs, the real numbers that they make. Of
+    complex zeros it is real where they come in such pairs."""
     a = as_array(seq_of_zeros)
+    if len(a.dims) == 1 and a.dtype_ir.complex:
+        return poly_of_pairs(a, a, a.conj())
     if len(a.dims) != 2 or a.dtype_ir.complex or a.dims[0] == 0:
         return _poly(seq_of_zeros)
     return FUNCTIONS[np.real](_poly(calls.call(np.linalg.eigvals, a).astype(np.complex128)))

@@ -25,7 +25,7 @@ from ..scipy.programs.stats import ranked
 from ..syntax import source
 from ..values.boxes import FUNCTIONS, ArrayBox, Box, as_array
 from ..values.promotion import fail
-from . import calls
+from . import calls, numpy_source
 
 if TYPE_CHECKING:
     from ...ir.core import Value
@@ -45,6 +45,7 @@ NAMES = {package: frozenset(names.split()) for package, names in {
         linregress ranksums combine_pvalues boxcox trimboth tmin quantile_test brunnermunzel mvsdist obrientransform
         epps_singleton_2samp directional_stats confidence_interval expectile trim1 tmax yeojohnson yeojohnson_llf
         friedmanchisquare false_discovery_control quantile mannwhitneyu kendalltau binned_statistic chi2_contingency
+        ks_1samp kstest ks_2samp wilcoxon
     """,
     "integrate": "cumulative_simpson",
     "signal": """
@@ -133,6 +134,9 @@ class _At:
     def add(self, values: Any, **options: Any) -> Any:
         return self.set(self.x[self.index] + values)
 
+    def subtract(self, values: Any, **options: Any) -> Any:
+        return self.set(self.x[self.index] - values)
+
 
 def _atleast_nd(x: Any, *, ndim: Any, xp: Any = None) -> Any:
     x = as_array(x)
@@ -188,6 +192,34 @@ def _rank_sum_method(n1: int, n2: int, ties: Any) -> str:
     return "asymptotic"
 
 
+def _poly(zeros: Any, *, xp: Any = None) -> Any:
+    """SciPy compares the imaginary parts only, to see whether zeros come in conjugate pairs."""
+    zeros = as_array(zeros)
+    if len(zeros.dims) != 1 or not zeros.dtype_ir.complex:
+        return calls.call(np.poly, zeros)
+    return numpy_source.poly_of_pairs(zeros, zeros.imag, -zeros.imag)
+
+
+def _exact(*args: Any, **options: Any) -> None:
+    fail(UnsupportedError, "the exact distribution of Kolmogorov's and Smirnov's statistic cannot be compiled",
+         "pass method='asymp', of two samples also alternative='less' or 'greater', or put the statistic into "
+         "scipy.special.kolmogorov or smirnov")
+
+
+def _along(arrays: Sequence[Any], axis: int | None = None, xp: Any = None) -> Any:
+    arrays = [as_array(a) for a in arrays]
+    return _broadcast(arrays, [axis % max(a.ndim for a in arrays)] if axis is not None else [], False)
+
+
+def _signed_ranks(x: Any, y: Any, zero_method: Any, correction: Any, alternative: Any, method: Any, axis: Any) -> Any:
+    """Of small samples SciPy counts all signs, unless some of their differences are equal."""
+    found = _enter(sys.modules["scipy.stats._wilcoxon"]._wilcoxon_iv, x, y, zero_method, correction, alternative, method, axis)
+    if found[4] == "auto":
+        fail(UnsupportedError, "scipy.stats.wilcoxon of a sample of 50 values or less cannot be compiled without method=",
+             "pass method='asymptotic'")
+    return found
+
+
 HELPERS = {
     "_broadcast_array_shapes_remove_axis": _remaining_shape,
     "array_namespace": _numpy, "np_compat": _numpy, "is_numpy": lambda xp: True,
@@ -197,18 +229,21 @@ HELPERS = {
     "xp_result_type": _result_type, "_contains_nan": _contains_nan, "apply_where": _apply_where, "_lazywhere": _apply_where,
     "at": _At, "atleast_nd": _atleast_nd, "_length_nonmasked": _length,
     "rankdata": _rankdata, "_kendall_p_exact": functools.partial(calls.call, ranked.kendall_p_exact),
-    "_mwu_choose_method": _rank_sum_method,
+    "_mwu_choose_method": _rank_sum_method, "kolmogn": _exact, "_attempt_exact_2kssamp": _exact, "_broadcast_arrays": _along,
+    "_wilcoxon_iv": _signed_ranks,
     "xp_copy": lambda x, *, xp=None, copy=None: as_array(x).copy(), "xp_ravel": lambda x, *, xp=None: as_array(x).ravel(),
     "xp_swapaxes": lambda a, i, j, xp=None: np.swapaxes(as_array(a), i, j),
     "xp_take_along_axis": lambda a, i, axis=-1: FUNCTIONS[np.take_along_axis](as_array(a), as_array(i), axis),
     "xp_vector_norm": lambda x, /, *, axis=None, keepdims=False, ord=2, xp=None: calls.call(
         np.linalg.vector_norm, as_array(x), axis=axis, keepdims=keepdims, ord=ord),
     "is_complex": lambda x, xp=None: np.issubdtype(as_array(x).dtype, np.complexfloating),
+    "poly": _poly,
     "_share_masks": lambda *args, xp=None: args[0] if len(args) == 1 else args,
     "ascontiguousarray": lambda x, **options: as_array(x),
 }
 _PLACES = ("scipy._lib", "scipy._external", "scipy.stats._axis_nan_policy", "scipy.stats._stats_py",
-           "scipy.stats._mstats_basic", "scipy.stats._mannwhitneyu")
+           "scipy.stats._mstats_basic", "scipy.stats._mannwhitneyu", "scipy.signal._polyutils", "scipy.stats._ksstats",
+           "scipy.stats._wilcoxon")
 _COMPAT = "array_api_compat."                # SciPy's view of NumPy, whose functions are NumPy's
 
 

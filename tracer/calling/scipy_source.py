@@ -17,6 +17,7 @@ from ..scipy.programs import cosines, finite_searches, sampled
 from ..scipy.programs.filters import (
     convolutions,
     filter_design,
+    forms,
     morphology,
     neighbourhoods,
     peaks,
@@ -26,6 +27,7 @@ from ..scipy.programs.filters import (
     systems,
 )
 from ..scipy.programs.interpolate import choice as interpolation
+from ..scipy.programs.interpolate.stands import Stand
 from ..scipy.programs.linalg import control, factorisations, matrices, matrix_functions, over_numpy
 from ..scipy.programs.spatial import rotations
 from ..scipy.programs.stats import density_estimates, methods, multivariate, of_matrices, ranked, vectors
@@ -45,8 +47,8 @@ def _programs(module: ModuleType) -> dict:
 
 
 PROGRAMS = {"linalg": _programs(over_numpy) | _programs(matrices) | _programs(control) | _programs(factorisations)
-            | _programs(matrix_functions), "signal": convolutions.SIGNAL | peaks.PEAKS | filter_design.DESIGNS | planes.PLANES
-            | polyphase.POLYPHASE | systems.SYSTEMS,
+            | _programs(matrix_functions), "signal": convolutions.SIGNAL | peaks.PEAKS | filter_design.DESIGNS | forms.FORMS
+            | planes.PLANES | polyphase.POLYPHASE | systems.SYSTEMS,
             "ndimage": convolutions.IMAGE | resampled.RESAMPLED | neighbourhoods.NEIGHBOURHOODS | morphology.MORPHOLOGY,
             "integrate": sampled.INTEGRATE, "stats": ranked.TRIMMED,
             "optimize": finite_searches.SEARCHES, "spatial": sampled.DISTANCE, "fft": sampled.FFT | _programs(cosines)}
@@ -59,8 +61,20 @@ LATE: dict[tuple[str, str], Callable] = {}
 _COMPILED = {"cython_function_or_method", "builtin_function_or_method", "fortran", "fused_cython_function"}
 
 
-# package -> what to do where its functions are refused
+# package or function -> what to do where it is refused
+_OUTSIDE = "call it before the compiled function and pass the result in"
 _REMEDIES = {
+    "optimize.linprog": "solve it outside; the derivative of its solution is that of the equations of the constraints that are "
+                        "active, np.linalg.solve(A[active], b[active])",
+    "optimize.milp": _OUTSIDE + ": its solution is a step in the data",
+    "integrate.solve_bvp": "write the equations at the mesh points, with the boundary's, as a function for tg.implicit.root or "
+                           "scipy.optimize.root, which can be compiled",
+    "stats.shapiro": "use scipy.stats.jarque_bera or normaltest, or " + _OUTSIDE,
+    "stats.anderson": "compute the statistic from np.sort and scipy.stats.norm.logcdf and logsf, or " + _OUTSIDE,
+    "linalg.qz": "use scipy.linalg.eigh(a, b) of symmetric matrices, else np.linalg.eig(np.linalg.solve(b, a))",
+    "linalg.cossin": "use np.linalg.svd of the blocks, or " + _OUTSIDE,
+    "sparse.linalg.eigs": "use np.linalg.eigvals(A.toarray()), or eigsh of a symmetric matrix",
+    "sparse.linalg.splu": "use spsolve for each right side", "sparse.linalg.factorized": "use spsolve for each right side",
     "optimize": "use brentq or newton for one number, give the equations to tg.implicit, which solves and differentiates "
                 "them inside, or compiled functions to SciPy's solver from outside with tg.scipy",
     "integrate": "use fixed_quad, simpson, solve_ivp with t_eval, tg.implicit.odeint or a loop inside, or hand a compiled "
@@ -103,10 +117,14 @@ def _solver(f: Any, program: Callable) -> Callable:
     return call
 
 
+def _remedy(name: str) -> str:
+    return _REMEDIES.get(name.removeprefix("scipy.")) or _REMEDIES.get(name.split(".")[1], _REMEDY)
+
+
 def _refusing(f: Any, name: str) -> Any:
     def call(*args: Any, **kwargs: Any) -> Any:
         if _reads_traced(args, kwargs):
-            fail(UnsupportedError, f"{name} cannot be compiled", _REMEDIES.get(name.split(".")[1], _REMEDY))
+            fail(UnsupportedError, f"{name} cannot be compiled", _remedy(name))
         return calls.as_it_stands(f, args, kwargs)
 
     return call
@@ -137,7 +155,7 @@ def redirect(f: Any) -> Any:
         return _where_boxed(f, functools.partial(calls.call, ROUTINES[name]), name) if name in ROUTINES else _refusing(f, name)
     if parts[1] == "stats" and "gaussian_kde" in (getattr(f, "__name__", ""), type(f).__name__, type(owner).__name__):
         return _object(f, owner, "stats", density_estimates.BUILT, {}, density_estimates.CAPTURED)
-    if parts[1].startswith("_") or parts[1] == "stats":
+    if parts[1].startswith("_") or parts[1] == "stats" or parts[2:] == ["_polyutils"]:
         helper = scipy_borrowed.helper(f)
         if helper is not None or not isinstance(f, types.FunctionType):
             return helper
@@ -183,7 +201,7 @@ def _public(f: Any, parts: list[str]) -> str:
 def _object(f: Any, owner: Any, package: str, built: dict, functions: dict, captured: dict) -> Any:
     """A class that is built inside, a function beside it, an object that is called, or a method of one: by these tables."""
     if isinstance(f, type):
-        return _where_boxed(f, built.get(f.__name__), f"scipy.{package}.{f.__name__}")
+        return _where_boxed(f, _making(f, built.get(f.__name__)), f"scipy.{package}.{f.__name__}")
     if isinstance(f, types.FunctionType):
         return _where_boxed(f, functions.get(f.__name__), f"scipy.{package}.{f.__name__}")
     held = owner if isinstance(f, types.MethodType) else f
@@ -198,6 +216,17 @@ def _object(f: Any, owner: Any, package: str, built: dict, functions: dict, capt
         return calls.call(getattr(own, f.__name__) if held is owner else own, *args, **kwargs)
 
     return _where_boxed(f, run, name)
+
+
+def _making(cls: type, program: Any) -> Any:
+    """The program of a class, whose objects are of that class to those who ask."""
+    def make(*args: Any, **kwargs: Any) -> Any:
+        made = calls.call(program, *args, **kwargs)
+        if isinstance(made, Stand):
+            made.made_as = cls
+        return made
+
+    return None if program is None else make
 
 
 def _where_boxed(f: Callable, program: Any, name: str) -> Any:

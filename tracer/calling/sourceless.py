@@ -21,6 +21,7 @@ import numpy as np
 from ...ir.errors import Frame, UnsupportedError
 from .. import pytrees, tracing
 from ..control import iteration
+from ..scipy import programs
 from ..syntax import source
 from ..values import captured_arrays, captured_names, captured_values
 from . import calls
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ..values.boxes import Box
 
 _CODES: dict[int, tuple] = {}         # id(code) -> (code, the same code made known to `locate`)
+_STANDS = programs.__name__ + "."            # modules whose classes stand for SciPy's
 _MODULE = ("__name__", "__package__", "__spec__", "__loader__")           # what `import` asks of globals
 
 
@@ -125,7 +127,9 @@ class Called:
         made = calls.call(self.function, *map(_original, args), **{k: _original(v) for k, v in kwargs.items()})
         if isinstance(made, range) and len(made) > iteration.LIMIT:
             iteration.too_long(len(made), f"a loop of a function whose source cannot be read ({REMEDY})")
-        return _known(made) if isinstance(made, type) else made
+        if isinstance(made, type):
+            return _known(made)
+        return Called(made) if _of_scipy(made) or type(made).__module__.startswith(_STANDS) else made
 
     def __tracegrad_call__(self, args: Any, kwargs: Any) -> Any:
         return self(*args, **kwargs)
@@ -161,7 +165,7 @@ def _original(x: Any) -> Any:
 
 _TYPES = frozenset({bool, int, float, complex, str, list, tuple, set, dict, range, enumerate, zip, map, filter, reversed, type,
                     np.ndenumerate, np.ndindex})
-_CALLABLE = (types.FunctionType, types.BuiltinFunctionType, np.ufunc, type(np.sum))
+_CALLABLE = (types.FunctionType, types.BuiltinFunctionType, np.ufunc, type(np.sum), functools.partial)
 
 
 def exchanged(x: Any) -> Any:
@@ -169,14 +173,23 @@ def exchanged(x: Any) -> Any:
     if isinstance(x, types.ModuleType):
         return Namespace(x)
     if isinstance(x, type):
-        return _known(x) if x in _TYPES or _is_rewritten(x) else x
-    if isinstance(x, _CALLABLE) or hasattr(type(x), "__tracegrad_call__"):
+        return _known(x) if x in _TYPES or _is_rewritten(x) or _of_scipy(x) else x
+    if isinstance(x, _CALLABLE) or hasattr(type(x), "__tracegrad_call__") or _of_scipy(x):
         return x if type(x) is Called else Called(x)
     if isinstance(x, np.ndarray):
         return captured_arrays.seen(x)
     captured_arrays.note_read(x, *(pytrees.attributes(x).values() if type(x).__module__ != "builtins" else ()))
     captured_values.handed_over(x)
     return x
+
+
+def _of_scipy(x: Any) -> bool:
+    """Whether it is a class, a distribution, an interpolant or a method of SciPy's, which are no plain functions."""
+    held = x.__self__ if isinstance(x, types.MethodType) else x
+    kind = held if isinstance(held, type) else type(held)
+    called = isinstance(x, types.MethodType) or callable(x) or kind.__name__.endswith("_frozen")
+    return called and not issubclass(kind, BaseException) and (
+        kind.__module__.startswith("scipy.") or str(getattr(held, "__module__", "")).startswith("scipy."))
 
 
 def _super(*args: Any) -> Super:

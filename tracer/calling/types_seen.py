@@ -11,6 +11,7 @@ from ...ir.ops.random import class_of
 from ...ir.types import Array
 from .. import pytrees
 from ..control import iteration, packed_lists
+from ..scipy.programs.interpolate.stands import Stand
 from ..syntax import source
 from ..values import captured_arrays, captured_values
 from ..values.boxes import ArrayBox, Box, ScalarBox
@@ -29,7 +30,7 @@ def type_of(x: Any) -> type:
         return x.stands_for if type(x) is ChosenText else STANDS_FOR[type(x)]
     if isinstance(x, ArrayBox):
         return np.ndarray
-    if isinstance(x, packed_lists.Settling):
+    if isinstance(x, (packed_lists.Settling, Stand)):
         return x.stands_for
     if isinstance(x, GeneratorBox):
         return class_of(x.kind)
@@ -55,7 +56,7 @@ def _in_traced_code(kinds: Any) -> Any:
 
 def isinstance_(x: Array | Box, kinds: tuple[type, ...] | type) -> bool:
     kinds = _in_traced_code(kinds)
-    if isinstance(x, (Box, packed_lists.Settling, GeneratorBox, *STANDS_FOR)):
+    if isinstance(x, (Box, packed_lists.Settling, Stand, GeneratorBox, *STANDS_FOR)):
         return issubclass(type_of(x), kinds)
     captured_arrays.seen(x)
     captured_values.class_of(x)

@@ -207,7 +207,7 @@ def _units(size: Any) -> Any:
         by_column = which(rest, (-2,))
         return rest - by_column[..., None, :], rows + by_row, columns + by_column
 
-    zeros = size[..., 0] * 0.0
+    zeros = _reduced(size, "max") * 0.0
     found = _repeated(SWEEPS, lambda step, *parts: pared(mean, *parts), np.log2(_where(some, size, 1.0)), zeros, zeros)
     _, rows, columns = pared(largest, *found)
     return np.floor(rows), np.floor(columns)
@@ -248,7 +248,8 @@ def _spread(x: ArrayBox) -> Box:
     """The smallest singular value but one, as a part of the largest."""
     builder, value = tracing.current().builder, x.read()
     s = boxes.array(builder("svdvals", value, builder.dim(value, -1)))
-    return _reduced(_where(_places(s) < _count(s) - 1, s, s[..., :1]), "min") / s[..., 0]
+    most = _reduced(s, "max")
+    return _reduced(_where(_places(s) < _count(s) - 1, s, most[..., None]), "min") / most
 
 
 def _diagonalised(x: Any) -> tuple[ArrayBox, ArrayBox, Box]:
@@ -266,7 +267,7 @@ def _by_singular_values(x: ArrayBox) -> Box:
     """det x in the form (2)."""
     builder, x = tracing.current().builder, _evened(x)
     b, s, turn = _diagonalised(x)
-    large = (s > TINY * s[..., :1]) & (_places(x) < _count(x) - 1)
+    large = (s > TINY * _reduced(s, "max")[..., None]) & (_places(x) < _count(x) - 1)
     upper, left = large[..., None], large[..., None, :]
 
     def block(rows: Any, columns: Any) -> ArrayBox:
@@ -312,21 +313,31 @@ def determinant(x: Value) -> Value:
     regions = [Block(), Block()]
     some = builder.reduce(ill.read(), "any", range(len(ill.dims)))
     with builder.at(regions[0]):
-        regions[0].yields = (_of_some(f, whole, halves, ill).read(),)
+        regions[0].yields = (_of_some(f, whole, halves, ill, some).read(),)
     with builder.at(regions[1]):
         regions[1].yields = (_by_inverse(whole, f.inverse, *halves).read(),)
     (found,) = builder.emit("if", some, regions=regions)
     return builder.cast(found, x.type.dtype)
 
 
-def _of_some(f: Factored, x: ArrayBox, halves: tuple[Box, Box], ill: Box) -> Any:
+def _unsized(x: ArrayBox, some: Value) -> Any:
+    """The same matrices with a number of rows that only run time knows. What is for the rare case then has loops that are not
+    written out for each row: machine code that does not grow with the number of rows."""
+    builder, n = tracing.current().builder, x.dims[-1]
+    if not isinstance(n, int):
+        return x
+    count = boxes.count(builder.iop("mul", builder.cast(some, INDEX), n))
+    return x[..., :count, :count]
+
+
+def _of_some(f: Factored, x: ArrayBox, halves: tuple[Box, Box], ill: Box, some: Value) -> Any:
     """Of a stack, each matrix in its form; the other form is taken of a unit matrix."""
     if len(x.dims) == 2:
-        return _by_singular_values(x)
+        return _by_singular_values(_unsized(x, some))
     one = boxes.array(const(1, x.dtype_ir))
     others = [_where(ill, one, half) for half in halves]
     safe = _by_inverse(_where(_each(ill), _unit(x), x), _inverse(f.x, f.lu, f.perm, ill), *others)
-    return _where(ill, _by_singular_values(_where(_each(ill), x, _unit(x))), safe)
+    return _where(ill, _by_singular_values(_unsized(_where(_each(ill), x, _unit(x)), some)), safe)
 
 
 def log_determinant(x: Any, singular: Any) -> Any:

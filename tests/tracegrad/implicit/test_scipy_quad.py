@@ -19,6 +19,8 @@ CASES = {
     "a kink": (lambda a: si.quad(lambda t: abs(t - a), 0, 2.0)[0], (0.7,), lambda a: 2 * a - 2),
     "a vector": (lambda a: np.sum(si.quad_vec(lambda t: np.stack((np.exp(-a * t), t * a)), 0, 2.0)[0]), (0.7,), lambda a:
                  (np.exp(-2 * a) * (2 * a + 1) - 1) / a ** 2 + 2.0),
+    "nquad": (lambda a: si.nquad(lambda x, y, s: s * x * y, [lambda y, s: [0, y], [0, a]], args=(a,))[0], (0.7,),
+              lambda a: 5 * a ** 4 / 8),
     "a triangle": (lambda a: si.dblquad(lambda y, x: a * x * y, 0, a, 0.0, lambda x: x)[0], (0.7,), lambda a: 5 * a ** 4 / 8),
 }
 

@@ -92,3 +92,35 @@ def test_what_is_refused():
     np.testing.assert_allclose(tg.jit(lambda a, b: sla.cg(a, b)[0])(large, np.ones(5000)), np.ones(5000))
     with pytest.raises(np.linalg.LinAlgError):
         tg.jit(lambda a, b: sla.spsolve(a, b))(ss.csr_array(np.ones((2, 2))), np.ones(2))
+
+
+INDEFINITE = np.array([[2.0, 1, 0, -1], [1, -3, 0.5, 0], [0, 0.5, 0.4, 1], [-1, 0, 1, 1]])
+OTHERS = {
+    **{f"eigsh {which}": lambda a, b, which=which: sla.eigsh(a + a.T, 3, which=which, return_eigenvectors=False)
+       for which in ("LM", "SM", "LA", "SA", "BE")},
+    "eigsh near": lambda a, b: sla.eigsh(a + a.T, 2, sigma=0.3)[0], "vectors": lambda a, b: np.abs(sla.eigsh(a + a.T, 2)[1]),
+    "svds": lambda a, b: sla.svds(a, 2)[1], "least": lambda a, b: sla.svds(a, 2, which="SM", return_singular_vectors=False),
+    "all of a product": lambda a, b: (lambda u, s, vh: (u * s) @ vh)(*sla.svds(a, 3)),
+    "expm_multiply": lambda a, b: sla.expm_multiply(a, b), "in time": lambda a, b: sla.expm_multiply(4 * a, b, 0, 1, 3),
+    "sparse": lambda a, b: sla.expm_multiply(ss.csr_array((a.ravel(), np.tile(np.arange(4), 4), 4 * np.arange(5)),
+                                                          shape=(4, 4)), b),
+}
+
+
+@pytest.mark.sweep(6)
+@pytest.mark.parametrize("name", OTHERS)
+def test_eigenvalues_and_exponentials(name):
+    f, a, b = OTHERS[name], INDEFINITE + np.triu(np.ones((4, 4)), 2) * 0.3, np.arange(1.0, 5.0)
+    found, right = tg.jit(f)(a, b), f(a, b)
+    np.testing.assert_allclose(found, right, rtol=1e-10, atol=1e-12)
+    assert found.dtype == right.dtype and found.shape == right.shape
+    weights = np.reshape(1 + 0.1 * np.arange(right.size), right.shape)
+    tg.check_grads(lambda a, b: np.sum(weights * f(a, b)), (a, b), order=1)
+
+
+def test_refusals_of_eigenvalues():
+    for f, kind in ((lambda a: sla.eigsh(a, 0), ValueError), (lambda a: sla.eigsh(a, 2, which="XX"), ValueError),
+                    (lambda a: sla.eigsh(a, 2, M=a), tg.UnsupportedError), (lambda a: sla.eigs(a, 2), tg.UnsupportedError),
+                    (lambda a: sla.expm_multiply(a[:2], a), ValueError)):
+        with pytest.raises(kind):
+            tg.jit(f)(INDEFINITE)

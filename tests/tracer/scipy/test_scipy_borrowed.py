@@ -70,6 +70,12 @@ CASES = {
     "-stats.rankdata": (lambda x: st.rankdata(x), (X,)), "-stats.mode": (lambda x: st.mode(x).mode, (COUNTS,)),
     "stats.quantile": (lambda x: st.quantile(x, 0.3), (X,)),
     "-stats.spearmanr": (lambda x, y: st.spearmanr(x, y).statistic, (X, Y)),
+    "-stats.ks_1samp": (lambda x: st.ks_1samp(x, st.norm.cdf, alternative="less").pvalue, (X,)),
+    "stats.ks_1samp": (lambda x: st.ks_1samp(x, st.norm.cdf, method="asymp").pvalue, (X,)),
+    "-stats.ks_2samp": (lambda x, y: st.ks_2samp(x, y, method="asymp", alternative="greater").pvalue, (X, Y)),
+    "stats.kstest": (lambda x: st.kstest(x, "norm", args=(0.1, 2.0), method="asymp").statistic, (X,)),
+    "-stats.wilcoxon": (lambda x, y: st.wilcoxon(x, y, method="asymptotic").pvalue, (X, Y)),
+    "-stats.wilcoxon ties": (lambda x: st.wilcoxon(x // 1 - 1, method="asymptotic", zero_method="pratt").statistic, (2 * X,)),
     "-stats.kruskal": (lambda x, y: st.kruskal(x, y).statistic, (X, Y)),
     "-stats.fligner": (lambda x, y: st.fligner(x, y).statistic, (X, Y)),
     "-stats.mood": (lambda x, y: st.mood(x, y).statistic, (X, Y)),
@@ -236,6 +242,13 @@ def test_results_are_returned_whole(test):
 def test_every_name_has_a_case():
     tried = {name.lstrip("-").split(" ")[0] for name in CASES}
     assert {f"{package}.{name}" for package, names in NAMES.items() for name in names} <= tried
+
+
+def test_exact_distributions_are_refused_with_the_method_to_take():
+    for f, what in ((lambda x: st.ks_1samp(x, st.norm.cdf), "asymp"), (lambda x: st.ks_2samp(x, x + 1), "asymp"),
+                    (lambda x: st.wilcoxon(x), "asymptotic")):
+        with pytest.raises(tg.UnsupportedError, match=f"pass method='{what}'"):
+            tg.jit(f)(X)
 
 
 def test_compiled_functions_of_scipy_are_refused_by_name():

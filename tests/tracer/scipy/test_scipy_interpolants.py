@@ -15,6 +15,7 @@ KNOTS = np.r_[[0.0] * 4, 1, 2, 3, 4, [5.0] * 4]
 BSPLINE, SMOOTH = sx.BSpline(KNOTS, Y, 3), sx.UnivariateSpline(T, Y, s=0.5)
 CUBIC, TABLE, FIELD = sx.CubicSpline(T, Y), sx.interp1d(T, Y2, axis=0), sx.RegularGridInterpolator(GRID, VALUES)
 RADIAL, SURFACE = RNG.uniform(-1, 3, (8, 2)), RNG.standard_normal((8, 6))
+PLANE = sx.bisplrep(*[v.ravel() for v in np.meshgrid(np.arange(5.0), np.arange(5.0))], RNG.standard_normal(25), s=0)
 RBF = sx.RBFInterpolator(RADIAL, Y2)
 FORMS = {"natural": "natural", "clamped": "clamped", "not-a-knot": "not-a-knot", "mixed": ((1, 0.4), (2, -0.3))}
 
@@ -41,6 +42,9 @@ CASES = {
                                 (RADIAL, Y2, PLACES)) for k in ("gaussian", "multiquadric", "inverse_multiquadric")},
     "RBFInterpolator captured": (lambda x: RBF(x), (PLACES,)),
     "RBFInterpolator at its points": (lambda y: sx.RBFInterpolator(RADIAL, y)(RADIAL), (Y,)),
+    "bisplev": (lambda c, x: sx.bisplev(x, [0.4, 2.0, 9.0], (*PLANE[:2], c, 3, 3), dx=1),
+                (PLANE[2], np.array([-1.0, 0.3, 3.3]))),
+    "bisplev at a point": (lambda x: sx.bisplev(x, 0.4, PLANE), (0.3,)),
     "RectBivariateSpline": (lambda z, a: sx.RectBivariateSpline(T, T[:6], z)(a, [1.0, 2.5]), (SURFACE, np.sort(AT[0]))),
     "RectBivariateSpline ev": (lambda t, z, a: sx.RectBivariateSpline(t, T[:6], z, kx=2, ky=1).ev(a, 2.5), (T, SURFACE, AT)),
     "RectBivariateSpline slopes": (lambda z: sx.RectBivariateSpline(T, T[:6], z)(1.4, 1.5, dx=1, dy=1), (SURFACE,)),

@@ -91,6 +91,14 @@ def test_errors_are_scipys():
         tg.jit(lambda v: R.align_vectors(v, POINTS)[1])(MANY)
 
 
+def test_the_class_that_python_sees():
+    def f(v):
+        turn = R.from_rotvec(v)
+        return isinstance(turn, R), type(turn) is R, isinstance(turn, (int, np.ndarray)), isinstance(v, R)
+
+    assert tg.jit(f)(V) == f(V) == (True, True, False, False)
+
+
 def test_numbers_of_a_rotation_are_a_copy():
     def f(v):
         turn = R.from_rotvec(v)

@@ -226,6 +226,29 @@ def test_what_is_typed_at_the_prompt_is_read_from_its_history(monkeypatch):
         tg.jit(made["f"])(1.0)                             # no line gives this code
 
 
+SCIPYS = ["st.norm.pdf(v)", "FROZEN.logpdf(v)", "st.norm(v).logpdf(0.3)", "SPLINE(v, 1)", "SPLINE.c.sum() * v", "sf.fft(v)",
+          "sip.CubicSpline(np.arange(4.0), v)(v)", "isinstance(sip.CubicSpline(np.arange(4.0), v), sip.CubicSpline)",
+          "sst.Rotation.from_rotvec(v[:3]).as_matrix()", "st.gaussian_kde(v)(v)", "FROZEN.kwds"]
+
+
+@pytest.mark.sweep(3)
+@pytest.mark.parametrize("text", SCIPYS)
+def test_scipys_objects(text):
+    """Distributions, interpolants and what their calls give are no plain functions of a module."""
+    import scipy.fft as sf
+    import scipy.interpolate as sip
+    import scipy.spatial.transform as sst
+    import scipy.stats as st
+
+    names = {"np": np, "sf": sf, "sip": sip, "sst": sst, "st": st, "FROZEN": st.norm(0.5, 2.0),
+             "SPLINE": sip.CubicSpline(np.arange(4.0), [1.0, 2.0, 0.0, 1.0])}
+    f, v = eval("lambda v: " + text, names), np.array([0.1, 0.5, 1.3, 2.2])
+    found, right = tg.jit(f)(v), f(v)
+    assert type(found) is type(right)
+    if text != "FROZEN.kwds":
+        np.testing.assert_allclose(found, right, rtol=1e-12)
+
+
 UNCHECKED = ("import tracegrad as tg\ndef f(x):\n  assert x > 9\n  return x * (1 if __debug__ else 2)\n"
              "print(tg.grad(f)(3.0), tg.jit(f)(1.0))")
 PROGRAM = "import tracegrad as tg\ndef f(x): return x * x\nprint(tg.grad(f)(3.0), tg.jit(lambda x: x + 1)(1.0))"

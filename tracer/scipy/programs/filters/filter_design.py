@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from .forms import zpk2sos
+
 _KINDS = {"low": "low", "l": "low", "lp": "low", "lowpass": "low", "high": "high", "h": "high", "hp": "high",
           "highpass": "high", "band": "band", "pass": "band", "bp": "band", "bandpass": "band", "bandstop": "stop",
           "bands": "stop", "stop": "stop", "bs": "stop"}
@@ -75,9 +77,8 @@ def iirfilter(N: int, Wn: Any, rp: Any = None, rs: Any = None, btype: str = "ban
     kind, output, ftype = _KINDS.get(btype.lower()), output.lower(), ftype.lower()
     if kind is None:
         raise ValueError(f"'{btype}' is an invalid bandtype for filter.")
-    if output not in ("ba", "zpk"):
-        raise NotImplementedError(f"a filter with a cutoff known only at run time and output='{output}' cannot be compiled: "
-                                  "which roots share a section depends on the data; use output='ba' or 'zpk'")
+    if output not in ("ba", "zpk", "sos"):
+        raise ValueError(f"'{output}' is not a valid output form.")
     w = np.asarray(Wn).astype(np.float64)
     if fs is not None:
         if analog:
@@ -98,6 +99,8 @@ def iirfilter(N: int, Wn: Any, rp: Any = None, rs: Any = None, btype: str = "ban
     z, p, k = _moved(z, p, k, kind, w.reshape(()) if kind in ("low", "high") else w)
     if not analog:
         z, p, k = _bilinear(z, p, k)
+    if output == "sos":
+        return zpk2sos(z, p, k, analog=analog)
     return (z, p, k) if output == "zpk" else (k * _polynomial(z), _polynomial(p))
 
 

@@ -20,7 +20,7 @@ from .interpolants import (
     splrep,
     univariate_spline,
 )
-from .surfaces import Radial, Surface, captured_radial
+from .surfaces import Radial, Surface, bisplev, captured_radial
 
 # SciPy's class -> what traced code makes in its place, and what stands for an object of it that traced code captures
 BUILT = {"CubicSpline": cubic_spline, "PchipInterpolator": pchip, "Akima1DInterpolator": akima,
@@ -30,7 +30,7 @@ BUILT = {"CubicSpline": cubic_spline, "PchipInterpolator": pchip, "Akima1DInterp
          "RectBivariateSpline": Surface}
 FUNCTIONS = {"make_interp_spline": make_interp_spline, "make_lsq_spline": make_lsq_spline, "splrep": splrep, "splev": splev,
              "barycentric_interpolate": newton_interpolate, "krogh_interpolate": krogh_interpolate,
-             "pchip_interpolate": pchip_interpolate, "interpn": interpn}
+             "pchip_interpolate": pchip_interpolate, "interpn": interpn, "bisplev": bisplev}
 CAPTURED = {
     "PPoly": lambda f: (Piecewise, f.c, f.x, f.extrapolate, f.axis),
     "BSpline": lambda f: (Spline, f.t, f.c, f.k, f.extrapolate, f.axis),

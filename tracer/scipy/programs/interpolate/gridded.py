@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 
 class Interp1d(Stand):
+    of = ("scipy.interpolate", "interp1d")
+
     def __init__(self, x: Any, y: Any, kind: str = "linear", axis: int = -1, copy: bool = True, bounds_error: Any = None,
                  fill_value: Any = np.nan, assume_sorted: bool = False):
         x, y = np.asarray(x), np.asarray(y)
@@ -68,6 +70,8 @@ class Interp1d(Stand):
 
 
 class RegularGrid(Stand):
+    of = ("scipy.interpolate", "RegularGridInterpolator")
+
     def __init__(self, points: Any, values: tuple[Value, ...], method: str = "linear", bounds_error: bool = True,
                  fill_value: Any = np.nan, **options: Any):
         if method not in ("linear", "nearest"):

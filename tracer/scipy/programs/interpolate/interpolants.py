@@ -254,6 +254,8 @@ def _basis(t: Any, k: Any, x: Any, n: Any) -> Any:
 
 
 class Spline(Stand):
+    of = ("scipy.interpolate", "BSpline")
+
     def __init__(self, t: Any, c: Any, k: Any, extrapolate: bool = True, axis: int = 0):
         self.t, self.c, self.k, self.extrapolate, self.axis = np.asarray(t), np.asarray(c), k, extrapolate, axis
         if self.c.shape[0] < self.t.shape[0] - k - 1:

@@ -1,6 +1,7 @@
 """What stands for an object of SciPy that traced code builds or captures."""
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from .....ir.errors import UnsupportedError
@@ -12,7 +13,17 @@ class Stand:
 
     shown = "SciPy interpolant that compiled code makes"
     noun = "an interpolant"
+    of = ("scipy.interpolate", "")             # the package and the name of SciPy's class, where there is one for all objects
     instead = "return its values, or its coefficients `c` and points `x` and build it from them outside"
+
+    made_as: type | None = None                # the class that the program called
+
+    @property
+    def stands_for(self) -> type:
+        """Its type to the program: SciPy's class."""
+        package, name = self.of
+        found: type = getattr(sys.modules.get(package), name, type(self))
+        return self.made_as or found
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or tracing.active() is None:

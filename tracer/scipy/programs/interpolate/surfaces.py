@@ -31,6 +31,7 @@ def _kernel(name: str, squared: Any) -> Any:
 class Radial(Stand):
     """Σ a_i k(|x - y_i|) + a polynomial, with coefficients by G. Fasshauer, Meshfree Approximation Methods with Matlab, chapter
     6: the sums of the data are exact, and the a_i are orthogonal to the polynomials."""
+    of = ("scipy.interpolate", "RBFInterpolator")
 
     def __init__(self, y: Any, d: Any, neighbors: Any = None, smoothing: Any = 0.0, kernel: str = "thin_plate_spline",
                  epsilon: Any = None, degree: Any = None):
@@ -97,6 +98,7 @@ def captured_radial(f: Any) -> Any:
 
 class Surface(Stand):
     """A product of splines: values B_x C B_y^T, with C from the conditions at the grid's points."""
+    of = ("scipy.interpolate", "RectBivariateSpline")
 
     def __init__(self, x: Any, y: Any, z: Any, bbox: Any = (None,) * 4, kx: int = 3, ky: int = 3, s: Any = 0, maxit: int = 20):
         if any(b is not None for b in bbox) or s != 0:
@@ -131,3 +133,23 @@ class Surface(Stand):
         x, y = np.broadcast_arrays(np.asarray(xi).astype(np.float64), np.asarray(yi).astype(np.float64))
         found = np.sum((self._basis(0, x.ravel(), dx) @ self.c) * self._basis(1, y.ravel(), dy), axis=1)
         return found.reshape(x.shape)[()]
+
+
+def bisplev(x: Any, y: Any, tck: Any, dx: int = 0, dy: int = 0) -> Any:
+    """At the points of a grid, which are brought into the knots' box."""
+    tx, ty, c, kx, ky = tck
+    if not 0 <= dx < kx:
+        raise ValueError(f"0 <= dx = {dx} < kx = {kx} must hold")
+    if not 0 <= dy < ky:
+        raise ValueError(f"0 <= dy = {dy} < ky = {ky} must hold")
+    x, y = (np.atleast_1d(np.asarray(a).astype(np.float64)) for a in (x, y))
+    if x.ndim != 1 or y.ndim != 1:
+        raise ValueError("First two entries should be rank-1 arrays.")
+    if not (np.all(np.diff(x) >= 0.0) and np.all(np.diff(y) >= 0.0)):
+        raise ValueError("Invalid input data")
+    tx, ty = np.asarray(tx), np.asarray(ty)
+    m, n = tx.shape[0] - kx - 1, ty.shape[0] - ky - 1
+    left = Spline(tx, np.eye(m), kx)(np.clip(x, tx[kx], tx[m]), dx)
+    right = Spline(ty, np.eye(n), ky)(np.clip(y, ty[ky], ty[n]), dy)
+    z = left @ np.asarray(c).reshape(m, n) @ right.T
+    return z if x.shape[0] > 1 else z[0] if y.shape[0] > 1 else z[0, 0]

@@ -34,7 +34,7 @@ def expm(A: Any) -> Any:
     if a.shape[-1] == 1:
         return np.exp(a)
     size = np.max(np.sum(np.abs(a), axis=-2))
-    finite = np.isfinite(size)                   # else all is NaN
+    a0, finite = a, np.isfinite(size)                   # else all is NaN, but of a diagonal matrix
     size = np.where(finite, size, 1.0)
     squarings = np.maximum(np.ceil(np.log2(np.maximum(size, 1e-300) / 4.25)), 0.0).astype(np.int64)
     a = a * np.where(finite, np.exp2(-squarings.astype(np.float64)), np.nan).astype(np.real(a).dtype)
@@ -48,6 +48,9 @@ def expm(A: Any) -> Any:
     found = np.linalg.solve(even - odd, even + odd)
     for _ in range(squarings):
         found = found @ found
+    if not finite:
+        alone = np.all((a0 == 0) | (one != 0), axis=(-2, -1), keepdims=True)
+        found = np.where(alone, np.where(one != 0, np.exp(a0), 0), found)
     return found
 
 

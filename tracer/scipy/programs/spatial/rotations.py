@@ -95,6 +95,7 @@ class Rotation(Stand):
     shown = "rotation of SciPy that compiled code makes"
     noun = "a rotation"
     instead = "return its quaternion, `as_quat()`, and build it from that outside"
+    of = ("scipy.spatial.transform", "Rotation")
 
     def __init__(self, quat: Any, normalize: bool = True, copy: bool = True, scalar_first: bool = False):
         q = _numbers(quat, 4)
