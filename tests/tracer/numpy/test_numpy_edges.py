@@ -320,3 +320,21 @@ def test_transforms_along_no_axis_are_the_array(kind):
     for f in (np.fft.fftn, np.fft.ifftn):
         as_numpy(lambda x, f=f: f(x), kind(3))
         as_numpy(lambda x, f=f: f(x, axes=()), np.ones((2, 2), kind))
+
+
+RANGES = ((3.5,), (-1.0,), (0.1, 1.0, 0.1), (1.0, 0.0, -0.1), (0, 1, 0.3), (0.3, 4.7, np.float64(0.7)), (5e-324, 1e-323, 1e300),
+          (1e-323, 5e-324, 1e300), (0.0, 1.0, 0.0), (0.0, math.nan, 1.0), (0.0, math.inf, 1.0),
+          (np.float32(0.3), np.float32(2.1), np.float32(0.1)), (np.uint8(1), np.uint8(9), np.uint8(3)))
+
+
+@pytest.mark.parametrize("bounds", RANGES, ids=str)
+def test_arange_of_numbers_that_only_a_call_knows(bounds):
+    as_numpy(lambda *at: np.arange(*at), *bounds)
+    as_numpy(lambda: np.arange(*bounds))
+    if not all(type(x) is float for x in bounds):
+        as_numpy(lambda *at: np.arange(*at, dtype=np.float32), *bounds)
+
+
+def test_the_steps_of_arange_have_derivatives():
+    slope = tg.grad(lambda a, h: np.sum(np.arange(a, 3.2, h) ** 2), (0, 1))(0.5, 0.5)
+    assert slope == (sum(1 + k for k in range(6)), sum((1 + k) * k for k in range(6)))
