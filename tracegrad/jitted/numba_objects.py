@@ -1,4 +1,4 @@
-"""Arguments that Numba has made: the call is given Python's in their place, and they get afterwards what the program made of those.
+"""Arguments that Numba has made: the call is given Python's in their place, of which they get what the program made of them.
 
     an instance of a jitclass       an object of the Python class with its fields
     numba.typed.List, Dict          a list, a dict
@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from ..tracer.calling import jitclasses
 from ..ir.errors import ArgumentTypeError
+from ..tracer.calling import jitclasses
 
 
 def opened_call(f: Callable, args: tuple, kwargs: dict[str, Any]) -> Callable[[], Any] | None:

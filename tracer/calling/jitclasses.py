@@ -12,6 +12,7 @@ an object, too.
 from __future__ import annotations
 
 import functools
+import sys
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -36,8 +37,28 @@ def plain(numbas: Any) -> type:
                for name, parts in numbas.jit_props.items()},
             **{name: staticmethod(f.py_func) for name, f in numbas.jit_static_methods.items()},
             "__module__": init.__module__, "__qualname__": init.__qualname__.rpartition(".")[0], "__doc__": numbas.class_doc})
+        _MADE.add(found)
+        _also_by_isinstance()
         KINDS[found] = {name: kind for name, x in numbas.struct.items() if (kind := _kind(x))}
     return found
+
+
+_MADE: weakref.WeakSet[type] = weakref.WeakSet()
+
+
+def _also_by_isinstance() -> None:
+    """What Python makes of a jitclass whose methods `tg.jit` has compiled is an instance of it: Numba's class of jitclasses,
+    which `isinstance` asks, knows its own boxes only."""
+    kinds = sys.modules["numba.experimental.jitclass.base"].JitClassType
+    asked = kinds.__instancecheck__
+    if getattr(asked, "of_python", False):
+        return
+
+    def instance_check(cls: Any, x: Any) -> bool:
+        return asked(cls, x) or (type(x) in _MADE and _plain.get(cls.class_type) is type(x))
+
+    instance_check.of_python = True                        # type: ignore[attr-defined]
+    kinds.__instancecheck__ = instance_check
 
 
 def _kind(found: Any) -> str | None:
