@@ -338,3 +338,29 @@ def test_arange_of_numbers_that_only_a_call_knows(bounds):
 def test_the_steps_of_arange_have_derivatives():
     slope = tg.grad(lambda a, h: np.sum(np.arange(a, 3.2, h) ** 2), (0, 1))(0.5, 0.5)
     assert slope == (sum(1 + k for k in range(6)), sum((1 + k) * k for k in range(6)))
+
+
+def filled(x):
+    y = np.nan_to_num(x, copy=False, nan=1.0, posinf=7.0, neginf=-7.0)
+    y[0] = 5
+    return x, y
+
+
+def copied(x):
+    y = np.nan_to_num(x)
+    y[0] = 5
+    return x, y
+
+
+@pytest.mark.parametrize("x", [np.array([1, 2]), np.array([2.0, np.nan, -np.inf]), np.array([2, np.inf - 1j, complex(0, np.nan)])])
+def test_nan_to_num_in_place_and_as_a_copy(x):
+    as_numpy(filled, x)
+    as_numpy(copied, x)
+
+
+@pytest.mark.parametrize("dtype", ["i8", "i4", "f4", "f8"])
+def test_unwrap_has_the_dtype_of_its_operands(dtype):
+    x = np.array([0, 75, 150, 225, 20, 130, 3, 127]).astype(dtype)
+    for options in ({"period": 255}, {"period": 254}, {"period": 6.0}, {"discont": 200.0, "period": 255}, {}):
+        as_numpy(lambda x, options=options: np.unwrap(x, **options), x)
+    as_numpy(lambda x, d, p: np.unwrap(x, discont=d, period=p), x, 100.0, 255)
