@@ -352,7 +352,10 @@ def copied(x):
     return x, y
 
 
-@pytest.mark.parametrize("x", [np.array([1, 2]), np.array([2.0, np.nan, -np.inf]), np.array([2, np.inf - 1j, complex(0, np.nan)])])
+FINITE_AND_NOT = np.array([1, 2]), np.array([2.0, np.nan, -np.inf]), np.array([2, np.inf - 1j, complex(0, np.nan)])
+
+
+@pytest.mark.parametrize("x", FINITE_AND_NOT)
 def test_nan_to_num_in_place_and_as_a_copy(x):
     as_numpy(filled, x)
     as_numpy(copied, x)
