@@ -91,6 +91,21 @@ def test_the_callers_list(f, args):
     assert all(any(x is y for y in (mine[0] if isinstance(mine[0], list) else mine[0].values())) for x in held)
 
 
+@pytest.mark.parametrize("empty, change", [
+    ([], lambda x: x.append(1)), ({}, lambda x: x.update(a=1)), (set(), lambda x: x.add(1)), ([], lambda x: x.append([]))])
+def test_what_is_put_into_an_empty_one_that_is_the_only_argument(empty, change):
+    def by_another(x):
+        inner(x)
+        return len(x)
+
+    inner = tg.jit(change)
+    for f in (inner, tg.jit(by_another), tg.jit(by_another).interpret):
+        mine, theirs = copy.deepcopy(empty), copy.deepcopy(empty)
+        f(mine)
+        change(theirs)
+        assert mine == theirs
+
+
 def test_derivative_by_the_items():
     values = [5.0, 2.0, 9.0]
     np.testing.assert_allclose(tg.grad(insertion)(list(values)), [2.0, 1.0, 3.0])

@@ -69,3 +69,75 @@ def test_empty_ones_that_are_made_inside():
     for make in (lambda: Dict.empty(types.int64, types.float32), lambda: List.empty_list(types.UniTuple(types.int8, 2))):
         with pytest.raises(tg.UnsupportedError, match="numbers would be converted when they are put in"):
             tg.jit(lambda x, make=make: make())(1.0)
+
+
+# --- what the program makes of those that it is given -------------------------------------------------------------------------
+
+def dict_of(kinds, **items):
+    found = Dict.empty(*kinds)
+    for key, value in items.items():
+        found[key] = value
+    return found
+
+
+def grown(values, k):
+    for i in range(k):
+        values.append(i)
+    values.remove(1)
+    values.insert(0, 9)
+    return values.pop()
+
+
+def in_order(values):
+    values.sort(key=lambda x: -x)
+    return values
+
+
+def nested(rows):
+    rows[1].append(4.0)
+    rows.append(List([7.0]))
+    rows[0][0] += 1
+    return len(rows)
+
+
+def other_keys(table, k):
+    for i in range(k):
+        table[i * 3 % 7] = i
+    del table[0]
+    return len(table)
+
+
+def other_values(table):
+    for key, value in table.items():
+        table[key] = value * 2
+    return table["a"]
+
+
+def failing(values, k):
+    values.append(k)
+    if k > 0:
+        raise ValueError(f"{k}")
+
+
+@pytest.mark.parametrize("f, make", [
+    (grown, lambda: (List([3, 1, 2]), 4)), (in_order, lambda: (List([5, 7, 6]),)), (in_order, lambda: (List(range(40)),)),
+    (nested, lambda: (List([List([1.0, 2.0]), List([3.0])]),)), (lambda values: values.append(1), lambda: (List(),)),
+    (lambda pair: pair[0].append(pair[1]), lambda: ((List([1.0]), 2.5),)),
+    (lambda values: values.clear(), lambda: (List([1]),)),
+    (other_keys, lambda: (Dict(((0, 7), (1, 5))), 5)), (failing, lambda: (List([1]), 2)),
+    (other_values, lambda: (dict_of((types.unicode_type, types.float64[:]), a=np.ones(2), b=np.zeros(3)),))])
+def test_they_get_what_the_program_makes_of_them(f, make):
+    mine, theirs = make(), make()
+    found = []
+    for run, args in ((tg.jit(f), mine), (f, theirs)):
+        try:
+            found.append(run(*args))
+        except ValueError:
+            found.append("error")
+    assert str(found[0]) == str(found[1]) and str(mine) == str(theirs)
+    assert found[0] is mine[0] if found[1] is theirs[0] else True
+
+
+def test_one_that_is_given_twice_is_one():
+    values = List([1])
+    assert tg.jit(lambda a, b: (a.append(2), len(b))[1])(values, values) == 2 and list(values) == [1, 2]

@@ -24,8 +24,7 @@ from ..lowering.call.forwarding import Answer, forward, retire
 from ..options import config
 from ..programs import symbolic
 from ..tracer import tracing
-from ..tracer.calling import jitclasses
-from . import foreign_arrays
+from . import foreign_arrays, numba_objects
 from .api import Jitted
 from .function_options import by_numba, chosen, declare, is_numbas_own
 from .misses import rebound
@@ -162,7 +161,7 @@ class Found(Jitted):
         core = self.core
         if (given := foreign_arrays.replaced(core, args, kwargs)) is not None:
             return self(*given[0], **given[1])
-        opened = jitclasses.opened_call(self, args, kwargs)
+        opened = numba_objects.opened_call(self, args, kwargs)
         return core.miss(*args, **kwargs) if opened is None else opened()
 
     def __tracegrad_call__(self, args: tuple[Array | Box, ...], kwargs: dict) -> Box | tuple[ArrayBox, ...]:

@@ -19,7 +19,7 @@ from ...ir.errors import ShapeError, UnsupportedError
 from ...ir.types import F64, I64, Array
 from .. import tracing
 from ..numpy import calculus, determinants, einsum, fourier, histograms, norms, quantiles, setops, spectral, statistics  # noqa: F401
-from ..numpy.arrays import creation, flags, inserting, joining, manipulation, windows  # noqa: F401
+from ..numpy.arrays import creation, flags, inserting, joining, manipulation, ranges, windows  # noqa: F401
 from ..numpy.random import distributions, methods, standard_library
 from ..scipy import legendre, special  # noqa: F401
 from ..values import boxes, captured_arrays, captured_values, indexing, random_generators, ufuncs  # noqa: F401

@@ -11,6 +11,7 @@ What Numba's own packages overload (NumPy, the standard library) is not looked u
 """
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 from collections.abc import Callable
@@ -86,6 +87,19 @@ def every_index(f: Any) -> Callable | None:
     return iteration.ndindex if getattr(f, "__name__", "") == "pndindex" and f.__module__.startswith("numba.") else None
 
 
+def schedule(f: Any) -> Callable | None:
+    """What sets how Numba's threads share a loop decides no value: in traced code it has nothing to do."""
+    name = getattr(f, "__name__", type(f).__name__)
+    if name not in _SCHEDULE or getattr(f, "__module__", "").partition(".")[0] != "numba":
+        return None
+    if name in ("get_parallel_chunksize", "set_parallel_chunksize"):
+        return lambda *_: 0
+    return (lambda *_: contextlib.nullcontext()) if name == "_ParallelChunksize" else lambda *_: None
+
+
+_SCHEDULE = ("set_num_threads", "set_parallel_chunksize", "get_parallel_chunksize", "_ParallelChunksize")
+
+
 def conversion(f: Any) -> Callable | None:
     """`numba.float32(x)` is np.float32(x); of types, as in `numba.float64(numba.int64)`, it makes a signature."""
     kind = numba_types.scalar_type(f)
@@ -139,4 +153,4 @@ def _expect_held_as_it_is(f: MethodType, found: Any) -> None:
                                    "convert them where they are put in, and write `{}` or `[]`", tracing.locate())
 
 
-calls.REDIRECTS += [redirect, intrinsic, every_index, conversion, typed_container, typed_empty]
+calls.REDIRECTS += [redirect, intrinsic, every_index, schedule, conversion, typed_container, typed_empty]

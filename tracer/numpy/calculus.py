@@ -116,13 +116,16 @@ def angle(z: Any, deg: Any = False) -> Any:
 def unwrap(p: Any, discont: Any = None, axis: Any = -1, *, period: Any = 2 * math.pi) -> Any:
     p = as_array(p)
     dd = diff(p, axis=axis)
-    high = period / 2
-    jump = high if discont is None else max(discont, high)
+    dtype = result_dtype([dd.dtype, lift(period).kind])
+    if dtype.integer:
+        high, between = period // 2, period % 2 == 0
+    else:
+        high, between = period / 2, True
     moved = np.remainder(dd + high, period) - high
-    moved = where(np.logical_and(np.equal(moved, -high), np.greater(dd, 0)), high, moved)
-    correction = where(np.less(np.absolute(dd), jump), 0.0, moved - dd)
+    moved = where(np.logical_and(np.logical_and(np.equal(moved, -high), np.greater(dd, 0)), between), high, moved)
+    correction = where(np.less(np.absolute(dd), period / 2 if discont is None else discont), 0, moved - dd)
     k = axis_of(axis, len(p.dims))
-    out = FUNCTIONS[np.copy](p + 0.0)
+    out = FUNCTIONS[np.astype](p, dtype.np)
     out[(*(slice(None),) * k, slice(1, None))] += FUNCTIONS[np.cumsum](correction, axis=k)
     return out
 

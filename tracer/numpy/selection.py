@@ -113,22 +113,26 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 def nan_to_num(x: Any, copy: Any = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
     box = lift(x)
     if not box.dtype_ir.inexact:
-        return box
+        return FUNCTIONS[np.copy](box) if copy and box.dims else box
+    b, value = tracing.current().builder, box.read()
     if box.dtype_ir.complex:
-        b = tracing.current().builder
-        re, im = (nan_to_num(boxes.result(b(part, box.read())), True, nan, posinf, neginf) for part in ("real", "imag"))
-        return boxes.result(b("complex", re.read(), im.read()))
-    info = np.finfo(box.dtype_ir.np)
-    b, value, dtype = tracing.current().builder, box.read(), box.dtype_ir
+        found = b("complex", *[_made_finite(b(part, value), nan, posinf, neginf) for part in ("real", "imag")])
+    else:
+        found = _made_finite(value, nan, posinf, neginf)
+    if not copy and box.dims:
+        box.write(found)
+        return box
+    return boxes.result(found)
+
+
+def _made_finite(value: Value, nan: Any, posinf: Any, neginf: Any) -> Value:
+    b, dtype = tracing.current().builder, value.type.dtype
+    info = np.finfo(dtype.np)
     top, bottom, middle = (boxes.to_value(x, dtype) for x in (
         info.max if posinf is None else posinf, info.min if neginf is None else neginf, nan))
     found = b("select", b("eq", value, const(math.inf, dtype)), top, value)
     found = b("select", b("eq", value, const(-math.inf, dtype)), bottom, found)
-    found = b("select", b("isnan", value), middle, found)
-    if not copy:
-        box.write(found)
-        return box
-    return boxes.result(found)
+    return b("select", b("isnan", value), middle, found)
 
 
 @implements(np.putmask)

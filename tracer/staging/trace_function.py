@@ -287,7 +287,7 @@ class _Run:
 
     def finish(self, returned: Any, seen: tuple[tuple, dict] | None, held: list[int | Box]) -> Traced:
         changes = Assigned()
-        if self.followed and held:
+        if self.followed and seen is not None:
             changes = argument_objects.assigned(self.trace, self.objects_seen, self.before, self.followed,
                                                 self.lists if self.outer is None else None)
         captured_values.returned(returned)

@@ -136,3 +136,10 @@ def test_deep_tuples_beside_jitclasses():
         return x * 3.0
 
     assert tg.jit(inner)(held) == 6.0
+
+
+def test_isinstance_outside_of_compiled_code(monkeypatch):
+    monkeypatch.setattr(numba, "njit", tg.jit)
+    made = jitclass(SPEC)(type("Made", (Plain,), dict(vars(Plain))))
+    one = tg.jit(lambda x: made(2, x))(1.0)
+    assert isinstance(one, made) and not isinstance(one, jitclass(SPEC)(Plain)) and not isinstance(1.0, made)

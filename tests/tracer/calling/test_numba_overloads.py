@@ -110,3 +110,18 @@ def test_number_types_are_dtypes_and_conversions(f, x):
         assert not isinstance(want, np.ndarray) or found.dtype == want.dtype             # Numba's scalars are Python's
     assert tg.jit(lambda x: numba.float64(x) ** 2)(np.float32(3)).dtype == np.float64
     assert tg.grad(lambda x: numba.float64(x) ** 2)(3.0) == 6.0
+
+
+def test_what_sets_numbas_schedule_decides_no_value():
+    def fn(x, n):
+        before = numba.set_parallel_chunksize(n)
+        numba.set_num_threads(n)
+        s = 0.0
+        with numba.parallel_chunksize(n):
+            for i in numba.prange(len(x)):
+                s += x[i] * x[i]
+        numba.set_parallel_chunksize(before)
+        return s
+
+    assert tg.jit(fn)(np.array([1.0, 2.0]), 1) == 5.0
+    np.testing.assert_array_equal(tg.grad(fn)(np.array([1.0, 2.0]), 1), [2.0, 4.0])

@@ -320,3 +320,50 @@ def test_transforms_along_no_axis_are_the_array(kind):
     for f in (np.fft.fftn, np.fft.ifftn):
         as_numpy(lambda x, f=f: f(x), kind(3))
         as_numpy(lambda x, f=f: f(x, axes=()), np.ones((2, 2), kind))
+
+
+RANGES = ((3.5,), (-1.0,), (0.1, 1.0, 0.1), (1.0, 0.0, -0.1), (0, 1, 0.3), (0.3, 4.7, np.float64(0.7)), (5e-324, 1e-323, 1e300),
+          (1e-323, 5e-324, 1e300), (0.0, 1.0, 0.0), (0.0, math.nan, 1.0), (0.0, math.inf, 1.0),
+          (np.float32(0.3), np.float32(2.1), np.float32(0.1)), (np.uint8(1), np.uint8(9), np.uint8(3)))
+
+
+@pytest.mark.parametrize("bounds", RANGES, ids=str)
+def test_arange_of_numbers_that_only_a_call_knows(bounds):
+    as_numpy(lambda *at: np.arange(*at), *bounds)
+    as_numpy(lambda: np.arange(*bounds))
+    if not all(type(x) is float for x in bounds):
+        as_numpy(lambda *at: np.arange(*at, dtype=np.float32), *bounds)
+
+
+def test_the_steps_of_arange_have_derivatives():
+    slope = tg.grad(lambda a, h: np.sum(np.arange(a, 3.2, h) ** 2), (0, 1))(0.5, 0.5)
+    assert slope == (sum(1 + k for k in range(6)), sum((1 + k) * k for k in range(6)))
+
+
+def filled(x):
+    y = np.nan_to_num(x, copy=False, nan=1.0, posinf=7.0, neginf=-7.0)
+    y[0] = 5
+    return x, y
+
+
+def copied(x):
+    y = np.nan_to_num(x)
+    y[0] = 5
+    return x, y
+
+
+FINITE_AND_NOT = np.array([1, 2]), np.array([2.0, np.nan, -np.inf]), np.array([2, np.inf - 1j, complex(0, np.nan)])
+
+
+@pytest.mark.parametrize("x", FINITE_AND_NOT)
+def test_nan_to_num_in_place_and_as_a_copy(x):
+    as_numpy(filled, x)
+    as_numpy(copied, x)
+
+
+@pytest.mark.parametrize("dtype", ["i8", "i4", "f4", "f8"])
+def test_unwrap_has_the_dtype_of_its_operands(dtype):
+    x = np.array([0, 75, 150, 225, 20, 130, 3, 127]).astype(dtype)
+    for options in ({"period": 255}, {"period": 254}, {"period": 6.0}, {"discont": 200.0, "period": 255}, {}):
+        as_numpy(lambda x, options=options: np.unwrap(x, **options), x)
+    as_numpy(lambda x, d, p: np.unwrap(x, discont=d, period=p), x, 100.0, 255)

@@ -163,71 +163,7 @@ def below(n: Dim, m: Dim, k: int) -> Value:
     return builder("le", shapes.expand(iota(m, INDEX), (n, m)), shapes.expand(rows, (n, m)))
 
 
-# --- ranges ---------------------------------------------------------------------------------------------------------
-
-@creates(np.arange)
-def arange(start: Any, stop: ScalarBox | None = None, step: int | None = None, dtype: Any = None, *, device: Any = None,
-           like: Any = None) -> ArrayBox:
-    if stop is None:
-        start, stop = 0, start
-    step = 1 if step is None else step
-    parts = [lift(x) for x in (start, stop, step)]
-    kind = strong(result_dtype([strong(p.kind) for p in parts]).np) if dtype is None else to_dtype(dtype).np
-    target = to_dtype(kind)
-    known = [_number(p) for p in parts]
-    if None not in known:
-        return _static_range(known[0], known[1], known[2], target)
-    for p in parts:
-        tracing.need_static(p, "the length of np.arange")
-    if any(p.dtype_ir.kind not in "iux" for p in parts):
-        for p in parts:
-            if _number(p) is None:
-                tracing.need_concrete(p, "np.arange of a float")
-    start, stop, step = map(shapes.to_index, parts)
-    return _traced_range(start, stop, step, target)
-
-
-def _number(box: ScalarBox | Box) -> float | None:
-    """The Python number of a box, where it is known."""
-    data = boxes.frozen_data(box)
-    return None if data is None else data.item()
-
-
-_arange: Callable[..., np.ndarray] = np.arange             # its own signature has no complex numbers
-
-
-def _static_range(start: Any, stop: Any, step: Any, dtype: Any) -> ArrayBox:
-    if step == 0:
-        fail(ShapeError, "Maximum allowed size exceeded: the step of np.arange is 0")
-    n = max(0, math.ceil((stop - start) / step)) if not isinstance(start, complex) else len(_arange(start, stop, step))
-    if dtype.integer and type(start) is int and type(step) is int:
-        builder = tracing.current().builder
-        counted = iota(n, INDEX)                 # as index until the end: then it indexes without a bounds check
-        counted = builder("mul", counted, builder.index(step)) if step != 1 else counted
-        return boxes.array(builder.cast(builder("add", counted, builder.index(start)) if start else counted, dtype))
-    if n <= 4096:
-        return boxes.array(const(_arange(start, stop, step, dtype.np), dtype))
-    first, second = np.asarray(start, dtype.np), np.asarray(start + step, dtype.np)
-    builder = tracing.current().builder
-    return boxes.array(builder("add", builder("mul", iota(n, dtype), const(second - first, dtype)), const(first, dtype)))
-
-
-def _traced_range(start: Any, stop: Any, step: Any, dtype: DType) -> Any:
-    """Integers known only at run time: max(0, ceil((stop - start) / step)) of them. ceil(a / b) = -(-a // b)."""
-    builder = tracing.current().builder
-    room: Any = shapes.arith("sub", stop, start)
-    if not (type(step) is int and step == 1):
-        room = shapes.arith("sub", 0, shapes.arith("floordiv", shapes.arith("sub", 0, room), step))
-    nonnegative = type(step) is int and step == 1 and type(start) is int and start == 0 and getattr(room.op, "name",
-                                                                                                    "") == "dim"
-    n = room if nonnegative else shapes.arith("max", room, 0)
-    counted = iota(n, INDEX)
-    if not (type(step) is int and step == 1):
-        counted = builder("mul", counted, builder.index(step))
-    if not (type(start) is int and start == 0):
-        counted = builder("add", counted, builder.index(start))
-    return boxes.array(builder.cast(counted, dtype))
-
+# --- points at equal steps ------------------------------------------------------------------------------------------
 
 @creates(np.linspace)
 def linspace(start: ScalarBox, stop: ScalarBox, num: int = 50, endpoint: Any = True, retstep: bool = False, dtype: Any = None,
