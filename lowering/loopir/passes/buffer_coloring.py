@@ -11,6 +11,7 @@ from ....ir.thresholds import sizes
 from ..grammar import (
     Alloc,
     At,
+    Atom,
     Buffer,
     Copy,
     Fill,
@@ -146,8 +147,8 @@ def work(body: list) -> float:
 
 def _most(loop: While) -> float:
     """The iterations of `while x:` that clears a bit of x each time, or shifts it: as many as x has bits. Else inf."""
-    made = {s.target: s for s in (*loop.head, *loop.body) if type(s) is Let}
-    held = {s.target: s.var for s in (*loop.head, *loop.body) if type(s) is Get}
+    made: dict[Atom, Let] = {s.target: s for s in (*loop.head, *loop.body) if type(s) is Let}
+    held: dict[Atom, Var] = {s.target: s.var for s in (*loop.head, *loop.body) if type(s) is Get}
     asked = made.get(loop.cond)
     if asked is None or asked.op not in ("ne", "gt") or type(asked.args[1]) is not Imm or asked.args[1].value != 0:
         return inf
