@@ -29,7 +29,6 @@ from ..ir.types import INDEX, INDEX_SCALAR
 from .activity import inexact, varied
 from .checkpoint.segments import marked as checkpointed
 from .custom_calls import rule_of_call, write_out
-from .extended_loops import without_shorter
 from .smoothness.equal_values import smooth
 from .smoothness.kink_products import STATED
 from .smoothness.kink_series import expanded
@@ -48,7 +47,6 @@ def prepare(f: Function, name: str) -> Function:
     body = sided(paired(body))
     pieced(body)
     expanded(body)
-    without_shorter(body)
     made = Function(name, body, f.loc)
     if reshaped(made):
         made = clone(made, peephole=peephole)

@@ -15,7 +15,6 @@ from ..ir.errors import of_derivative
 from ..ir.transforms.simplify import peephole
 from ..ir.types import StackType, Type
 from .activity import inexact, positions, varied
-from .extended_loops import without_shorter
 from .forward_control import CONTROL
 from .partition import Parts, all_new, cut, dependent
 from .reverse.reverse import transposed
@@ -82,7 +81,6 @@ class Forward:
         body = sided(paired(copy_region(Builder(), smooth(f).body, {}, STATED)))
         pieced(body)
         expanded(body)
-        without_shorter(body)
         self.infinite = Poles(body, known)
         g = self.function = Function(f"{f.name}_jvp", body, f.loc, dict(f.attrs))
         sweep(g)                                       # of what a derivative before has left

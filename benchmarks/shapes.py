@@ -188,6 +188,55 @@ def cholesky_by_dots(a):
     return low
 
 
+@shape(lambda rng, n: (rng.normal(size=(n, n)) + 2 * n * np.eye(n),), 20, 120, numpy=False, wrt=(0,))
+def cholesky_by_elements(a):
+    a = a.copy()
+    for i in range(a.shape[0]):
+        for j in range(i):
+            for k in range(j):
+                a[i, j] -= a[i, k] * a[j, k]
+            a[i, j] /= a[j, j]
+        for k in range(i):
+            a[i, i] -= a[i, k] * a[i, k]
+        a[i, i] = np.sqrt(a[i, i])
+    return a
+
+
+@shape(lambda rng, n: (rng.normal(size=(3 * n // 2, n)),), 20, 80, numpy=False, wrt=(0,))
+def reflections(a):
+    a, (m, n) = a.copy(), a.shape
+    v = np.zeros(m)
+    for k in range(n):
+        size = 0.0
+        for i in range(k, m):
+            size += a[i, k] * a[i, k]
+            v[i] = a[i, k]
+        v[k] += np.sqrt(size) if a[k, k] > 0 else -np.sqrt(size)
+        vv = 0.0
+        for i in range(k, m):
+            vv += v[i] * v[i]
+        for j in range(k, n):
+            t = 0.0
+            for i in range(k, m):
+                t += v[i] * a[i, j]
+            t = 2.0 * t / vv
+            for i in range(k, m):
+                a[i, j] -= t * v[i]
+    return a
+
+
+@shape(lambda rng, n: (np.arange(0, 20 * n + 1, 20), rng.integers(0, n, 20 * n), rng.normal(size=20 * n), rng.normal(size=n)),
+       100, 2000, numpy=False, wrt=(2, 3))
+def sparse_product(rows, columns, values, x):
+    y = np.empty(rows.size - 1)
+    for i in range(rows.size - 1):
+        s = 0.0
+        for k in range(rows[i], rows[i + 1]):
+            s += values[k] * x[columns[k]]
+        y[i] = s
+    return y
+
+
 @shape(lambda rng, n: (rng.normal(size=(2 * n, n)),), 10, 50, 200, wrt=(0,))
 def gram_schmidt(a):
     q = a.copy()
@@ -307,6 +356,32 @@ def crc(data):
         for _ in range(8):
             c = (c >> np.uint32(1)) ^ np.uint32(0xEDB88320) if c & np.uint32(1) else c >> np.uint32(1)
     return c
+
+
+@shape(lambda rng, n: (rng.integers(0, 1 << 40, n),), 1000, 100_000, numpy=False)
+def set_bits(a):
+    count = 0
+    for i in range(a.size):
+        x = a[i]
+        while x:
+            x &= x - 1
+            count += 1
+    return count
+
+
+@shape(lambda rng, n: (rng.random((n, 3)),), 50, 600, numpy=False)
+def nearest(x):
+    out = np.zeros(x.shape[0], np.int64)
+    for i in range(x.shape[0]):
+        least, place = 1e300, -1
+        for j in range(x.shape[0]):
+            if j != i:
+                d = (x[i, 0] - x[j, 0]) ** 2 + (x[i, 1] - x[j, 1]) ** 2 + (x[i, 2] - x[j, 2]) ** 2
+                if d < least:
+                    least = d
+                    place = j
+        out[i] = place
+    return out
 
 
 @shape(lambda rng, n: (np.linspace(-2, 1, n)[None, :] + 1j * np.linspace(-1, 1, n)[:, None],), 20, 200)

@@ -47,6 +47,7 @@ class Builder:
     """Emits ops at the end of the current block.
 
     locate    asked for the location of each op (the tracer); where None, `loc` holds (passes)
+    noted     what those that emit want to know again of values that they have emitted
     peephole  peephole(builder, defn, operands, attrs) -> replacement results, or None to emit (ir/transforms/simplify.py)
     """
 
@@ -55,6 +56,7 @@ class Builder:
         self.locate, self.peephole = locate, peephole
         self.block: Block = cast("Block", None)           # until the first `enter`
         self._scopes: list[dict] = []
+        self.noted: dict[Any, Any] = {}
         self._ints: dict[int, Const] = {}
 
     @contextmanager
@@ -65,6 +67,20 @@ class Builder:
             yield block
         finally:
             self.leave(outer)
+
+    @contextmanager
+    def beside(self, op: Op, after: bool = False) -> Iterator[None]:
+        """Emit in front of an op of the current block, or behind it, where nothing is seen of what comes later."""
+        block, seen = self.block, self._scopes[-1]
+        at = block.ops.index(op) + after
+        later = block.ops[at:]
+        del block.ops[at:]
+        self._scopes[-1] = {}
+        try:
+            yield
+        finally:
+            block.ops += later
+            self._scopes[-1] = {**self._scopes[-1], **seen}
 
     def enter(self, block: Block) -> Block:
         """Begin to emit into `block`; gives the block before, which `leave` takes."""

@@ -215,6 +215,21 @@ def replace(block: Block, mapping: Mapping[Value, Value]) -> None:
 
 # --- dead code -----------------------------------------------------------------------------------------------------------
 
+def add_carry(op: Op, init: Value, name: str | None = None) -> Value:
+    """A further carried value of a forward loop; returns the body's parameter. The caller appends to the yields and results."""
+    op.operands += (init,)
+    for region in op.regions:
+        param = Value(init.type, name or init.name, region, len(region.params))
+        region.params += (param,)
+    return param
+
+
+def add_result(op: Op, type: Type, name: str | None = None) -> Value:
+    result = Value(type, name, op, len(op.results))
+    op.results += (result,)
+    return result
+
+
 def has_effect(op: Op, memo: dict[object, bool]) -> bool:
     """Whether an op, or one inside it or in a function that it calls, must run. Of a factorisation or solution that only
     derivatives need, {spare}, nobody waits for the error."""

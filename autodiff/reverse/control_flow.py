@@ -22,9 +22,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ...ir.build import const
-from ...ir.clone import dims_of
+from ...ir.clone import add_carry, add_result, dims_of
 from ...ir.core import Block, Const, Op, Value, subst_type
-from ...ir.types import INDEX, INDEX_SCALAR, StackType, Type
+from ...ir.types import INDEX, INDEX_SCALAR, StackType
 from ..adjoint_frames import Frame
 from ..checkpoint.segments import marked
 from ..custom_calls import reverse_link
@@ -180,21 +180,6 @@ def count_iterations(run: Reverse, op: Op) -> Value:
         body.yields += (run.forward(body, "add", param, const(1, INDEX)),)
         run.counts[op] = add_result(op, INDEX_SCALAR, "trips")
     return run.counts[op]
-
-
-def add_carry(op: Op, init: Value, name: str | None = None) -> Value:
-    """A further carried value of a forward loop; returns the body's parameter. The caller appends to the yields and results."""
-    op.operands += (init,)
-    for region in op.regions:
-        param = Value(init.type, name or init.name, region, len(region.params))
-        region.params += (param,)
-    return param
-
-
-def add_result(op: Op, type: Type, name: str | None = None) -> Value:
-    result = Value(type, name, op, len(op.results))
-    op.results += (result,)
-    return result
 
 
 # --- the rules -----------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from functools import partial as partial_of
 from typing import TYPE_CHECKING, Any, cast
 
 from ...ir.build import Builder, make_op
-from ...ir.clone import copy_block, dce, dims_of
+from ...ir.clone import add_carry, add_result, copy_block, dce, dims_of
 from ...ir.core import Block, Function, Op, Value, subst_type
 from ...ir.errors import UnsupportedError, of_derivative
 from ...ir.opdef import OPS, Elementwise
@@ -44,7 +44,7 @@ from ..rules.spectral import SPECIAL
 from ..rules.transpose_rules import LINEAR_PART, SEVERAL, give, keep_mask
 from ..smoothness.lost_slopes import chooses, has_pole, has_pole_of_power, is_fast
 from ..smoothness.poles import Poles
-from .control_flow import CONTROL, RESTORE, add_carry, add_result
+from .control_flow import CONTROL, RESTORE
 
 if TYPE_CHECKING:
     from ...ir.types import DType

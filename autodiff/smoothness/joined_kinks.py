@@ -2,21 +2,22 @@
 
     %d = concat (sqrt %p), (sqrt %q)               %d²     concat %p, %q
 
-    %d = for %i = 0 to %n carry(%a = %z) {         %d²     for %i = 0 to %n carry(%a = %z, %b = mul %z, %z) {
-      %r = sqrt (slice %p[%i])                               %r = …;  %q = slice %p[%i]
+    %d = for %i = 0 to %n carry(%a = %z) {         →       %d, %d² = for %i = 0 to %n carry(%a = %z, %b = mul %z, %z) {
+      %q = slice %p[%i];  %r = sqrt %q                       %q = slice %p[%i];  %r = sqrt %q
       yield update %a[%i], %r }                              yield (update %a[%i], %r), (update %b[%i], %q) }
 
-An element is one of those that were written, its square the square of that. So the square is put together in the same way, by a
-second loop or branch whose only use is in derivatives; what nothing needs of either is taken out with the dead code.
+An element is one of those that were written, its square the square of that. So the square is put together beside the value, as
+one result more of the loop or branch, whose only use is in derivatives; what nothing needs is taken out with the dead code. (A
+copy of a loop would run a second time in the gradient, one of a loop of loops four times, and read again what the first has
+overwritten.) A loop around the product that has another loop's result from outside has a copy of that loop inside.
 """
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from ...ir.build import Builder
-from ...ir.clone import copy_block, has_effect, new_params
-from ...ir.core import Block, Op, Value, subst_type
+from ...ir.clone import add_carry, add_result, copy_op, has_effect
+from ...ir.core import Block, Op, Value
 from ...ir.types import StackType
 
 _MOST = 64                     # values that are looked at
@@ -77,49 +78,79 @@ def is_blank(v: Value) -> bool:
     return (data is not None and not data.any()) or (v.op is not None and v.op.defn.name == "empty")
 
 
-def square(b: Builder, v: Value, of: Callable[[Value], Value], known: Mapping[Value, Value] | None = None) -> Value:
-    """The square of a joined value; `of` gives that of a part, `known` the squares of what loops carry."""
-    known = {} if known is None else known
-    if v in known:
-        return known[v]
+def square(b: Builder, v: Value, of: Callable[[Value], Value | None]) -> Value:
+    """The square of a joined value; `of` gives that of a part in smooth form, None where it is smooth as a product."""
     if is_blank(v):
         return v
+    key = "square", v                              # what control flow has already, and what loops carry of a parameter
+    if key in b.noted:
+        return b.noted[key]
     if not is_joined(v):
-        return of(v)
+        found = of(v)
+        return b("mul", v, v) if found is None else found
     op = v.maker
     match op.defn.name:
         case "concat":
-            return b(op.defn, *[square(b, x, of, known) for x in op.operands], **op.attrs)
+            return b(op.defn, *[square(b, x, of) for x in op.operands], **op.attrs)
         case "update":
-            return b(op.defn, *[square(b, x, of, known) for x in op.operands[:2]], *op.operands[2:], **op.attrs)
+            return b(op.defn, *[square(b, x, of) for x in op.operands[:2]], *op.operands[2:], **op.attrs)
         case "select":
-            return b(op.defn, op.operands[0], *[square(b, x, of, known) for x in op.operands[1:]])
-        case "for":
-            return _loop(b, op, v.slot, of, known)
-    regions = [_region(b, region, v.slot, of, known) for region in op.regions]
-    return b.emit(op.defn, *op.operands, regions=regions, **op.attrs)[0]
+            return b(op.defn, op.operands[0], *[square(b, x, of) for x in op.operands[1:]])
+    if op not in b.block.ops:
+        return square(b, copy_op(b, op, {}, _SILENT)[v.slot], of)
+    write = _steady_write(b, op, v.slot, of)
+    b.noted[key] = _extended(b, op, v.slot, of) if write is None else _last_written(b, op, v.slot, write, of)
+    return b.noted[key]
 
 
-def _region(b: Builder, region: Block, slot: int, of: Callable, known: Mapping[Value, Value]) -> Block:
-    """A copy of a branch, or of an iteration of a map, that yields the square of what it yields at a slot."""
-    mapping: dict[Any, Any] = {}
-    new = new_params(region, mapping)
-    with b.at(new):
-        new.yields = (square(b, copy_block(b, region, mapping, _SILENT)[slot], of, known),)
-    return new
+def _extended(b: Builder, op: Op, slot: int, of: Callable) -> Value:
+    """One result more of a branch, loop or map of this block: the square of the one at a slot."""
+    with b.beside(op):
+        if op.defn.name == "for":
+            param = op.regions[0].params[1 + slot]
+            b.noted["square", param] = add_carry(op, square(b, op.operands[1 + slot], of))
+        for region in op.regions:
+            with b.at(region):
+                region.yields += (square(b, region.yields[slot], of),)
+    return add_result(op, op.results[slot].type)
 
 
-def _loop(b: Builder, op: Op, slot: int, of: Callable, known: Mapping[Value, Value]) -> Value:
-    """A copy of a loop that carries one more, the square of what it carries at a slot."""
+def _steady_write(b: Builder, op: Op, slot: int, of: Callable) -> Op | None:
+    """The write of a loop that writes one element alone, which is no kink, and the same one in every iteration; None of
+    another."""
+    if op.defn.name != "for":
+        return None
     (region,) = op.regions
-    init = square(b, op.operands[1 + slot], of, known)
-    params = (*region.params, region.params[1 + slot])
-    new = Block([p.type for p in params], [*[p.name for p in region.params], None])
-    mapping = dict(zip(region.params, new.params))
-    for p in new.params:
-        p.type = subst_type(p.type, mapping)
-    inner = {**known, new.params[1 + slot]: new.params[-1]}
-    with b.at(new):
-        yields = copy_block(b, region, mapping, _SILENT)
-        new.yields = (*yields, square(b, yields[slot], of, inner))
-    return b.emit(op.defn, *op.operands, init, regions=[new], **op.attrs)[-1]
+    write, inside = region.yields[slot].op, {*region.params, *(r for o in region.ops for r in o.results)}
+    if write is None or write.defn.name != "update" or set(write.attrs["spec"]) != {"i"} or 0 in write.results[0].type.dims:
+        return None
+    x, element, *place = write.operands
+    if x is not region.params[1 + slot] or any(v in inside and not _is_check(v, inside) for v in place):
+        return None
+    with b.beside(op), b.at(region):
+        return write if of(element) is None else None
+
+
+def _is_check(v: Value, inside: set[Value]) -> bool:
+    """Whether a value is a position from outside, checked."""
+    return v.op is not None and v.op.defn.name == "wrap" and not inside & set(v.op.operands)
+
+
+def _last_written(b: Builder, op: Op, slot: int, write: Op, of: Callable) -> Value:
+    """The square of what a loop wrote to one element, written once: of an array that the loop carries there is no other. (Of
+    a loop without iterations nothing is checked: the first element stands for it.)"""
+    with b.beside(op):
+        before = square(b, op.operands[1 + slot], of)
+    with b.beside(op, after=True):
+        some = b("gt", op.operands[0], b.index(0))
+        place = [_checked(b, v, some) for v in write.operands[2:]]
+        last, old = [b("slice", x, *place, spec=write.attrs["spec"]) for x in (op.results[slot], before)]
+        return b("update", before, b("select", some, b("mul", last, last), old), *place, spec=write.attrs["spec"])
+
+
+def _checked(b: Builder, v: Value, some: Value) -> Value:
+    """A position that a loop checks, behind the loop."""
+    if v.op is None or v.op.defn.name != "wrap":
+        return v
+    i, *length = v.op.operands
+    return b("wrap", b("select", some, i, b.index(0)), *length, **v.op.attrs)

@@ -197,7 +197,12 @@ def _power_of(b: Builder, kink: Value, exponent: Fraction) -> tuple[Expr, Fracti
     pairs = exponent // 2
     if not pairs:
         return None
-    return _times(b.expr(square(b, kink, lambda part: _square(b, part).value)), pairs), exponent - 2 * pairs
+    return _times(b.expr(square(b, kink, lambda part: _smooth_square(b, part))), pairs), exponent - 2 * pairs
+
+
+def _smooth_square(b: Builder, v: Value) -> Value | None:
+    found = smooth_power(b, v, 2)
+    return None if found is None else found.value
 
 
 def _is_kink(v: Value, depth: int = _DEPTH) -> bool:

@@ -33,7 +33,7 @@ from ..loopir.grammar import (
     Store,
     Var,
 )
-from ..loopir.passes.parallelize import chunks_of, length_of
+from ..loopir.passes.parallelize import COPIED, chunks_of, length_of
 from ..loopir.passes.reduction_steps import REDUCED
 from ..native.threads import LAUNCH
 from .scalar import float_literal
@@ -137,7 +137,7 @@ class _Counting:
         number = self._op("fdiv", work, float_literal(float(max(sizes.grain, 1))))
         number = self._least(number, float_literal(float(spread.most)))
         for b in spread.shared:
-            count = self._op("fmul", self._float(out.product(b.dims)), float_literal(8.0))
+            count = self._op("fmul", self._float(out.product(b.dims)), float_literal(float(COPIED)))
             number = self._least(number, self._op("fdiv", work, self._op("fadd", count, float_literal(1.0))))
         number = self._least(number, self._float(trip))
         wanted, whole = out.fresh(), out.fresh()

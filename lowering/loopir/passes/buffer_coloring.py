@@ -11,12 +11,16 @@ from ....ir.thresholds import sizes
 from ..grammar import (
     Alloc,
     At,
+    Atom,
     Buffer,
     Copy,
     Fill,
     For,
+    Get,
     If,
+    Imm,
     Kernel,
+    Let,
     Lib,
     Load,
     Peek,
@@ -24,11 +28,14 @@ from ..grammar import (
     Pop,
     Print,
     Push,
+    Set,
     Store,
     Swap,
     Table,
+    Var,
     While,
     greatest,
+    walk,
 )
 
 DRAW = 20              # scalar operations
@@ -125,7 +132,7 @@ def work(body: list) -> float:
         if kind is For:
             total += greatest(s.trip) * work(s.body) if s.body and s.trip != 0 else 0
         elif kind is While:
-            total += inf
+            total += _most(s) * (work(s.head) + work(s.body))
         elif kind is If:
             total += max(work(s.then), work(s.other))
         elif kind is Fill or kind is Copy:
@@ -136,6 +143,37 @@ def work(body: list) -> float:
         else:
             total += 1
     return total
+
+
+def _most(loop: While) -> float:
+    """The iterations of `while x:` that clears a bit of x each time, or shifts it: as many as x has bits. Else inf."""
+    made: dict[Atom, Let] = {s.target: s for s in (*loop.head, *loop.body) if type(s) is Let}
+    held: dict[Atom, Var] = {s.target: s.var for s in (*loop.head, *loop.body) if type(s) is Get}
+    asked = made.get(loop.cond)
+    if asked is None or asked.op not in ("ne", "gt") or type(asked.args[1]) is not Imm or asked.args[1].value != 0:
+        return inf
+    var = held.get(asked.args[0])
+    sets = [s for s in walk(loop.body) if type(s) is Set and s.var is var]
+    if var is None or not var.dtype.integer or len(sets) != 1 or sets[0] not in loop.body:
+        return inf
+    step = made.get(sets[0].value)
+    never_negative = asked.op == "gt" or var.dtype.kind == "u"
+    if step is None or not (_clears_a_bit(step, var, made, held) or (never_negative and _shifts(step, var, held))):
+        return inf
+    return 8 * var.dtype.size
+
+
+def _clears_a_bit(s: Let, var: Var, made: dict, held: dict) -> bool:
+    """x & (x - 1)."""
+    return s.op == "and" and any(
+        held.get(x) is var and (less := made.get(y)) is not None and held.get(less.args[0]) is var and type(less.args[1]) is Imm
+        and (less.op, less.args[1].value) in (("sub", 1), ("add", -1)) for x, y in (s.args, s.args[::-1]))
+
+
+def _shifts(s: Let, var: Var, held: dict) -> bool:
+    """x >> 1 and beyond, x // 2 and beyond."""
+    return held.get(s.args[0]) is var and s.op in ("shr", "floordiv") and type(s.args[1]) is Imm and (
+        s.args[1].value >= (1 if s.op == "shr" else 2))
 
 
 def lib_work(s: Lib) -> float:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from ....ir.analysis.affine import LONGEST, AffineExpr, Symbol
 from ....ir.opdef import OPS
+from ....ir.types import INDEX
 from ..dependence import Positions
 from ..grammar import (
     Alloc,
@@ -22,6 +23,7 @@ from ..grammar import (
     Fill,
     For,
     If,
+    Imm,
     Index,
     Let,
     Load,
@@ -77,6 +79,7 @@ class Footprint:
         self.accesses: list[Access] = []
         self.made: set[Buffer] = set()
         self.inner: set[Scalar] = {loop.index}
+        self.strips: dict[Scalar, Let] = {}                  # lengths that are quotients, or the smaller one of two
         self.cost = self._block(loop.body)
         self.accesses = _different([a for a in self.accesses if a.buffer not in self.made])
 
@@ -91,6 +94,8 @@ class Footprint:
             self.positions.define(s)
             if (target := getattr(s, "target", None)) is not None:
                 self.inner.add(target)
+            if kind is Let and s.op in ("floordiv", "min") and s.target.dtype is INDEX:
+                self.strips[s.target] = s
             if kind is Load and k not in merged:
                 self._touch("load", s.buffer, s.index)
             elif kind is Store:
@@ -141,10 +146,21 @@ class Footprint:
             return trip
         if trip not in self.inner:
             return trip
+        if trip in self.strips and (length := self._of_strips(self.strips[trip])) is not None:
+            return length
         form = self.positions.form(trip)
         if form.high < LONGEST:
             return max(form.high + max(form.low, 0), 2) / 2
         return self.loop.trip if type(self.loop.trip) is Scalar else UNKNOWN
+
+    def _of_strips(self, made: Let) -> float | None:
+        """The number of strips of a loop, and the length of one: of 30 iterations there is one strip, of 30."""
+        x, y = made.args
+        parts = [a.value if type(a) is Imm else self._trip(a) for a in (x, y) if type(a) in (Imm, Scalar)]
+        lengths = [float(part) for part in parts if type(part) is not Scalar]
+        if len(lengths) < 2:
+            return None
+        return min(lengths) if made.op == "min" else max(lengths[0] // max(lengths[1], 1.0), 1.0)
 
     # --- two iterations
 

@@ -12,7 +12,7 @@ This is what dots of columns are, and sums and updates of them; where adjoints o
 loop over l sums them first. Temporary arrays of an iteration get an axis for the columns of a strip. Iterations over j must
 have their own elements of all that the loop writes, which is proved as in reorder_iterations.py: on some axis both accesses are
 at the same place that follows j, or on some axis one is certainly before the other. Each iteration does what it did, in its
-order; only sums are no longer cut.
+order; only sums are no longer cut, and what all iterations add to a variable in any order is added in that of the columns.
 """
 from __future__ import annotations
 
@@ -48,10 +48,13 @@ def _exchanged(s: For, positions: Positions, everywhere: Counter[Var]) -> list |
     own = _shape(s, everywhere)
     if own is None:
         return None
+    totals = _totals(s, own)
+    if totals is None:
+        return None
     columns = _Columns(positions, s, temporaries(s))
     if not (columns.gain() and columns.apart()):
         return None
-    return _Strips(s, own, columns).loops()
+    return _Strips(s, own, columns, totals).loops()
 
 
 def _shape(loop: For, everywhere: Counter[Var]) -> set[Var] | None:
@@ -67,11 +70,41 @@ def _shape(loop: For, everywhere: Counter[Var]) -> set[Var] | None:
                 return None
         elif type(s) not in _STRAIGHT:
             return None
-    own = private(loop.body, everywhere)
-    return own if all(s.var in own for s in walk(loop.body) if isinstance(s, (Get, Set))) else None
+    return private(loop.body, everywhere)
 
 
 _STRAIGHT = (Let, Load, Store, Get, Set)
+
+
+def _totals(loop: For, own: set[Var]) -> set[Var] | None:
+    """The variables to which each iteration adds a number, in any order, and which are not used otherwise; None where
+    iterations share others. What reads such a one, adds to it and writes it is put together."""
+    found: dict[Var, list] = {}
+    for s in walk(loop.body):
+        if isinstance(s, (Get, Set)) and s.var not in own:
+            found.setdefault(s.var, []).append(s)
+    for uses in found.values():
+        step = _addition(loop, uses)
+        if step is None:
+            return None
+        rest = [s for s in loop.body if not any(s is t for t in uses)]
+        at = _at(rest, step)
+        loop.body = [*rest[:at], uses[0], step, uses[1], *rest[at + 1:]]
+    return {*found}
+
+
+def _addition(loop: For, uses: list) -> Let | None:
+    """The addition between the only reading of a variable and its only writing, both of them in each iteration."""
+    if [*map(type, uses)] != [Get, Set] or not all(any(s is t for t in loop.body) for s in uses):
+        return None
+    old, new = uses[0].target, uses[1].value
+    step = next((s for s in loop.body if type(s) is Let and s.target is new), None)
+    if step is None or not (step.reassoc or step.attrs.get("any_order")):
+        return None
+    adds = (step.op == "add" and step.args[0] is not step.args[1] and old in step.args) or (
+        step.op == "sub" and step.args[0] is old and step.args[1] is not old)
+    used = [a for s in walk(loop.body) if s is not uses[1] and s is not step for a in _operands(s)]
+    return step if adds and old not in used and new not in used else None
 
 
 def temporaries(loop: For) -> dict[Buffer, None]:
@@ -178,7 +211,7 @@ class _Columns:
 class _Strips:
     """The loops that take the place of one. A part is a run of statements, or one inner loop."""
 
-    def __init__(self, loop: For, own: set[Var], columns: _Columns):
+    def __init__(self, loop: For, own: set[Var], columns: _Columns, totals: set[Var]):
         self.size = SIZE if all(b.static and b.count == 1 for b in columns.temporary) else NARROW
         self.temporary = {b: Buffer(b.name, b.dtype, (*b.dims, self.size), "heap") for b in columns.temporary}
         self.loop, self.down = For(loop.index, loop.trip, [s for s in loop.body if type(s) is not Alloc]), columns.down
@@ -194,7 +227,7 @@ class _Strips:
             always = isinstance(s, Get) or (isinstance(s, Load) and s.buffer in self.temporary)
             if isinstance(s, (Let, Load, Get)) and (always or any(a in self.varies for a in _operands(s))):
                 self.varies.add(s.target)
-        self.gathers: set[Var] = set()                   # sums over the columns of a strip
+        self.gathers = totals                            # sums over all columns, and over those of a strip
         self.parts = self._parts()
         self.handed: dict[Scalar, Buffer] = {}           # scalars of one part that others use
         self.again: list[Let] = []                       # positions, which each part computes

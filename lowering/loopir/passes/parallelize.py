@@ -57,6 +57,7 @@ from .straight_line import accesses, private
 
 MOST_CHUNKS = 64
 MOST_COPIES = 16           # chunks that add to arrays of their own
+COPIED = 24                # operations that zeros of a chunk, and adding them up, must be less than, for each element
 SHORT = 8                  # iterations; an inner loop may be better
 COSTLIEST = 64             # of one operation, in additions
 
@@ -233,7 +234,7 @@ def chunks_of(spread: Spread, trip: Size) -> int | None:
     cost = spread.work.get((), 0.0)
     number = min(trip, spread.most, cost / max(sizes.grain, 1))
     for b in spread.shared:
-        number = min(number, cost / (8 * b.count + 1))
+        number = min(number, cost / (COPIED * b.count + 1))
     return max(int(number), 1)
 
 

@@ -335,3 +335,27 @@ def test_a_loop_without_iterations_at_run_time():
     slope = tg.grad(f)
     for bound in (500.0, 2.5, 1.0, 500.0):
         np.testing.assert_allclose(slope(x, bound), np.where(x > bound, 0.5 / (1 - x) ** 2, 0.0), rtol=1e-12)
+
+
+def test_arrays_of_their_own_are_not_larger_than_the_work():
+    """Chunks of the rows of a sparse matrix would add to zeros as many as it has elements, each of which is used once."""
+    rows, columns, values = np.arange(0, 40_020, 20), np.arange(40_000) * 7 % 2000, np.linspace(-1.0, 1.0, 40_000)
+
+    def loss(values, x):
+        total = 0.0
+        for i in range(rows.shape[0] - 1):
+            s = 0.0
+            for k in range(rows[i], rows[i + 1]):
+                s += values[k] * x[columns[k]]
+            total += s * s
+        return total
+
+    x = np.linspace(0.5, 1.5, 2000)
+    gradient = tg.grad(loss, argnums=(0, 1))
+    text = gradient.lower(values, x).text("loops")
+    assert "\n  parallel for" not in text[text.rindex("\n  fill"):]
+    y = np.add.reduceat(values * x[columns], rows[:-1])
+    of_values, of_x = gradient(values, x)
+    of_rows = np.repeat(2.0 * y, 20)
+    np.testing.assert_allclose(of_values, of_rows * x[columns], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(of_x, np.bincount(columns, of_rows * values, 2000), rtol=1e-9, atol=1e-9)

@@ -122,6 +122,47 @@ def test_small_kernels_ask_nothing():
     assert "signals.ask" in tg.jit(counted).lower(3, 0.5).text("llvm")
 
 
+def bits(a):
+    count = 0
+    for i in range(a.shape[0]):
+        x = a[i]
+        while x:
+            x &= x - 1
+            count += 1
+    return count
+
+
+def length(a):
+    steps = 0
+    for i in range(a.shape[0]):
+        x = a[i]
+        while x > 0:
+            x >>= 1
+            steps += 1
+    return steps
+
+
+def shifts(a):
+    """Of a negative number shifts never make 0."""
+    steps = 0
+    for i in range(a.shape[0]):
+        x = a[i]
+        while x:
+            x >>= 1
+            steps += 1
+    return steps
+
+
+def test_loops_over_the_bits_of_a_number_end_by_themselves():
+    a = np.array([0, 1, 2, 255, -1, -8, 1 << 62, 12345678901], np.int64)
+    assert tg.jit(bits)(a) == sum(bin(int(x) & (1 << 64) - 1).count("1") for x in a)
+    assert tg.jit(length)(a) == sum(int(x).bit_length() for x in a if x > 0)
+    many = np.zeros(1_000_000, np.int64)
+    assert "llvm.ctpop" in tg.jit(bits).lower(many).text("llvm")               # which LLVM knows without the question inside
+    asked = tg.jit(shifts).lower(a).text("llvm")
+    assert "signals.ask" in asked and "signals.ask" not in tg.jit(length).lower(a).text("llvm")
+
+
 def slope(x, n):
     def total(c, n):
         t = 0.0

@@ -191,6 +191,43 @@ def test_gradients_with_columns_on_the_tape(f, shape, dtype):
     np.testing.assert_allclose(tg.grad(loss)(a), tg.grad(loss).interpret(a), rtol=rtol, atol=atol)
 
 
+def reflections(a, b):
+    """Householder's: in the gradient all columns add to the adjoint of one number, vv, which a variable holds."""
+    m, n = a.shape
+    v = np.zeros(m)
+    for k in range(min(m - 1, n)):
+        size = np.sqrt(a[k:, k] @ a[k:, k])
+        for i in range(k, m):
+            v[i] = a[i, k]
+        v[k] += size if a[k, k] > 0 else -size
+        vv = 0.0
+        for i in range(k, m):
+            vv += v[i] * v[i]
+        for j in range(k, n):
+            t = 0.0
+            for i in range(k, m):
+                t += v[i] * a[i, j]
+            t = 2.0 * t / vv
+            for i in range(k, m):
+                a[i, j] -= t * v[i]
+    return a
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (5, 3), (20, 17), (17, 20), (12, 140)])
+def test_all_columns_add_to_a_variable(shape):
+    a, w = RNG.normal(size=shape), RNG.normal(size=shape)
+
+    def loss(a):
+        return np.sum(np.sin(reflections(a.copy(), None)) * w)
+
+    gradient = tg.grad(loss)
+    got, da = gradient(a), RNG.normal(size=shape)
+    np.testing.assert_allclose(got, gradient.interpret(a), rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(np.sum(got * da), tg.jvp(loss, (a,), (da,))[1], rtol=1e-8, atol=1e-10)
+    rows = [f.lower(a).text("loops").count("alloc $row") for f in (tg.jit(loss), gradient)]
+    assert shape[1] < 20 or rows[1] > 2 * rows[0] > 0
+
+
 def test_temporaries_of_columns_are_exchanged():
     text = tg.grad(lambda a: (gram_schmidt(a.copy(), None) ** 2).sum()).lower(RNG.random((100, 50))).text("loops")
     assert "f64[100, 64] heap" in text

@@ -1,4 +1,5 @@
-"""Loops that do what others do and more: one is differentiated, and everything that it is used for gets its derivative."""
+"""Loops that put kinks together hand on the squares beside them: one loop is differentiated, and everything that it is used for
+gets its derivative."""
 import numpy as np
 import pytest
 from tracegrad.autodiff.canonicalize import prepare
@@ -48,10 +49,60 @@ def checked(a):
     return np.sum(r * r) + s
 
 
+def spd(a):
+    return a.T @ a + np.eye(6)
+
+
+def elements(a):
+    """Cholesky's factor, whose inner loop writes one element over and over: of its squares, the last one."""
+    a = spd(a)
+    for i in range(6):
+        for j in range(i):
+            for k in range(j):
+                a[i, j] -= a[i, k] * a[j, k]
+            a[i, j] /= a[j, j]
+        a[i, i] = np.sqrt(a[i, i] - a[i, :i] @ a[i, :i])
+    return np.sum(a * a)
+
+
+def branches(a):
+    a, low = spd(a), np.zeros((6, 6))
+    for i in range(6):
+        for j in range(i + 1):
+            s = a[i, j]
+            for k in range(j):
+                s -= low[i, k] * low[j, k]
+            if i == j:
+                low[i, j] = np.sqrt(s)
+            else:
+                low[i, j] = s / low[j, j]
+    return np.sum(low * low) + np.sum(np.sin(low))
+
+
+def columns(a):
+    a = spd(a)
+    for k in range(6):
+        a[k, k] = np.sqrt(a[k, k])
+        a[k + 1:, k] /= a[k, k]
+        for j in range(k + 1, 6):
+            a[j:, j] -= a[j:, k] * a[j, k]
+    return np.sum(np.tril(a) ** 2)
+
+
+def steady(a):
+    """A sum over a root, in a loop that may have no iterations: then the square is that of the root."""
+    r = np.zeros(6)
+    for i in range(6):
+        r[i] = np.sqrt(a[0, i] ** 2 + a[1, i] ** 2)
+        for k in range(i % 3):
+            r[i] += a[k, i]
+    return np.sum(r * r)
+
+
 A = np.random.default_rng(3).normal(size=(7, 6)) + 0.1
 
 
-@pytest.mark.parametrize("f", [both, all_three, checked], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("f", [both, all_three, checked, elements, branches, columns, steady], ids=lambda f: f.__name__)
 def test_gradients(f):
     got = tg.grad(f)(A)
     steps = np.zeros_like(A)
@@ -85,7 +136,25 @@ def test_where_a_column_is_zero():
     np.testing.assert_allclose(tg.grad(f)(a), 2.0 * a + 2.0 * a[0].sum() * (np.arange(7) == 0)[:, None])
 
 
+def test_without_iterations_a_root_is_left():
+    a = A * (np.arange(6) != 3)                    # of column 3 no element is added: r² = a0² + a1²
+    np.testing.assert_allclose(tg.grad(steady)(a)[:, 3], 0.0)
+    assert np.isfinite(tg.grad(steady)(a)).all()
+
+
+def test_positions_are_checked_where_there_are_iterations():
+    def f(a, n):
+        r = np.abs(a[0])
+        for k in range(n):
+            r[7] += a[0, k]
+        return np.sum(r * r)
+
+    np.testing.assert_allclose(tg.grad(f)(A, 0), np.outer(np.arange(7) == 0, 2.0 * A[0]))
+    with pytest.raises(IndexError):
+        tg.grad(f)(A, 1)
+
+
 def test_how_many_are_left():
-    for f, count in ((both, 1), (all_three, 2)):
+    for f, count in ((both, 2), (all_three, 1), (elements, 3), (branches, 3), (steady, 2), (columns, 2)):
         made = prepare(trace_call(f, tg.jit(f).flatten((A,), {})).function, "made")
-        assert sum(op.defn.name == "for" for op in made.body.ops) == count, f
+        assert sum(op.defn.name == "for" for op in made.body.walk()) == count, f
