@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import scipy.special
 import scipy.stats
-from tracegrad.tracer.calling import scipy_borrowed, scipy_source
+from tracegrad.tracer.calling.libraries import scipy_borrowed, scipy_source
 from tracegrad.tracer.scipy import special
 from tracegrad.tracer.scipy.programs.stats.families import FAMILIES
 from tracegrad.tracer.values import boxes, ufuncs

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from . import rich_display, version
-from .tracer.calling import scipy_source
+from .tracer.calling.libraries import scipy_source
 
 # packages that are attributes of `tg`, and its functions with the modules that have them
 PACKAGES = ("implicit", "interop", "scipy")

@@ -38,7 +38,7 @@ from .user_frames import (  # noqa: F401  (asked for as tracing.locate, …)
 
 if TYPE_CHECKING:
     from ..ir.types import Dim
-    from .containers.list_entries import Cell
+    from .containers.lists.list_entries import Cell
     from .regions.identity import Clock
     from .regions.list_scan_outputs import Grown
     from .values.boxes import ArrayBox

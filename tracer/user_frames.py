@@ -40,7 +40,7 @@ class Place:
 
 
 PLACES: dict[int, Place] = {}        # id(code) -> Place, for every rewritten code object (which the Place keeps alive)
-# files whose functions are rewritten like the user's, but never shown (calling/numpy_source.py)
+# files whose functions are rewritten like the user's, but never shown (calling/libraries/numpy_source.py)
 LIBRARIES: set[str] = set()
 STOPS: set[int] = set()              # id(code) of the functions below which no frame belongs to the trace
 # id(frame) of each region that is being traced -> the user's frames around it, by what `locate` skips when it comes to them.

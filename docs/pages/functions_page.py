@@ -10,7 +10,7 @@ import numpy as np
 from special_points import ROWS
 from special_points.undeclared import UNDECLARED
 from tracegrad.ir.opdef import OPS
-from tracegrad.tracer.calling import scipy_borrowed, scipy_source
+from tracegrad.tracer.calling.libraries import scipy_borrowed, scipy_source
 from tracegrad.tracer.scipy import special
 from tracegrad.tracer.scipy.programs.interpolate import choice as interpolation
 from tracegrad.tracer.scipy.programs.spatial import rotations

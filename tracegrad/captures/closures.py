@@ -25,7 +25,7 @@ import numpy as np
 
 from ..lowering.call.forwarding import EMPTY, Held
 from ..lowering.native.locks import register
-from ..tracer.calling import numba_overloads
+from ..tracer.calling.libraries import numba_overloads
 from ..tracer.syntax import source
 
 KEY = "<tg found>"              # where a function keeps what was derived from it

@@ -33,7 +33,7 @@ from .types_seen import type_of
 if TYPE_CHECKING:
     from ...ir.core import Value
     from ...ir.types import Array
-    from ..containers.dynamic_lists import DynamicList
+    from ..containers.lists.dynamic_lists import DynamicList
     from ..tracing import Trace
 
 DEEPEST = 60       # activations of one function, each inside a branch of the one before: then only traced values end it
@@ -332,7 +332,7 @@ STAND_INS: set[type] = set()
 # name of a special method -> handler(held, …) of containers, and of any object (staging/assignment.py)
 SLOTS: dict[str, Callable] = {}
 OF_OBJECTS: dict[str, Callable] = {}
-# told(trace, container, name, args) before a change of its length is refused (containers/dynamic_lists.py)
+# told(trace, container, name, args) before a change of its length is refused (containers/lists/dynamic_lists.py)
 OUTGROWN: list = []
 # name -> handler(list, args, kwargs), true where it has done what the method does (containers/list_sort.py)
 LIST_METHODS: dict = {}
@@ -384,7 +384,7 @@ BY_TYPE: dict[type, Callable] = {
             types.MethodDescriptorType: _unbound, types.WrapperDescriptorType: _unbound}
 
 
-# Function -> handler(list, …), of lists that are none to the tracer (containers/dynamic_lists.py adds to it).
+# Function -> handler(list, …), of lists that are none to the tracer (containers/lists/dynamic_lists.py adds to it).
 OF_LISTS: dict = {f: functools.partial(packed_lists.reduced, f) for f in (sum, min, max)}
 # builtin -> what is called in its place (builtin_calls.py; files for further kinds of arguments put theirs over it)
 BUILTINS: dict[Any, Callable] = {}

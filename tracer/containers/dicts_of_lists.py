@@ -17,12 +17,13 @@ from ..calling import calls, dispatch
 from ..control import iteration, packed_lists
 from ..regions import leaf_types
 from ..values.boxes import ScalarBox
-from . import dynamic_dicts, holders
-from . import table_programs as programs
-from .dynamic_dicts import MADE, DynamicDict, TableItems
-from .hash_tables import Facts, refuse
-from .list_entries import Entry
+from . import holders
+from .lists.list_entries import Entry
 from .nested_lists import Inner, NestedList, Row
+from .tables import dynamic_dicts
+from .tables import table_programs as programs
+from .tables.dynamic_dicts import MADE, DynamicDict, TableItems
+from .tables.hash_tables import Facts, refuse
 
 _NUMBER = Entry.of(0)
 

@@ -1,4 +1,4 @@
-"""Deques whose length only run time knows: two piles (containers/dynamic_lists.py) with their ends outside.
+"""Deques whose length only run time knows: two piles (containers/lists/dynamic_lists.py) with their ends outside.
 
     d.appendleft(x)      left.append(x)                              left: [2, 1, 0]   right: [3, 4]     is 0 1 2 3 4
     d.popleft()          left.pop(); where that is empty, the lowest of right, which is passed over from then on
@@ -20,9 +20,9 @@ from ..control import branches, iteration, loops, packed_lists
 from ..tracing import Trace
 from ..values import shapes
 from ..values.boxes import FUNCTIONS, Box, ScalarBox
-from . import list_programs
-from .dynamic_lists import DynamicList, DynamicListItems, _refuse, listed
-from .list_entries import Cell, Entry, copied
+from .lists import list_programs
+from .lists.dynamic_lists import DynamicList, DynamicListItems, _refuse, listed
+from .lists.list_entries import Cell, Entry, copied
 
 
 class DynamicDeque(packed_lists.ListValue):

@@ -13,7 +13,7 @@ from ..calling import calls
 from ..control import iteration
 from ..regions import leaf_types
 from ..values import captured_values
-from .dynamic_dicts import View
+from .tables.dynamic_dicts import View
 
 _OWN = os.path.dirname(os.path.dirname(__file__)) + os.sep          # where programs like list_programs.py are
 _PYTHONS = {"builtins", "collections", "functools", "itertools", "operator", "types"}

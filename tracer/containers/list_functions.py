@@ -22,7 +22,8 @@ from ..regions import leaf_types
 from ..syntax import source
 from ..values import boxes
 from ..values.boxes import FUNCTIONS, Box
-from . import dynamic_lists, list_entries, list_programs, list_sort
+from . import list_sort
+from .lists import dynamic_lists, list_entries, list_programs
 
 _PROGRAMS = {name: f for name, f in vars(list_programs).items() if getattr(f, "__module__", "") == list_programs.__name__}
 source.OPENED.update(f.__code__ for f in _PROGRAMS.values())

@@ -16,8 +16,8 @@ from ...ir.errors import UnsupportedError
 from .. import tracing
 from ..calling import calls
 from ..control import iteration, loops
-from . import list_programs
-from .dynamic_lists import DynamicList
+from .lists import list_programs
+from .lists.dynamic_lists import DynamicList
 
 # class of a list -> the pile that changes with its length
 WATCHED: dict[type, Callable[[Any], DynamicList]] = {DynamicList: lambda held: held}

@@ -3,7 +3,7 @@
     out = [x0]                                 What an iteration reads of `out`, or whether it appends at all, follows
     for i in range(5000):                      from the counter. Written out, the loop keeps out as Python's own list; but
         out.append(out[-1] + f(i))             5,000 copies of a body take minutes to compile. As a pile, which is what
-    for i in range(5000):                      containers/dynamic_lists.py makes, the list has a length of run time, and
+    for i in range(5000):                      containers/lists/dynamic_lists.py makes, the list has a length of run time, and
         if i % 10 == 0: out.append(x)          the loop stays one.
 
 It is an attempt: entries of several types, or what the program does with the list later, may need Python's own. Then the trace
@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from ...ir.thresholds import sizes
 from .. import pytrees, tracing
 from ..regions import list_scan_outputs
-from .dynamic_lists import entries_after
-from .list_entries import Entry
+from .lists.dynamic_lists import entries_after
+from .lists.list_entries import Entry
 
 if TYPE_CHECKING:
     from ..tracing import Trace

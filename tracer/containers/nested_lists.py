@@ -27,9 +27,11 @@ from ..calling import calls
 from ..control import iteration, loops, packed_lists
 from ..values import boxes, shapes
 from ..values.boxes import ScalarBox
-from . import hash_tables, holders, list_functions, list_programs, list_sort, live_lists
-from .dynamic_lists import METHODS, DynamicList
-from .list_entries import Entry
+from . import holders, list_functions, list_sort, live_lists
+from .lists import list_programs
+from .lists.dynamic_lists import METHODS, DynamicList
+from .lists.list_entries import Entry
+from .tables import hash_tables
 
 if TYPE_CHECKING:
     from ..tracing import Trace

@@ -20,18 +20,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import numpy as np
 
 from ...ir.build import const
-from ...ir.core import Block, Value, as_dim
+from ...ir.core import Block, as_dim
 from ...ir.errors import UnsupportedError
 from ...ir.types import I64, INDEX, INDEX_SCALAR, Type
 from .. import pytrees, tracing
 from ..calling import calls, dispatch
-from ..control import iteration, loops, packed_lists
+from ..control import iteration, packed_lists
 from ..regions import leaf_types, list_scan_outputs
 from ..values import boxes, promotion
 from ..values.boxes import FUNCTIONS, REDIRECT, ArrayBox, ScalarBox
-from . import dynamic_lists, list_entries, list_programs, live_lists
-from .dynamic_lists import METHODS, DynamicList
-from .list_entries import Entry
+from . import live_lists
+from .lists import dynamic_lists, list_entries, list_programs
+from .lists.dynamic_lists import METHODS, DynamicList
+from .lists.list_entries import Entry
 
 if TYPE_CHECKING:
     from ..regions.leaf_types import Kind
@@ -134,7 +135,7 @@ class _Decoded(packed_lists.ListValue):
     if TYPE_CHECKING:
         facts: Ragged
 
-        def length(self) -> ScalarBox: ...
+        def length(self) -> Any: ...
 
     def __len__(self) -> int:
         return tracing.need_concrete(self.length(), "len()")
@@ -258,7 +259,7 @@ class Settled(_Decoded):
     def settled(self) -> Settled:
         return self
 
-    def length(self) -> ScalarBox:
+    def length(self) -> Any:
         return boxes.count(self.columns[0].dims[0])
 
     def __getitem__(self, key: Any) -> Any:
@@ -294,7 +295,7 @@ def _slice(pool: ArrayBox, start: Any, stop: Any) -> ArrayBox:
 
 
 def _copied(pool: DynamicList, start: Any, stop: Any) -> ArrayBox:
-    """Rows of a pool that grows meanwhile: each is taken out, and put back. for i in 0 … stop - start: rows[i] = pool[start + i]."""
+    """Rows of a pool that grows meanwhile, each taken out and put back: for i in 0 … stop - start: rows[i] = pool[start+i]."""
     builder, kind, cell = tracing.current().builder, pool.entry.kinds[0], pool.stacks[0]
     first = builder.cast(start.read(), INDEX)
     count = builder.iop("sub", builder.cast(stop.read(), INDEX), first)
@@ -363,8 +364,8 @@ def _join(meta: tuple, children: Sequence) -> Any:
     if not isinstance(one, (int, float, np.generic, np.ndarray)):
         return Settled(facts, list(columns))
     if np.ndim(one) or one != 1 or not isinstance(one, (int, np.integer)):
-        raise UnsupportedError("a list of arrays of different lengths is returned by a function of which a derivative or a batch "
-                               "is taken", "return arrays")
+        raise UnsupportedError("a list of arrays of different lengths is returned by a function of which a derivative or a "
+                               "batch is taken", "return arrays")
     kinds = facts.row.kinds
     pools = columns[len(kinds):]
     listed = [x.tolist() if kind.weak else list(x) for x, kind in zip(columns, kinds)]

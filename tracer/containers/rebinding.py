@@ -19,10 +19,10 @@ from .. import pytrees, tracing
 from ..control import packed_lists, rolled_loops
 from ..values import ownership
 from . import holders
-from .dynamic_dicts import DynamicDict, fill
-from .dynamic_lists import DynamicList, Entries
-from .hash_tables import FORMS, HashTable, merged
-from .list_entries import Entry
+from .lists.dynamic_lists import DynamicList, Entries
+from .lists.list_entries import Entry
+from .tables.dynamic_dicts import DynamicDict, fill
+from .tables.hash_tables import FORMS, HashTable, merged
 
 if TYPE_CHECKING:
     from ..control.rolled_loops import RolledLoop

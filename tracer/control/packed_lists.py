@@ -39,15 +39,15 @@ if TYPE_CHECKING:
     from .iteration import Source
 
 NEVER = None                     # of a place: its lists are not packed
-NEITHER = False                  # nor are they piles (containers/dynamic_lists.py)
+NEITHER = False                  # nor are they piles (containers/lists/dynamic_lists.py)
 ARGUMENT = "argument"            # of the place of a list that is an argument (staging/list_arguments.py)
 # a comprehension's: its conditions are known only at run time (sequences/generator_reductions.py)
 KEPT = True
-GROWING: set[type] = {list}      # classes of which some are made in another form; containers/dynamic_dicts.py has more
+GROWING: set[type] = {list}      # classes of which some are made in another form; containers/tables/dynamic_dicts.py has more
 MAKERS: dict = {}                # class of what is known of a place -> maker(trace, list, that, site)
 ENTRY_OF: list = []              # what is known of the entries of a list that does not change (sequences/list_copies.py)
 FRESH: list = []                 # what makes one of them that has been made at a place one that can be changed, if it has to be
-CONCATENATED: list = []          # what makes a list of the entries of several (containers/dynamic_lists.py)
+CONCATENATED: list = []          # what makes a list of the entries of several (containers/lists/dynamic_lists.py)
 COLLECTED: dict = {}             # the same of comprehensions -> maker(trace, element, source, site, that)
 
 
@@ -366,7 +366,7 @@ def element_kind(held: list[float | ScalarBox]) -> leaf_types.Kind | None:
     return joined._replace(dtype=I64) if joined and joined.dtype is INDEX else joined or None
 
 
-# told(trace, list, method, arguments) of one that has to be of run-time length (containers/dynamic_lists.py)
+# told(trace, list, method, arguments) of one that has to be of run-time length (containers/lists/dynamic_lists.py)
 OUTGROWN: list[Callable] = []
 
 

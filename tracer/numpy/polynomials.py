@@ -1,5 +1,5 @@
 """np.roots, np.polydiv, numpy.polynomial's polyroots: programs that are rewritten like a function of the user
-(calling/numpy_source.py). How many coefficients count only run time knows: leading ones may be 0."""
+(calling/libraries/numpy_source.py). How many coefficients count only run time knows: leading ones may be 0."""
 from __future__ import annotations
 
 from typing import Any

@@ -18,7 +18,7 @@ import numpy as np
 from ...ir.errors import ConcretizationError, UnsupportedError
 from .. import tracing
 from ..calling import builtin_calls, calls
-from ..containers import list_entries
+from ..containers.lists import list_entries
 from ..control import branches, iteration, loops, packed_lists
 from ..regions import leaf_types
 from ..values import boxes, captured_values

@@ -23,7 +23,7 @@ from ...ir.core import Value
 from ...ir.errors import UnsupportedError
 from .. import tracing
 from ..calling import builtin_calls, calls
-from ..containers import list_programs
+from ..containers.lists import list_programs
 from ..control import branches, iteration, loops, packed_lists
 from ..regions import escapes, exceptions, region_tracing
 from ..syntax import source

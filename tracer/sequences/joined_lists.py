@@ -14,9 +14,10 @@ import numpy as np
 
 from ...ir.core import Value
 from .. import pytrees, tracing
-from ..containers import dynamic_lists, holders
-from ..containers.dynamic_lists import DynamicList, Entries
-from ..containers.list_entries import Entry
+from ..containers import holders
+from ..containers.lists import dynamic_lists
+from ..containers.lists.dynamic_lists import DynamicList, Entries
+from ..containers.lists.list_entries import Entry
 from ..control import branches, packed_lists
 from ..control.packed_lists import Fixed, PackedList
 from ..regions import if_join, leaf_types

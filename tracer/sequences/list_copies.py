@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from .. import pytrees, tracing
-from ..containers.dynamic_lists import DynamicList
-from ..containers.list_entries import Entry
+from ..containers.lists.dynamic_lists import DynamicList
+from ..containers.lists.list_entries import Entry
 from ..control import packed_lists
 from ..control.packed_lists import PackedList
 

@@ -14,11 +14,11 @@ import numpy as np
 from ...ir.errors import UnsupportedError
 from .. import pytrees, tracing
 from ..calling import calls
-from ..containers import table_programs as programs
 from ..containers.dicts_of_lists import DictOfLists
-from ..containers.dynamic_dicts import MADE, DynamicDict, View, fill, listed
-from ..containers.dynamic_sets import DynamicSet
-from ..containers.hash_tables import FORMS, SETS, Facts, HashTable, facts_of, is_traced, outgrow, refuse
+from ..containers.tables import table_programs as programs
+from ..containers.tables.dynamic_dicts import MADE, DynamicDict, View, fill, listed
+from ..containers.tables.dynamic_sets import DynamicSet
+from ..containers.tables.hash_tables import FORMS, SETS, Facts, HashTable, facts_of, is_traced, outgrow, refuse
 from ..control import branches, iteration, packed_lists
 from ..numpy.arrays import creation
 from ..tracing import Trace

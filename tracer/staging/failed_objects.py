@@ -18,8 +18,8 @@ from ...ir.errors import UnsupportedError
 from ...ir.ops import checks
 from .. import pytrees, tracing
 from ..containers import array_choice
-from ..containers.dynamic_lists import DynamicList
-from ..containers.hash_tables import HashTable
+from ..containers.lists.dynamic_lists import DynamicList
+from ..containers.tables.hash_tables import HashTable
 from ..control import branches, packed_lists
 from ..control.packed_lists import PackedList
 from ..regions import region_tracing

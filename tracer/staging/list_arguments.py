@@ -1,6 +1,6 @@
 """Lists, dicts and sets that are arguments, where the program does with them what only one of another form can: index them at a
 position or key of run time, append under a condition. Then the program works on such a one (control/packed_lists.py,
-containers/dynamic_lists.py, containers/dynamic_dicts.py), and the caller's gets its contents when the call ends.
+containers/lists/dynamic_lists.py, containers/tables/dynamic_dicts.py), and the caller's gets its contents when the call ends.
 
     def bubble(a):                              %a = the elements of a, an array
         for i in range(len(a)):                 …
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import pytrees
-from ..containers.hash_tables import Facts, HashTable, of_members
 from ..containers.nested_lists import NestedList, Numbered
+from ..containers.tables.hash_tables import Facts, HashTable, of_members
 from ..control import packed_lists
 from ..values.boxes import ArrayBox, ScalarBox
 

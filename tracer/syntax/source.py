@@ -78,7 +78,7 @@ def is_user_file(file: str) -> bool:
     return found
 
 
-# packages of libraries whose functions are rewritten like the user's (calling/numpy_source.py)
+# packages of libraries whose functions are rewritten like the user's (calling/libraries/numpy_source.py)
 OPEN: set = set()
 OPENED: set = set()               # code objects of single functions
 _CLOSED = {__package__.split(".")[0], "numpy", "scipy", "numba", ""}

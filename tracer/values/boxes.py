@@ -208,8 +208,8 @@ _PYTHON = {"bool": bool, "int": int, "float": float, "complex": complex}
 
 class ArrayBox(Box):
     """A traced array. `strides` are those of NumPy's array in elements (None where they are not all numbers).
-    `seen`: something else depends on its dimensions, a view of it or the caller. `writeable` is None where only run time knows
-    whether it is a view or a copy of another array; (what, remedy) where NumPy's can be written, and this is refused."""
+    `seen`: something else depends on its dimensions, a view of it or the caller. `writeable` is (what, remedy) where NumPy's
+    can be written, and this is refused."""
 
     __slots__ = ("__weakref__", "_epoch", "_strides", "_value", "base", "captured", "identity", "laid_as", "path",
                  "seen", "writeable")
@@ -217,7 +217,7 @@ class ArrayBox(Box):
     def __init__(self, value: Value | None, base: ArrayBox | None = None, path: Any = None,
                  strides: Any = None):
         self._value, self.base, self.path, self._strides = value, base, path, strides
-        self.writeable: bool | tuple[str, str] | None = True
+        self.writeable: bool | tuple[str, str] = True
         self.captured, self._epoch = False, tracing.stamp()
         self.identity: Any = None                     # regions/identity.py
         self.laid_as: tuple | None = None             # memory_layout.py
@@ -258,13 +258,10 @@ class ArrayBox(Box):
         trace.note_written(self, before)
 
     def writable(self) -> None:
-        if self.writeable is None:
-            fail(UnsupportedError, "this is a view of another array at some lengths and a copy at others, as NumPy makes it, "
-                 "and its length is known only at run time: so it cannot be overwritten", "make a copy of it first: a.copy()")
+        if isinstance(self.writeable, tuple):
+            fail(UnsupportedError, *self.writeable)
         if not self.writeable:
             fail(ShapeError, views.READ_ONLY)
-        if self.writeable is not True:
-            fail(UnsupportedError, *self.writeable)
         if self.captured:
             fail(UnsupportedError, "this array was made outside the compiled function, which therefore cannot overwrite it",
                  "pass it as an argument: an argument that is overwritten is overwritten for the caller")

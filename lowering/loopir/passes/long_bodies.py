@@ -23,7 +23,24 @@ from itertools import accumulate, pairwise
 from ....ir.thresholds import sizes
 from ....ir.types import INDEX, DType
 from ..cursor import operand
-from ..grammar import Alloc, Buffer, For, Get, Kernel, Let, Load, Scalar, Set, Size, Store, Var, blocks, greatest, operands
+from ..grammar import (
+    Alloc,
+    Buffer,
+    For,
+    Get,
+    Kernel,
+    Let,
+    Load,
+    Scalar,
+    Set,
+    Size,
+    Stmt,
+    Store,
+    Var,
+    blocks,
+    greatest,
+    operands,
+)
 from .loop_distribution import Counted, even
 from .straight_line import accesses, private, straight
 from .strips import counted
@@ -95,7 +112,7 @@ class _Pieces:
         return self.steps[x] < STEPS if x in self.at_hand else x not in self.made
 
     @staticmethod
-    def _used(s: object) -> Iterator[Scalar]:
+    def _used(s: Stmt) -> Iterator[Scalar]:
         return (x for x in operands(s) if type(x) is Scalar)
 
     # --- where to cut ---------------------------------------------------------------------------------------------------

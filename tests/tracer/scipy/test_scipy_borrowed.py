@@ -10,7 +10,7 @@ import scipy.spatial as ss
 import scipy.spatial.distance as sd
 import scipy.special as sc
 import scipy.stats as st
-from tracegrad.tracer.calling.scipy_borrowed import NAMES
+from tracegrad.tracer.calling.libraries.scipy_borrowed import NAMES
 
 import tracegrad as tg
 

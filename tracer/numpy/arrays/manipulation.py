@@ -52,7 +52,8 @@ def _regrouped(box: ArrayBox, old: Any, dims: Any) -> ArrayBox:
 
 def _perhaps_a_view(found: ArrayBox) -> ArrayBox:
     """A copy of what is a view at some lengths: it can be read."""
-    found.writeable = None
+    found.writeable = ("this is a view of another array at some lengths and a copy at others, as NumPy makes it, and its "
+                       "length is known only at run time: so it cannot be overwritten", "make a copy of it first: a.copy()")
     return found
 
 

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...ir.errors import UnsupportedError
-from .. import tracing
-from ..numpy import polynomials
-from ..syntax import source
-from ..values.boxes import FUNCTIONS, HOOKS, REDIRECT, as_array
-from . import calls, dispatch
+from ....ir.errors import UnsupportedError
+from ... import tracing
+from ...numpy import polynomials
+from ...syntax import source
+from ...values.boxes import FUNCTIONS, HOOKS, REDIRECT, as_array
+from .. import calls, dispatch
 
 if TYPE_CHECKING:
-    from ...ir.types import Array
-    from ..values.boxes import ArrayBox
+    from ....ir.types import Array
+    from ...values.boxes import ArrayBox
 
 _NAMES = """
     union1d intersect1d setxor1d unique_all unique_counts unique_inverse unique_values poly polyfit polyint

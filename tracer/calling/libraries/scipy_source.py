@@ -11,10 +11,10 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from ...ir.errors import UnsupportedError
-from .. import pytrees
-from ..scipy.programs import cosines, finite_searches, sampled
-from ..scipy.programs.filters import (
+from ....ir.errors import UnsupportedError
+from ... import pytrees
+from ...scipy.programs import cosines, finite_searches, sampled
+from ...scipy.programs.filters import (
     convolutions,
     filter_design,
     forms,
@@ -26,15 +26,16 @@ from ..scipy.programs.filters import (
     resampled,
     systems,
 )
-from ..scipy.programs.interpolate import choice as interpolation
-from ..scipy.programs.interpolate.stands import Stand
-from ..scipy.programs.linalg import control, factorisations, matrices, matrix_functions, over_numpy
-from ..scipy.programs.spatial import rotations
-from ..scipy.programs.stats import density_estimates, methods, multivariate, of_matrices, ranked, vectors
-from ..syntax import source
-from ..values.boxes import HOOKS
-from ..values.promotion import fail
-from . import calls, dispatch, scipy_borrowed
+from ...scipy.programs.interpolate import choice as interpolation
+from ...scipy.programs.interpolate.stands import Stand
+from ...scipy.programs.linalg import control, factorisations, matrices, matrix_functions, over_numpy
+from ...scipy.programs.spatial import rotations
+from ...scipy.programs.stats import density_estimates, methods, multivariate, of_matrices, ranked, vectors
+from ...syntax import source
+from ...values.boxes import HOOKS
+from ...values.promotion import fail
+from .. import calls, dispatch
+from . import scipy_borrowed
 from .scipy_borrowed import boxed
 
 source.OPEN |= {module.__package__ for module in (sampled, over_numpy, methods, interpolation, convolutions, rotations)}

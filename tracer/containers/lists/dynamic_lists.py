@@ -24,20 +24,20 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from ...ir.core import Value
-from ...ir.errors import UnsupportedError
-from .. import pytrees, tracing
-from ..calling import calls
-from ..control import iteration, loops, packed_lists
-from ..regions import leaf_types, list_scan_outputs
-from ..values import boxes, shapes
-from ..values.boxes import FUNCTIONS, ArrayBox, ScalarBox
-from ..values.python import chosen_texts
+from ....ir.core import Value
+from ....ir.errors import UnsupportedError
+from ... import pytrees, tracing
+from ...calling import calls
+from ...control import iteration, loops, packed_lists
+from ...regions import leaf_types, list_scan_outputs
+from ...values import boxes, shapes
+from ...values.boxes import FUNCTIONS, ArrayBox, ScalarBox
+from ...values.python import chosen_texts
 from .list_entries import Cell, Entry, copied, item_of, read_only, taken_out
 
 if TYPE_CHECKING:
-    from ..control.packed_lists import PackedList
-    from ..tracing import Trace
+    from ...control.packed_lists import PackedList
+    from ...tracing import Trace
 
 # name -> method(list, *args) of those that move entries or look for one (list_functions.py)
 METHODS: dict = {}

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.errors import UnsupportedError
-from .. import tracing
-from . import calls
+from ....ir.errors import UnsupportedError
+from ... import tracing
+from .. import calls
 
 _FUNCTION: Any = ctypes.CFUNCTYPE(None).__mro__[1]                 # of which all functions of ctypes are
 _CYTHON = "scipy.special.cython_special"

@@ -3,16 +3,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from ...ir.core import Value
-from ...ir.types import I64, INDEX
-from .. import pytrees, tracing
-from ..regions import leaf_types
-from ..values import promotion
-from ..values.boxes import ArrayBox, Box, ScalarBox
-from ..values.python import chosen_texts
+from ....ir.core import Value
+from ....ir.types import I64, INDEX
+from ... import pytrees, tracing
+from ...regions import leaf_types
+from ...values import promotion
+from ...values.boxes import ArrayBox, Box, ScalarBox
+from ...values.python import chosen_texts
 
 if TYPE_CHECKING:
-    from ..regions.leaf_types import Kind
+    from ...regions.leaf_types import Kind
 
 _AnyBox = TypeVar("_AnyBox", bound=Box)
 _REFUSED = ("an array that is an entry of a list whose length is known only at run time cannot be overwritten",

@@ -20,22 +20,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from ...ir.build import const
-from ...ir.errors import UnsupportedError
-from ...ir.types import BOOL, F64, I64, INDEX, U64
-from .. import pytrees, tracing
-from ..control import packed_lists
-from ..regions import leaf_types
-from ..values import boxes
-from ..values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox
-from ..values.python import chosen_texts
-from .dynamic_lists import DynamicList, listed
-from .list_entries import Cell, Entry
+from ....ir.build import const
+from ....ir.errors import UnsupportedError
+from ....ir.types import BOOL, F64, I64, INDEX, U64
+from ... import pytrees, tracing
+from ...control import packed_lists
+from ...regions import leaf_types
+from ...values import boxes
+from ...values.boxes import FUNCTIONS, ArrayBox, Box, ScalarBox
+from ...values.python import chosen_texts
+from ..lists.dynamic_lists import DynamicList, listed
+from ..lists.list_entries import Cell, Entry
 
 if TYPE_CHECKING:
-    from ...ir.core import Value
-    from ..regions.leaf_types import Kind
-    from ..tracing import Trace
+    from ....ir.core import Value
+    from ...regions.leaf_types import Kind
+    from ...tracing import Trace
 
 NAN = "a NaN is a key of a dict or set: Python tells NaNs apart by identity, which numbers have not in compiled code"
 SETS = (set, frozenset)

@@ -18,11 +18,11 @@ from collections.abc import Callable
 from types import FunctionType, MethodType
 from typing import Any, NoReturn
 
-from ...ir.errors import UnsupportedError
-from .. import numba_types, tracing
-from ..control import iteration
-from ..values.boxes import ArrayBox, Box, ScalarBox
-from . import calls
+from ....ir.errors import UnsupportedError
+from ... import numba_types, tracing
+from ...control import iteration
+from ...values.boxes import ArrayBox, Box, ScalarBox
+from .. import calls
 
 _REGISTRY = "numba.core.typing.templates"
 _known: dict[Callable, list] = {}

@@ -11,20 +11,20 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ...ir.build import const
-from ...ir.errors import UnsupportedError
-from ...ir.types import I64, INDEX
-from .. import pytrees, tracing
-from ..calling import calls, dispatch
-from ..control import branches, iteration, loops, packed_lists
-from ..regions import leaf_types
-from ..syntax import source
-from ..values import boxes
-from ..values.boxes import Box, ScalarBox
+from ....ir.build import const
+from ....ir.errors import UnsupportedError
+from ....ir.types import I64, INDEX
+from ... import pytrees, tracing
+from ...calling import calls, dispatch
+from ...control import branches, iteration, loops, packed_lists
+from ...regions import leaf_types
+from ...syntax import source
+from ...values import boxes
+from ...values.boxes import Box, ScalarBox
+from ..lists.dynamic_lists import Entries
+from ..lists.list_entries import Entry
 from . import table_programs as programs
-from .dynamic_lists import Entries
 from .hash_tables import FORMS, SETS, Column, Facts, HashTable, merged, no_text, refuse
-from .list_entries import Entry
 
 source.OPENED.update(f.__code__ for f in vars(programs).values() if getattr(f, "__module__", "") == programs.__name__)
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from ..calling import calls
-from ..control import branches, iteration, packed_lists
-from ..values.boxes import Box, ScalarBox
+from ...calling import calls
+from ...control import branches, iteration, packed_lists
+from ...values.boxes import Box, ScalarBox
 from . import table_programs as programs
 from .dynamic_dicts import MADE, Returned, TableItems, View, columns_of, lifted, like, listed, run
 from .hash_tables import SETS, Facts, HashTable

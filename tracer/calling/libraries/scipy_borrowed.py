@@ -18,18 +18,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...ir.errors import ConcretizationError, UnsupportedError
-from .. import tracing
-from ..scipy.programs.interpolate.stands import Stand
-from ..scipy.programs.stats import ranked
-from ..syntax import source
-from ..values.boxes import FUNCTIONS, ArrayBox, Box, as_array
-from ..values.promotion import fail
-from . import calls, numpy_source
+from ....ir.errors import ConcretizationError, UnsupportedError
+from ... import tracing
+from ...scipy.programs.interpolate.stands import Stand
+from ...scipy.programs.stats import ranked
+from ...syntax import source
+from ...values.boxes import FUNCTIONS, ArrayBox, Box, as_array
+from ...values.promotion import fail
+from .. import calls
+from . import numpy_source
 
 if TYPE_CHECKING:
-    from ...ir.core import Value
-    from ...ir.types import Array, DType
+    from ....ir.core import Value
+    from ....ir.types import Array, DType
 
 NAMES = {package: frozenset(names.split()) for package, names in {
     "linalg": """
