@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ...ir.thresholds import sizes
 from .. import pytrees, tracing
 from ..regions import list_scan_outputs
+from . import ragged_lists
 from .lists.dynamic_lists import entries_after
 from .lists.list_entries import Entry
 
@@ -27,12 +28,18 @@ if TYPE_CHECKING:
 
 def attempt(trace: Trace, held: Any, name: str, args: tuple) -> None:
     """Told that loops would be unrolled because held.<name>(*args) changes its length, or because it is read while it grows:
-    trace again with it a pile, where the loops are long and all entries of one type."""
+    trace again with it a pile, where the loops are long and all entries of one type; of arrays of run-time length, which are
+    much work in each copy, where they are not short."""
     born = trace.born_at.get(id(held))
-    if type(held) not in (list, deque) or born is None or born[0] is not held or not _is_long(trace, held):
+    if type(held) not in (list, deque) or born is None or born[0] is not held or born[1] in trace.lists or trace.general:
         return
-    site = born[1]
-    if site in trace.lists or trace.general:
+    site, copies = born[1], _copies(trace, held)
+    facts = ragged_lists.facts_after(held, name, args) if copies > sizes.traced_unrolled else None
+    if facts is not None and _is_value(facts.structure):
+        raise tracing.Restart(lists={site: facts}, attempt=True)
+    # where the bodies deal with piles already, each copy is much work
+    piled = any(type(known) is Entry for known in trace.lists.values())
+    if copies <= (sizes.traced_unrolled if piled else sizes.traced_lists):
         return
     entries = entries_after(held, name, args)
     if entries and entries[0] is not None and _is_value(entries[0].structure) and all(entry == entries[0] for entry in entries):
@@ -45,13 +52,10 @@ def _is_value(structure: pytrees.TreeDef) -> bool:
                                          and all(map(_is_value, structure.children)))
 
 
-def _is_long(trace: Trace, held: Any) -> bool:
-    """Whether the loops around, each pass of which finds the same list, would be so many copies. Where the bodies deal with
-    piles already, each copy is much work."""
+def _copies(trace: Trace, held: Any) -> int:
+    """How many copies of a body the loops around, each pass of which finds the same list, would be."""
     trips = [scope.loop.trip for scope in trace.scopes[max(trace.maker(held), 0) + 1:] if scope.loop is not None]
-    copies = math.prod(trip for trip in trips if isinstance(trip, int))
-    piled = any(type(known) is Entry for known in trace.lists.values())
-    return bool(trips) and copies > (sizes.traced_unrolled if piled else sizes.traced_lists)
+    return math.prod(trip for trip in trips if isinstance(trip, int)) if trips else 0
 
 
 list_scan_outputs.LENGTHENED.append(attempt)

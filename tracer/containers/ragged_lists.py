@@ -99,14 +99,22 @@ def grow(trace: Trace, held: Any, name: str, args: tuple) -> None:
     """Told that list.<name>(*args) would give a list a length of run time: trace again with it such a one, if an entry holds
     arrays of run-time or of different lengths."""
     epoch = trace.born_at.get(id(held)) if type(held) is list else None
-    if epoch is None or epoch[0] is not held or name not in ("append", "insert"):
+    if epoch is None or epoch[0] is not held:
         return
     if trace.lists.get(epoch[1], packed_lists.KEPT) is not packed_lists.KEPT:
         return
+    found = facts_after(held, name, args)
+    if found is not None:
+        raise tracing.Restart(lists={epoch[1]: found})
+
+
+def facts_after(held: Any, name: str, args: tuple) -> Ragged | None:
+    """What the entries of a list have in common after list.<name>(*args), where there are arrays of run-time length in them."""
+    if type(held) is not list or name not in ("append", "insert"):
+        return None
     facts = [Ragged.of(x) for x in (*held, args[-1])]
     found = functools.reduce(lambda a, b: a and a.join(b), facts)
-    if found is not None and any(found.ragged):
-        raise tracing.Restart(lists={epoch[1]: found})
+    return found if found is not None and any(found.ragged) else None
 
 
 def outgrown(held: DynamicList, value: Any) -> None:

@@ -201,7 +201,7 @@ class PackedList(Fixed):
     __copy__ = copy
 
     def __getattr__(self, name: str) -> NoReturn:
-        if hasattr(list, name):
+        if hasattr(list, name) and not name.startswith("__"):
             never(self, f"list.{name}")
         raise AttributeError(f"'list' object has no attribute '{name}'")
 

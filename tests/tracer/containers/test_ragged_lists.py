@@ -202,3 +202,35 @@ def test_entries_of_long_lists_are_written_in_place(program):
     for k in at:
         e = np.eye(301)[k]
         assert slope[k] == pytest.approx((program(x + h * e)[-1] - program(x - h * e)[-1]) / (2 * h), rel=1e-6, abs=1e-7)
+
+
+def test_a_loop_of_known_length_is_not_written_out_for_them():
+    def near(x):
+        held = []
+        for i in range(len(x)):
+            close = np.flatnonzero(np.abs(x - x[i]) < 0.2)
+            held.append(close[close != i])
+        total = 0.0
+        for i, part in enumerate(held):
+            for j in part:
+                total += x[i] * x[j]
+        return np.array([len(part) for part in held]), total
+
+    x = np.random.default_rng(3).random(24)
+    counts, total = tg.jit(near)(x)
+    assert np.array_equal(counts, near(x)[0]) and total == pytest.approx(near(x)[1], rel=1e-14)
+    assert len(tg.jit(near).lower(x).as_text().splitlines()) < 300
+
+
+def test_a_list_of_numbers_that_a_branch_empties():
+    def parts(x, ends):
+        held, current = [], []
+        for i in range(x.size):
+            current.append(x[i])
+            if ends[i]:
+                held.append(np.array(current))
+                current = []
+        return held
+
+    ends = LABELS == 0
+    assert repr(tg.jit(parts)(VALUES, ends)) == repr(parts(VALUES, ends))
