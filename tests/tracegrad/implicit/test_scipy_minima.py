@@ -26,21 +26,25 @@ CASES = {
     "golden": lambda a: so.minimize_scalar(lambda t: np.cos(t) + a * (t - 3) ** 2, bracket=(2, 4), method="golden").x,
     "bracketed": lambda a: so.root_scalar(lambda t: t ** 3 - a, bracket=[0, 3]).root,
     "newton": lambda a: so.root_scalar(lambda t: t ** 3 - a, x0=1.0, fprime=lambda t: 3 * t * t).root,
-    "root": lambda a: so.root(lambda t: t ** 3 - a, [1.0, 2.0]).x, "fsolve": lambda a: so.fsolve(crossing, [1.0, 1.0], (a,)),
+    "root": lambda a: so.root(lambda t: t ** 3 - a, [1.0, 2.0]).x, "fsolve": lambda a: so.fsolve(crossing, [5.0, 1.0], (a,)),
     "a number": lambda a: so.fsolve(lambda t: t ** 3 - a, 1.0),
     "fixed point": lambda a: so.fixed_point(lambda t: np.sqrt(a / (t + 0.2)), 1.2),
     "minimize": lambda a: so.minimize(lambda t: quartic(t, a), [1.0, 0.3], method="BFGS", tol=1e-9).x,
     "valley": lambda a: so.minimize(valley, [-1.0, 1.3], args=(a,), tol=1e-9).x,
 }
+# Where the minimum is, of which SciPy's differences of functions find some digits, on each machine others.
+PLACES = {"valley": lambda a: np.array([1 - a / 2, (1 - a / 2) ** 2])}
 
 
 @pytest.mark.sweep(4)
 @pytest.mark.parametrize("name", CASES)
 def test_values_and_derivatives(name):
     f = CASES[name]
-    (found, slope), right = tg.jit(lambda a: tg.jvp(f, (a,), (1.0,)))(0.9), f(0.9)
-    assert np.shape(found) == np.shape(right)
+    (found, slope), scipys = tg.jit(lambda a: tg.jvp(f, (a,), (1.0,)))(0.9), f(0.9)
+    assert np.shape(found) == np.shape(scipys)
+    right = PLACES[name](0.9) if name in PLACES else scipys
     np.testing.assert_allclose(found, right, rtol=1e-6)
+    np.testing.assert_allclose(scipys, right, rtol=1e-4)
     step = (np.asarray(f(0.9 + 1e-2)) - f(0.9 - 1e-2)) / 2e-2
     np.testing.assert_allclose(slope, step, rtol=2e-3)
     np.testing.assert_allclose(tg.grad(lambda a: np.sum(f(a)))(0.9), np.sum(slope), rtol=1e-9)
