@@ -1,6 +1,7 @@
 """Lists that are arguments and are indexed at positions of run time, or get longer or shorter where only run time knows."""
 from __future__ import annotations
 
+import collections
 import copy
 import heapq
 
@@ -92,7 +93,8 @@ def test_the_callers_list(f, args):
 
 
 @pytest.mark.parametrize("empty, change", [
-    ([], lambda x: x.append(1)), ({}, lambda x: x.update(a=1)), (set(), lambda x: x.add(1)), ([], lambda x: x.append([]))])
+    ([], lambda x: x.append(1)), ({}, lambda x: x.update(a=1)), (set(), lambda x: x.add(1)), ([], lambda x: x.append([])),
+    (collections.deque(), lambda x: x.appendleft(1))])
 def test_what_is_put_into_an_empty_one_that_is_the_only_argument(empty, change):
     def by_another(x):
         inner(x)
@@ -104,6 +106,34 @@ def test_what_is_put_into_an_empty_one_that_is_the_only_argument(empty, change):
         f(mine)
         change(theirs)
         assert mine == theirs
+
+
+def at_both_ends(d, x):
+    d.append(x)
+    d.appendleft(2 * x)
+
+
+def one_less(d, x):
+    d.pop()
+    d[0] = x
+    return d
+
+
+def in_a_list(d, x):
+    d[0].append(x)
+
+
+def put_in_again(d, x):
+    del d["a"]
+    d["a"] = x
+
+
+@pytest.mark.parametrize("f, held", [
+    (at_both_ends, collections.deque([1.0, 3.0])), (at_both_ends, collections.deque([1.0, 3.0], 2)),
+    (one_less, collections.deque([1.0, 3.0], 2)), (in_a_list, [collections.deque()]), (put_in_again, {"a": 1.0, "b": 2.0})])
+def test_the_callers_deque_and_the_order_of_a_dict(f, held):
+    mine, theirs = copy.deepcopy(held), copy.deepcopy(held)
+    assert tg.jit(f)(mine, 5.0) == f(theirs, 5.0) and repr(mine) == repr(theirs)
 
 
 def test_derivative_by_the_items():

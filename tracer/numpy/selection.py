@@ -113,16 +113,17 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 def nan_to_num(x: Any, copy: Any = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
     box = lift(x)
     if not box.dtype_ir.inexact:
-        return FUNCTIONS[np.copy](box) if copy and box.dims else box
+        if not box.dims:
+            return boxes.result(box.read())
+        return FUNCTIONS[np.copy](box) if copy else box
     b, value = tracing.current().builder, box.read()
     if box.dtype_ir.complex:
         found = b("complex", *[_made_finite(b(part, value), nan, posinf, neginf) for part in ("real", "imag")])
     else:
         found = _made_finite(value, nan, posinf, neginf)
-    if not copy and box.dims:
+    if not copy and isinstance(box, ArrayBox):
         box.write(found)
-        return box
-    return boxes.result(found)
+    return box if not copy and box.dims else boxes.result(found)
 
 
 def _made_finite(value: Value, nan: Any, posinf: Any, neginf: Any) -> Value:

@@ -123,6 +123,9 @@ def sph_legendre_p(n: Any, m: Any, theta: Any, *, diff_n: int = 0) -> Any:
 def assoc_legendre_p(n: Any, m: Any, z: Any, *, branch_cut: Any = 2, norm: bool = False, diff_n: int = 0) -> Any:
     name = "assoc_legendre_p"
     _expect_value(name, diff_n)
+    if isinstance(branch_cut, Box) or np.any(np.not_equal(branch_cut, 2)):
+        fail(UnsupportedError, "scipy.special.assoc_legendre_p with a branch_cut other than 2 cannot be compiled",
+             "leave it out, and write the factor (z - 1)**(m/2) * (z + 1)**(m/2) for numbers beyond 1")
     n, m, z = _whole(name, n, "degree"), _whole(name, m, "order"), _real(name, z).astype(np.float64)
     found = _ufunc("lpmv", as_array(np.where(np.abs(m) <= n, m, 0)), as_array(n), z)
     found = np.where(as_array(np.abs(m) <= n), found, 0.0)

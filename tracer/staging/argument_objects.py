@@ -257,7 +257,9 @@ def put_together(structure: pytrees.TreeDef, held: list, shared: tuple[tuple[int
             dict(zip(keyword.meta[0], [build(child) for child in keyword.children])))
 
 
-HOLDERS = (pytrees.OBJECT, pytrees.DATACLASS, pytrees.DICT, pytrees.DEFAULT, pytrees.ORDERED, pytrees.LIST, pytrees.SET)
+HOLDERS = (pytrees.OBJECT, pytrees.DATACLASS, pytrees.DICT, pytrees.DEFAULT, pytrees.ORDERED, pytrees.LIST, pytrees.SET,
+           pytrees.DEQUE)
+_LISTS = (list, collections.deque)
 
 
 def objects_of(x: Any, structure: pytrees.TreeDef) -> Iterator[Any]:
@@ -274,7 +276,7 @@ def objects_of(x: Any, structure: pytrees.TreeDef) -> Iterator[Any]:
 def keys_of(structure: pytrees.TreeDef) -> Sequence[Any]:
     """The attributes, keys or positions under which one of the HOLDERS has its children."""
     kind = structure.kind
-    if kind in (pytrees.LIST, pytrees.SET):
+    if kind in (pytrees.LIST, pytrees.SET, pytrees.DEQUE):
         return range(len(structure.children))
     return structure.meta[1 if kind in (pytrees.OBJECT, pytrees.DATACLASS) else 0]
 
@@ -288,7 +290,7 @@ class Assigned(NamedTuple):
 
 def contents(x: Any) -> dict[Any, Any]:
     """What an object or a container holds, by attribute, key or position."""
-    return dict(x) if isinstance(x, dict) else dict(enumerate(x)) if isinstance(x, list) else pytrees.attributes(x)
+    return dict(x) if isinstance(x, dict) else dict(enumerate(x)) if isinstance(x, _LISTS) else pytrees.attributes(x)
 
 
 def assigned(trace: Trace, held: list, before: list[dict[Any, Any]], originals: tuple,
@@ -301,7 +303,8 @@ def assigned(trace: Trace, held: list, before: list[dict[Any, Any]], originals: 
             continue
         now = contents(x)
         gone = [key for key in old if key not in now]
-        if gone and lists is not None and isinstance(x, (list, dict)):
+        moved = isinstance(x, dict) and [*now][:len(old)] != [*old]           # taken out and put in again: then it is the last
+        if (gone or moved) and lists is not None and isinstance(x, (dict, *_LISTS)):
             found[number, list_arguments.ALL] = dict(x) if isinstance(x, dict) else list(x)
             continue
         if gone:
@@ -322,8 +325,9 @@ def restore(held: list, before: list[dict[Any, Any]]) -> None:
         if isinstance(x, dict):
             x.clear()
             x.update(old)
-        elif isinstance(x, list):
-            x[:] = old.values()
+        elif isinstance(x, _LISTS):
+            x.clear()
+            x.extend(old.values())
         else:
             for name in pytrees.attributes(x):
                 pytrees.remove_attribute(x, name)
@@ -373,11 +377,11 @@ def _referred(x: Any, structure: pytrees.TreeDef, originals: tuple, made: list) 
 
 
 def _assign(x: Any, key: Any, value: Any, originals: tuple) -> None:
-    if key == list_arguments.ALL and isinstance(x, (list, dict, set)) and isinstance(value, (list, dict, set)):
+    if key == list_arguments.ALL and isinstance(x, (dict, set, *_LISTS)) and isinstance(value, (list, dict, set)):
         list_arguments.fill(x, value, {id(own) for own in originals})
-    elif isinstance(x, list) and key == len(x):
+    elif isinstance(x, _LISTS) and key == len(x):
         x.append(value)
-    elif isinstance(x, (dict, list)):
+    elif isinstance(x, (dict, *_LISTS)):
         x[key] = value
     else:
         pytrees.set_attribute(x, key, value)

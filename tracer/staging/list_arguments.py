@@ -120,8 +120,8 @@ def _reachable(args: tuple, kwargs: dict) -> set[int]:
 
 
 def fill(x: Any, items: Any, own: AbstractSet[int]) -> None:
-    """Give a list or dict of the caller other items. What the call has made of a list in a list goes into the caller's at its
-    position; items that are the caller's own objects (by address) are where the program has moved them."""
+    """Give a list, deque or dict of the caller other items. What the call has made of a list in a list goes into the caller's
+    at its position; items that are the caller's own objects (by address) are where the program has moved them."""
     if isinstance(x, set):
         x.intersection_update(items)
         x.update(items)
@@ -150,7 +150,8 @@ def fill(x: Any, items: Any, own: AbstractSet[int]) -> None:
             items[k] = x[k]
         elif k < len(x) and type(x[k]) is not type(item) and _same_number(x[k], item):
             items[k] = x[k]                          # as a rule it has not been written to: the list holds wider numbers inside
-    x[:] = items
+    x.clear()
+    x.extend(items)
 
 
 def _same_number(old: Any, new: Any) -> bool:

@@ -18,11 +18,13 @@ _numbers = itertools.count()
 
 
 def statements(code: CodeType) -> Iterator[list[str]]:
-    """The statements that may hold a function typed at the prompt, the newest first, each as its lines."""
+    """The statements that may hold a function typed at the prompt, the newest first, each as its lines. The last of these may
+    have been typed after the statement, and refused for their indentation: the history does not say where an empty line
+    ended it."""
     word = "lambda" if code.co_name == "<lambda>" else code.co_name
     for lines in _typed() if code.co_filename == PROMPT else ():
         if code.co_firstlineno <= len(lines) and any(word in line for line in lines[code.co_firstlineno - 1:]):
-            yield lines
+            yield from (lines[:end] for end in range(len(lines), code.co_firstlineno - 1, -1))
 
 
 def keep(lines: list[str]) -> str:

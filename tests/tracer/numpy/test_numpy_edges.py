@@ -324,6 +324,7 @@ def test_transforms_along_no_axis_are_the_array(kind):
 
 RANGES = ((3.5,), (-1.0,), (0.1, 1.0, 0.1), (1.0, 0.0, -0.1), (0, 1, 0.3), (0.3, 4.7, np.float64(0.7)), (5e-324, 1e-323, 1e300),
           (1e-323, 5e-324, 1e300), (0.0, 1.0, 0.0), (0.0, math.nan, 1.0), (0.0, math.inf, 1.0),
+          (-0.0, 2.0), (0.0, 1.0, math.inf), (0.0, -5.0, 1e-300), (-0.0, 5000.0),
           (np.float32(0.3), np.float32(2.1), np.float32(0.1)), (np.uint8(1), np.uint8(9), np.uint8(3)))
 
 
@@ -359,6 +360,11 @@ FINITE_AND_NOT = np.array([1, 2]), np.array([2.0, np.nan, -np.inf]), np.array([2
 def test_nan_to_num_in_place_and_as_a_copy(x):
     as_numpy(filled, x)
     as_numpy(copied, x)
+
+
+def test_nan_to_num_in_place_of_an_array_without_axes():
+    x = np.array(np.nan)
+    assert tg.jit(lambda x: np.nan_to_num(x, copy=False, nan=2))(x) == 2.0 == x
 
 
 @pytest.mark.parametrize("dtype", ["i8", "i4", "f4", "f8"])

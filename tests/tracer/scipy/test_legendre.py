@@ -59,6 +59,7 @@ def test_special_points():
 
 def test_refusals_name_the_function():
     for f, kind, what in ((lambda x: sc.sph_harm_y(2, 1, x, x, diff_n=1), tg.UnsupportedError, "sph_harm_y with diff_n=1"),
+                          (lambda x: sc.assoc_legendre_p(3, 2, x, branch_cut=3), tg.UnsupportedError, "branch_cut other"),
                           (lambda x: sc.legendre_p(2, x * 1j), tg.UnsupportedError, "legendre_p of complex numbers"),
                           (lambda x: sc.legendre_p(2.0, x), TypeError, "takes integers for its degree")):
         with pytest.raises(kind, match=what):

@@ -33,6 +33,8 @@ CASES = {
     "tf2zpk": (lambda b, a: tuple(x + 0j for x in sg.tf2zpk(b, a)), (B, 2 * A)),
     "sos2zpk": (lambda s: sg.sos2zpk(s), (sg.ellip(4, 1, 30, 0.3, output="sos"),)),
     "tf2ss": (lambda b, a: sg.tf2ss(b, a), (B, 2 * A)), "tf2ss short": (lambda b, a: sg.tf2ss(b[:2], a), (B, A)),
+    "tf2ss zeros first": (lambda b, a: sg.tf2ss(b * [0.0, 0.0, 1.0, 1.0][-len(b):], a[:len(b) - 1]), (B, A)),
+    "tf2sos of a double zero": (lambda a: sg.tf2sos([1.0, 2.0, 1.0], a), (np.array([1.0, -0.5, 0.3]),)),
     "ss2tf": (lambda a: sg.ss2tf(a, a[:, :2], a[:2], np.ones((2, 2)), input=1), (M,)),
     "zpk2tf": (lambda r, k: tuple(x.real for x in sg.zpk2tf([1.0], pairs(r, 0.7), k)), (0.8, 1.2)),
 }

@@ -92,6 +92,14 @@ def test_errors_are_those_of_scipy():
                 run(np.full(8, -9.0))
 
 
+def test_the_class_of_a_derivative():
+    def f(y):
+        made = sx.CubicSpline(T, y).derivative(), sx.CubicSpline(T, y).antiderivative(), sx.PPoly(y[None, 1:], T).derivative()
+        return tuple((isinstance(x, sx.PPoly), isinstance(x, sx.CubicSpline), isinstance(x, sx.BSpline)) for x in made)
+
+    assert tg.jit(f)(Y) == f(Y)
+
+
 def test_what_is_refused_is_named():
     with pytest.raises(tg.UnsupportedError, match=r"scipy\.interpolate\.SmoothBivariateSpline cannot be compiled"):
         tg.jit(lambda y: sx.SmoothBivariateSpline(T, y, y)(1.0, 1.0))(Y)

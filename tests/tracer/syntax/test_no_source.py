@@ -201,7 +201,8 @@ def test_what_needs_rewriting_is_refused(code):
 
 TYPED = ["import tracegrad as tg", "def f(x):", "    return x + 1", "@tg.jit", "def f(x):", "    while x < 100:",
          "        x *= 2", "    return x", "g = tg.grad(lambda x: x**3 if x > 1 else x)", "def f(x):", "    if x > 0:",
-         "        return x", "    return lost(x)"]
+         "        return x", "    return lost(x)", "def f(x):", "    while x < 9:", "        x = 3 * x", "    return x",
+         "    return -x"]
 
 
 def test_what_is_typed_at_the_prompt_is_read_from_its_history(monkeypatch):
@@ -217,6 +218,8 @@ def test_what_is_typed_at_the_prompt_is_read_from_its_history(monkeypatch):
     assert made["f"](3.0) == 192.0 and made["g"](2.0) == 12.0 and made["g"](0.5) == 1.0
     typed(1, 2)                                            # what was typed before, though a later one has the same name
     assert tg.jit(made["f"])(1.0) == 2.0
+    typed(13, 14, 15, 16)                                  # the last line came after an empty one, and was refused
+    assert tg.jit(made["f"])(1.0) == 9.0
     typed(9, 10, 11, 12)
     with pytest.raises(NameError) as caught:
         tg.jit(made["f"])(1.0)

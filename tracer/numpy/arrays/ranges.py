@@ -9,7 +9,7 @@ import numpy as np
 
 from ....ir.build import const
 from ....ir.errors import ShapeError
-from ....ir.types import F64, I64, INDEX, Dim, DType
+from ....ir.types import BOOL, F64, I64, INDEX, Dim, DType
 from ... import tracing
 from ...values import boxes, shapes
 from ...values.boxes import ArrayBox, Box, ScalarBox, lift
@@ -39,10 +39,10 @@ def arange(start: Any, stop: ScalarBox | None = None, step: int | None = None, d
     if all(p.dtype_ir.kind in "iux" for p in parts):
         start, stop, step = map(shapes.to_index, parts)
         return _traced_range(start, stop, step, target)
-    if any(p.dtype_ir.kind == "c" for p in parts):
+    if target is BOOL or any(p.dtype_ir.kind == "c" for p in parts):
         for p in parts:
             if _number(p) is None:
-                tracing.need_concrete(p, "np.arange of complex numbers")
+                tracing.need_concrete(p, "np.arange of booleans" if target is BOOL else "np.arange of complex numbers")
     return _range_of_floats(start, stop, step, target)
 
 
@@ -69,7 +69,8 @@ def _static_range(start: Any, stop: Any, step: Any, dtype: Any) -> ArrayBox:
         return boxes.array(const(_arange(start, stop, step, dtype.np), dtype))
     first, second = np.asarray(start, dtype.np), np.asarray(start + step, dtype.np)
     delta = second - first
-    return _equal_steps(n, const(first, dtype), const(second, dtype), const(delta, dtype), first + delta == second)
+    met = first + delta == second and not (first == 0 and np.signbit(first))
+    return _equal_steps(n, const(first, dtype), const(second, dtype), const(delta, dtype), met)
 
 
 def _countable(ratio: float) -> float:
@@ -82,13 +83,14 @@ _UNKNOWN, _TOO_LONG = "arange: cannot compute length", "Maximum allowed size exc
 
 
 def _equal_steps(n: Dim, first: Value, second: Value, delta: Value, met: bool) -> ArrayBox:
-    """first + k * delta, as NumPy has it; `second` itself where the rounded sum may be another number (not `met`)."""
+    """first + k * delta, as NumPy has it; unless the sums are known to meet the first two points (`met`), these are put in: the
+    sum may be rounded to another second one, and is no -0.0 and no number beside an infinite step."""
     builder = tracing.current().builder
     dtype, dims = first.type.dtype, (n,)
     first, second, delta = (shapes.expand(x, dims) for x in (first, second, delta))
     run = builder("add", builder("mul", iota(n, dtype), delta), first)
-    if not met:
-        run = builder("select", builder("eq", iota(n, INDEX), shapes.expand(builder.index(1), dims)), second, run)
+    for k, point in () if met else enumerate((first, second)):
+        run = builder("select", builder("eq", iota(n, INDEX), shapes.expand(builder.index(k), dims)), point, run)
     return boxes.array(run)
 
 
@@ -99,7 +101,7 @@ def _range_of_floats(start: Any, stop: Any, step: Any, dtype: DType) -> ArrayBox
     room, first, second, delta, quotient = (boxes.to_value(lift(x), F64) for x in (
         stop - start, start, start + step, step, (stop - start) / step))
     ratio = builder.expr(quotient)
-    for good, message in ((ratio == ratio, _UNKNOWN), (ratio < 2.0 ** 62, _TOO_LONG)):
+    for good, message in ((ratio == ratio, _UNKNOWN), (ratio.abs() < 2.0 ** 62, _TOO_LONG)):
         builder.emit("check", good.value, error="ShapeError", message=message)
     one = builder("and", builder("and", builder("eq", ratio.value, const(0.0, F64)), builder("ne", room, const(0.0, F64))),
                   builder("eq", builder("signbit", room), builder("signbit", delta)))

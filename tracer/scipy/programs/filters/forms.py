@@ -117,10 +117,11 @@ def _normalised(b: Any, a: Any, name: str) -> tuple[Any, Any]:
 
 
 def tf2zpk(b: Any, a: Any) -> Any:
-    b, a = _normalised(b, a, "tf2zpk")
-    if b.ndim != 1:
+    monic, a = _normalised(b, a, "tf2zpk")
+    if monic.ndim != 1:
         raise ValueError("Input must be a rank-1 array.")
-    return np.roots(b), np.roots(a), b[np.argmax(b != 0)]
+    zeros = np.roots(np.where(np.cumsum(monic != 0) > 0, b, 0))       # the scale has no part in them, nor in their derivatives
+    return zeros, np.roots(a), monic[np.argmax(monic != 0)]
 
 
 def _pair(a: Any, b: Any, c: Any) -> Any:
@@ -153,8 +154,11 @@ def tf2ss(num: Any, den: Any) -> Any:
     num = num if num.ndim == 2 else num[None, :]
     m, n = num.shape[1], den.shape[0]
     if m > n:
-        raise ValueError("Improper transfer function. `num` is longer than `den`.")
-    num = np.concatenate((np.zeros((num.shape[0], n - m), num.dtype), num), axis=1)
+        if np.any(num[:, :m - n] != 0):
+            raise ValueError("Improper transfer function. `num` is longer than `den`.")
+        num = num[:, m - n:]
+    else:
+        num = np.concatenate((np.zeros((num.shape[0], n - m), num.dtype), num), axis=1)
     d = num[:, :1]
     if n == 1:
         return np.zeros((1, 1)), np.zeros((1, 1)), np.zeros((num.shape[0], 1)), d

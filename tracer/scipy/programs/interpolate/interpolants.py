@@ -53,6 +53,8 @@ def _placed(found: Any, rank: int, axis: int) -> Any:
 # --- piecewise polynomials --------------------------------------------------------------------------------------------
 
 class Piecewise(Stand):
+    of = ("scipy.interpolate", "PPoly")
+
     def __init__(self, c: Any, x: Any, extrapolate: bool = True, axis: int = 0):
         self.c, self.x, self.axis = np.asarray(c), np.asarray(x), axis
         self.extrapolate = True if extrapolate is None else extrapolate
@@ -68,7 +70,13 @@ class Piecewise(Stand):
             degree = c.shape[0] - 1
             steps = np.arange(degree, 0, -1).reshape(-1, *[1] * (c.ndim - 1))
             c = c[:-1] * steps if degree > 0 else c * 0.0
-        return Piecewise(c, self.x, self.extrapolate, self.axis)
+        return self._like(c, self.extrapolate)
+
+    def _like(self, c: Any, extrapolate: Any) -> Any:
+        """Of the same class to the program, as SciPy makes them."""
+        made = Piecewise(c, self.x, extrapolate, self.axis)
+        made.made_as = self.made_as
+        return made
 
     def antiderivative(self, nu: int = 1) -> Any:
         c, h = self.c, np.diff(self.x)
@@ -81,7 +89,7 @@ class Piecewise(Stand):
             start = np.concatenate((gain[:1] * 0.0, np.cumsum(gain, axis=0)[:-1]), axis=0)
             c = np.concatenate((c, start[None]), axis=0)
         extrapolate = False if self.extrapolate == "periodic" else self.extrapolate
-        return Piecewise(c, self.x, extrapolate, self.axis)
+        return self._like(c, extrapolate)
 
     def integrate(self, a: Any, b: Array, extrapolate: Any = None) -> Any:
         if self.extrapolate == "periodic" or extrapolate == "periodic":
