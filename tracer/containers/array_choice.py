@@ -45,6 +45,7 @@ class ArrayChoice(np.lib.mixins.NDArrayOperatorsMixin):
     shown = "choice of arrays"
 
     def __init__(self, key: ScalarBox, members: Any):
+        key, members = _flattened(key, members)
         self.key, self.members = key, tuple(map(boxes.lift, members))
 
     def each(self, f: Callable) -> float | Box | tuple[int, ...] | None:
@@ -87,6 +88,19 @@ class ArrayChoice(np.lib.mixins.NDArrayOperatorsMixin):
         """self op= value"""
         over(getattr(operator, op), (self, value), {})
         return self
+
+
+def _flattened(key: ScalarBox, members: Any) -> tuple[ScalarBox, Sequence]:
+    """A choice of choices as one of all their arrays."""
+    if not any(type(m) is ArrayChoice for m in members):
+        return key, members
+    flat: list = []
+    places: list[Callable] = []
+    for m in members:
+        start = len(flat)
+        flat += m.members if type(m) is ArrayChoice else [m]
+        places.append((lambda m=m, start=start: m.key + start) if type(m) is ArrayChoice else lambda start=start: start)
+    return ScalarBox(boxes.lift(switch(key, places)).read(), "int"), flat
 
 
 def switch(key: ScalarBox, cases: list[Callable]) -> float | Box | tuple[int, ...] | None:

@@ -132,6 +132,10 @@ def sorted_(iterable: list[ScalarBox] | range | ArrayBox, /, *, key: Callable | 
     return made
 
 
+_COPIED = ("this array may have another name: sorted(), min() or max() by keys that only run time knows has made a copy of it, "
+           "which would miss what is written", "take copies of the arrays first: `sorted([x.copy() for x in items], key=…)`")
+
+
 def _twice(items: list, copies: list) -> None:
     """Of each of these items there is a copy, which Python has not: neither may be changed, where both can be reached. Items
     that only `items` leads to are gone after a sort in place."""
@@ -146,6 +150,8 @@ def _twice(items: list, copies: list) -> None:
         for one in before:
             for other in after:
                 region_tracing.link(trace, other, one)
+        for x in (*before, *after) if trace.clock is not None else ():       # nor do identities tell which copy is whose
+            x.root.writeable = _COPIED
 
 
 def _arrays(items: list) -> list[ArrayBox]:

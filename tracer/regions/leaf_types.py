@@ -127,6 +127,13 @@ def _literal(x: Any) -> bool:
     return type(x) is int or (type(x) is ScalarBox and isinstance(x.read(), Const))
 
 
+def _fits(kind: Kind, x: Any, other: Kind) -> bool:
+    """Whether a Python int that is known, of the first kind, is a number of the integer type of the other kind, too."""
+    if kind.weak != "int" or not _literal(x):
+        return True
+    return promotion.holds(other.dtype, int(x if type(x) is int else x.read().data))
+
+
 def join(a: Kind, b: Kind, x: float | Box | None = None, y: bool | Box | None = None) -> Kind | None:
     """The smallest leaf type that holds both; None where there is none. x and y are what they are the types of."""
     if a == b:
@@ -147,6 +154,8 @@ def join(a: Kind, b: Kind, x: float | Box | None = None, y: bool | Box | None = 
         return Kind("scalar", INDEX if counts and INDEX in (a.dtype, b.dtype) else _DTYPE[weak], weak)
     if a.dtype is b.dtype:
         return a._replace(weak=None)
+    if not _fits(a, x, b) or not _fits(b, y, a):
+        return None if U64 in (a.dtype, b.dtype) else Kind("scalar", I64)
     return a._replace(dtype=promotion.result_dtype([_promotes(a), _promotes(b)]), weak=None)
 
 

@@ -31,6 +31,12 @@ class AxisError(TracegradError, np.exceptions.AxisError):
         return self.render()
 
 
+def holds(dtype: DType, number: int) -> bool:
+    """Whether an integer is one of the numbers of a type; of other types than ints it is taken to be."""
+    limits = np.iinfo(dtype.np) if dtype.kind in "iu" else None
+    return limits is None or limits.min <= number <= limits.max
+
+
 def fail(error: type, what: str, remedy: str = "") -> NoReturn:
     """Raise an error of tracegrad at the user's line."""
     raise error(what, remedy, tracing.locate())

@@ -189,3 +189,21 @@ def test_identity():
         assert tg.jit(which)(A, k) == which(A, k)
     with pytest.raises(tg.UnsupportedError, match="one array"):
         tg.jit(joined)(A, 1)
+
+
+def test_a_choice_of_choices_is_the_array_itself():
+    def f(x):
+        rows = [[np.full(3, x[i]) for i in range(3)] for j in range(4)]
+        k = x.argmax() - 1
+        rows[k][k - 1][1] = 5.0
+        chosen = rows[k]
+        chosen[1] += 2.0
+        part = chosen[k - 1]
+        part[0] = x[0]
+        return rows
+
+    x = np.array([0.5, 1.0, 0.2, 3.0])
+    assert repr(tg.jit(f)(x)) == repr(f(x))
+    total = lambda x: sum((i + 1.0) * (j + 1.0) * np.sum(a**2) for i, row in enumerate(f(x)) for j, a in enumerate(row))  # noqa: E731
+    steps = [(total(x + h) - total(x - h)) / 2e-6 for h in 1e-6 * np.eye(4)]
+    np.testing.assert_allclose(tg.grad(total)(x), steps, rtol=1e-6)

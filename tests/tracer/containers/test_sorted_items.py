@@ -168,3 +168,16 @@ def test_arrays_that_have_been_put_in_order_and_are_written():
         with pytest.raises(tg.UnsupportedError, match="another name"):
             tg.jit(f)(x.copy(), *more)
     np.testing.assert_equal(tg.jit(written_own)(x), written_own(x))
+
+
+@pytest.mark.parametrize("whose", ["sorted", "own"])
+def test_arrays_that_are_sorted_and_written_to_are_refused(whose):
+    def f(x):
+        held = [np.full(3, x[i]) for i in range(300)]
+        found = sorted(held, key=lambda a: -a[0])
+        for i in range(300):
+            (found if whose == "sorted" else held)[i][0] *= 2
+        return held[299], found[0]
+
+    with pytest.raises(tg.UnsupportedError, match=r"would miss what is written[\s\S]*x.copy\(\)"):
+        tg.jit(f)(np.linspace(0.0, 1.0, 300))

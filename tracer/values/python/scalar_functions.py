@@ -16,11 +16,11 @@ from ....ir.analysis.lengths import depends
 from ....ir.build import Builder, const
 from ....ir.core import Const, Value
 from ....ir.errors import ShapeError, UnsupportedError
-from ....ir.types import BOOL, F64, I64
+from ....ir.types import BOOL, F64, I64, U64
 from ... import tracing
 from .. import boxes, ufuncs
 from ..boxes import ArrayBox, Box, ScalarBox, lift
-from ..promotion import fail, result_dtype
+from ..promotion import fail, holds, result_dtype
 from . import division, scalar_arithmetic
 from .failing import failure_text
 from .scalar_arithmetic import rounded, scalar, to_bool, to_complex, to_float, to_int, truth
@@ -300,6 +300,9 @@ def _common(parts: Any) -> tuple[list[Value], str | None]:
             raise tracing.NeedLengths("the type of a number depends on lengths")
         return [scalar_arithmetic.python_scalar(p, weak) for p in parts], weak
     dtype = result_dtype([p.kind for p in parts])
+    ints = [tracing.constant(p.read()) for p in parts if p.weak == "int"]
+    if not all(k is None or holds(dtype, int(k)) for k in ints) and dtype is not U64:
+        dtype = I64
     return [boxes.to_value(p, dtype) for p in parts], None
 
 
