@@ -152,8 +152,8 @@ _ARRAY_LIKE = ("__array__", "__array_interface__", "__dlpack__")
 
 def gives_array(x: Any) -> bool:
     """Whether another library's object hands out its array."""
-    own = getattr(x, "__dict__", ())                      # not hasattr(x, …): a user's __getattr__ may raise what it wants
-    return any(name in own or hasattr(type(x), name) for name in _ARRAY_LIKE)
+    own = getattr(x, "__dict__", None)                    # not hasattr(x, …): a user's __getattr__ may do what it wants
+    return any((isinstance(own, dict) and name in own) or hasattr(type(x), name) for name in _ARRAY_LIKE)
 
 
 _OPERATORS = "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and or xor"
