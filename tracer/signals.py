@@ -15,7 +15,7 @@ class Signal(BaseException):
 class Restart(Signal):
     """Trace the whole function again, with these argument leaves static, these loops unrolled, these lists packed, and the
     elements of these arrays from outside (by id) and the numbers at these paths part of the program, or arrays told apart by
-    run-time identities. An `attempt`: where that fails, the lists are left alone (staging/restarts.py)."""
+    run-time identities. An `attempt`: where that fails, the lists are left alone (control/restarts.py)."""
 
     def __init__(self, leaves: set[int] | tuple = (), loops: Sequence = (),
                  lists: dict | None = None, arrays: set | tuple = (),

@@ -7,7 +7,7 @@
         if i % 10 == 0: out.append(x)          the loop stays one.
 
 It is an attempt: entries of several types, or what the program does with the list later, may need Python's own. Then the trace
-starts again as it was before, with the lists at these places left alone (`staging/restarts.py`) and the loop written out.
+starts again as it was before, with the lists at these places left alone (`control/restarts.py`) and the loop written out.
 """
 from __future__ import annotations
 

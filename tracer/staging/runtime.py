@@ -6,9 +6,25 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import tracing
-from ..calling import argument_handlers, builtin_calls, calls, class_calls, held_calls, number_programs, sourceless, untraced  # noqa: F401  (tables)
+from ..calling import (  # noqa: F401  (some fill tables)
+    argument_handlers,
+    builtin_calls,
+    calls,
+    class_calls,
+    held_calls,
+    number_programs,
+    sourceless,
+    untraced,
+)
 from ..calling.libraries import c_functions, numba_overloads, numpy_source, scipy_source  # noqa: F401  (tables)
-from ..containers import dynamic_deques, list_functions, long_growth, nested_lists, ragged_lists, rebinding  # noqa: F401  (fill tables)
+from ..containers import (  # noqa: F401  (fill tables)
+    dynamic_deques,
+    list_functions,
+    long_growth,
+    nested_lists,
+    ragged_lists,
+    rebinding,
+)
 from ..containers.lists import dynamic_lists  # noqa: F401  (fill tables)
 from ..control import branches, iteration, loops, packed_lists, try_statement
 from ..regions import leaf_types

@@ -32,6 +32,7 @@ from .. import pytrees, tracing
 from ..calling import calls
 from ..containers import array_choice
 from ..control import packed_lists
+from ..control.restarts import Learned
 from ..regions import failed_writes, identity, leaf_types, region_tracing
 from ..sequences import generators, real_or_complex
 from ..syntax import source
@@ -43,7 +44,6 @@ from ..values.python import format_strings, optional_values
 from . import argument_objects, failed_objects, list_arguments, opaque_results, runtime, signature
 from .argument_objects import Assigned
 from .arguments import Call, flatten_call, where
-from .restarts import Learned
 from .traced import Out, Traced
 from .users_errors import cleanly
 

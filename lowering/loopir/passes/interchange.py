@@ -25,10 +25,10 @@ from ....ir.types import INDEX
 from ..cursor import operand
 from ..dependence import Positions, rewrite_loops
 from ..grammar import Alloc, Buffer, For, Get, Kernel, Let, Load, Scalar, Set, Store, Var, walk
+from ..unroll import New, copied, made, renamed
 from .loop_distribution import Addition, leading_to, zero
 from .reorder_iterations import additions
 from .straight_line import accesses, private
-from .unroll import New, copied, made, renamed
 
 SIZE = 128                # columns of a strip, whose sums stay in the first-level cache
 NARROW = 64               # … where the loop has temporary arrays of many elements, of which each column of a strip has its own

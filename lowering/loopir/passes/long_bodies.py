@@ -41,10 +41,10 @@ from ..grammar import (
     greatest,
     operands,
 )
+from ..unroll import New, copied, made
 from .loop_distribution import Counted, even
 from .straight_line import accesses, private, straight
 from .strips import counted
-from .unroll import New, copied, made
 
 SIZE = 64                 # iterations of a strip: what hundreds of values take stays in the second-level cache
 STEPS = 4                 # statements one on the other that are computed once more

@@ -15,7 +15,7 @@ from ....ir.thresholds import sizes
 from ....ir.types import BOOL, INDEX, DType
 from ..cursor import operand
 from ..grammar import Alloc, Atom, Buffer, For, Get, If, Imm, Let, Load, Scalar, Set, Size, Stmt, Store, Var
-from .unroll import New, copied, made, renamed
+from ..unroll import New, copied, made, renamed
 
 SIZE = 256                # elements of a part
 WHOLE = 2 * SIZE          # iterations up to which one part holds all

@@ -23,9 +23,9 @@ from ....ir.thresholds import sizes
 from ....ir.types import INDEX
 from ..dependence import Positions, rewrite_loops
 from ..grammar import At, Buffer, For, Get, If, Kernel, Let, Load, Scalar, Set, Store, operands, walk
+from ..unroll import TooMuch, written_out
 from .loop_distribution import Addition, cut, gathered, leading_to, upwards
 from .straight_line import accesses, private, straight
-from .unroll import TooMuch, written_out
 
 
 class Access(NamedTuple):

@@ -13,7 +13,7 @@ from collections import Counter
 from ....ir.opdef import LIGHT, OPS, Elementwise
 from ....ir.thresholds import sizes
 from ..grammar import Atom, Get, If, Kernel, Let, Load, Scalar, Set, Stmt, Store, Var, walk
-from .unroll import Operand
+from ..unroll import Operand
 
 
 def _speculates(name: str) -> bool:

@@ -49,8 +49,8 @@ from ..grammar import (
     operands,
     walk,
 )
+from ..unroll import New, copied, copies, made, renamed
 from .straight_line import accesses, private, straight
-from .unroll import New, copied, copies, made, renamed
 
 SIZE = 256                # iterations of a strip, so that what they hand on stays in the first-level cache
 HANDED = 4                # values of an iteration that the rest needs

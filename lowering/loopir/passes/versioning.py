@@ -21,7 +21,7 @@ from ....ir.thresholds import sizes
 from ....ir.types import BOOL, I64, INDEX
 from ..cursor import operand
 from ..grammar import Atom, Fail, For, Get, If, Imm, Kernel, Let, Load, Scalar, Set, Store, While, walk
-from .unroll import New, copied, copies, renamed
+from ..unroll import New, copied, copies, renamed
 
 _MOST = 8                 # places that are looked at before a loop
 _STEP = 1 << 16           # how far they move in an iteration at most

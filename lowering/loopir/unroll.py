@@ -3,8 +3,8 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from ..cursor import operand
-from ..grammar import Atom, Fail, For, Get, If, Imm, Index, Let, Load, Scalar, Set, Store
+from .cursor import operand
+from .grammar import Atom, Fail, For, Get, If, Imm, Index, Let, Load, Scalar, Set, Store
 
 New = dict[Scalar, Atom]       # scalars -> their copies
 Operand = TypeVar("Operand", Atom, int | Atom)

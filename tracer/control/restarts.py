@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...ir.errors import TracegradError
-from ..control import packed_lists, short_loops
+from . import packed_lists, short_loops
 
 if TYPE_CHECKING:
     from ..tracing import Restart, Trace
