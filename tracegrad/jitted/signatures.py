@@ -24,7 +24,8 @@ from ..tracer.staging.shape_struct import ShapeDtypeStruct
 _WEAK = ("float64", "int64", "complex128")       # what Python's numbers are for Numba
 _NUMBERS = ("Float", "Integer", "IntegerLiteral", "Complex")
 _LATER = ("Array", "Boolean", "UniTuple", "Tuple", "NamedTuple", "NamedUniTuple", "List", "ListType", "DictType", "UnicodeType",
-          "NoneType", "Record", "Omitted", "Optional")     # of which the length, or the value, is part of the program
+          "NoneType", "Record", "Omitted", "Optional", "FunctionType", "Dispatcher", "Set", "SliceType", "RangeType",
+          "EnumMember", "IntEnumMember", "ClassInstanceType")      # of which the length, or the value, is part of the program
 
 
 class Signature(NamedTuple):

@@ -10,7 +10,7 @@ import numpy as np
 from ...ir.analysis.lengths import expression
 from ...ir.build import Builder, const
 from ...ir.errors import DTypeError, ShapeError
-from ...ir.types import BOOL, C64, C128, F16, F32, F64, INDEX
+from ...ir.types import BOOL, C64, C128, F16, F32, F64, INDEX, Dim
 from .. import tracing
 from ..values import boxes, shapes, ufuncs
 from ..values.boxes import FUNCTIONS, HOOKS, METHODS, ArrayBox, ScalarBox, as_array, implements, lift
@@ -30,7 +30,7 @@ def round_(a: Any, decimals: Any = 0, out: Any = None) -> Any:
     """rint(a * 10**d) / 10**d, as NumPy; integers stay as they are for d >= 0."""
     box = lift(a)
     builder, value, dtype = tracing.current().builder, boxes.to_value(a), box.dtype_ir
-    decimals = shapes.static_int(decimals, "the decimals of np.round")
+    decimals = shapes.to_index(decimals)
     if dtype.complex:
         re, im = (round_(boxes.result(builder(part, value)), decimals).read() for part in ("real", "imag"))
         found = builder("complex", re, im)
@@ -40,22 +40,41 @@ def round_(a: Any, decimals: Any = 0, out: Any = None) -> Any:
         if decimals:
             fail(DTypeError, "np.round of bools to a number of decimals: NumPy has no such rounding", "use .astype(float)")
         found = builder.cast(value, F16)
-    elif decimals >= 0:
+    elif type(decimals) is int and decimals >= 0:
         found = value
     else:
         wide = _rounded(builder, builder.cast(value, F64), decimals, F64)
         found = builder.cast(wide, value.type.dtype)
+        if type(decimals) is not int:
+            stays = builder("ge", decimals, builder.index(0))
+            found = builder("select", shapes.expand(stays, value.type.dims), value, found)
     if out is not None:
         return ufuncs.deliver("round", found, out)
     return boxes.result(found)
 
 
-def _rounded(builder: Builder, value: Value, decimals: int, dtype: Any) -> Value:
+def _rounded(builder: Builder, value: Value, decimals: Dim, dtype: Any) -> Value:
+    if type(decimals) is not int:
+        return _rounded_by(builder, value, decimals, dtype)
     if decimals == 0:
         return builder("rint", value)
     scale = const(10.0 ** abs(decimals), dtype)
     there, back = ("mul", "div") if decimals > 0 else ("div", "mul")
     return builder(back, builder("rint", builder(there, value, scale)), scale)
+
+
+def _rounded_by(builder: Builder, value: Value, decimals: Value, dtype: Any) -> Value:
+    """To a number of decimals that run time knows: the power of ten is taken from a table, as exact as a constant."""
+    powers = const(np.array([10.0 ** k for k in range(_MOST_DECIMALS + 1)]).astype(dtype.np), dtype)
+    zero, dims = builder.index(0), value.type.dims
+    size = builder("min", builder("max", decimals, builder("sub", zero, decimals)), builder.index(_MOST_DECIMALS))
+    scale = shapes.expand(builder("slice", powers, size, spec="i"), dims)
+    finer, coarser = (builder(back, builder("rint", builder(there, value, scale)), scale)
+                      for there, back in (("mul", "div"), ("div", "mul")))
+    return builder("select", shapes.expand(builder("ge", decimals, zero), dims), finer, coarser)
+
+
+_MOST_DECIMALS = 308       # 10.0 ** 309 is no float64
 
 
 METHODS["round"] = round_

@@ -74,6 +74,9 @@ def digitize(x: Any, bins: Any, right: Any = False) -> Any:
     return boxes.result(where(falls, down, up).read())
 
 
+_NO_BINS = "`bins` must be positive, when an integer"
+
+
 def edges_of(a: Any, bins: Any, range_: Any) -> Any:
     """The edges of a histogram, and whether they are evenly spaced by construction."""
     if a.dtype_ir.complex:
@@ -84,9 +87,11 @@ def edges_of(a: Any, bins: Any, range_: Any) -> Any:
         shapes.require_rank(edges, 1, "`bins` must be 1d, when an array")
         _require(FUNCTIONS[np.all](np.less_equal(edges[:-1], edges[1:])), "`bins` must increase monotonically, when an array")
         return edges, False
-    n = shapes.static_int(bins, "the number of bins")
-    if n < 1:
-        raise ValueError("`bins` must be positive, when an integer")
+    n = shapes.length(bins, "the number of bins", _NO_BINS)
+    if type(n) is not int:
+        _require(boxes.count(n) > 0, _NO_BINS)
+    elif n < 1:
+        raise ValueError(_NO_BINS)
     low, high = _limits(a) if range_ is None else range_
     dtype = result_dtype([a.kind, lift(low).kind, lift(high).kind]).np
     low, high = lift(low) + 0.0, lift(high) + 0.0
@@ -98,7 +103,7 @@ def edges_of(a: Any, bins: Any, range_: Any) -> Any:
         _require(finite, "supplied range of [{0}, {1}] is not finite", low, high)
     flat = np.equal(low, high)
     low, high = (boxes.result(where(flat, x + d, x).read()) for x, d in ((low, -0.5), (high, 0.5)))
-    return FUNCTIONS[np.linspace](low, high, n + 1, dtype=dtype if dtype.kind == "f" else np.float64), True
+    return FUNCTIONS[np.linspace](low, high, boxes.count(n) + 1, dtype=dtype if dtype.kind == "f" else np.float64), True
 
 
 def _limits(a: Any) -> Any:
@@ -146,6 +151,7 @@ def _guess(x: Any, first: Any, last: Any, n: Any) -> Any:
     up = where(np.less(width, kind.type(2.0 ** -60)), kind.type(2.0 ** 60), kind.type(1.0))
     wide = width * up
     largest = np.maximum(np.absolute(first), np.absolute(last))
+    n = FUNCTIONS[np.astype](n, kind) if isinstance(n, boxes.Box) else n
     slack = n * float(np.finfo(kind).eps) * (4.0 + largest * up / wide)
     return (x - first) * up * (n / wide) - slack
 

@@ -10,7 +10,7 @@ from ...ir.errors import LinAlgError, ShapeError
 from ...ir.types import BOOL, I64
 from .. import tracing
 from ..values import boxes, shapes, ufuncs
-from ..values.boxes import FUNCTIONS, ArrayBox, Box, as_array, implements, lift
+from ..values.boxes import FUNCTIONS, HOOKS, ArrayBox, Box, as_array, implements, lift
 from ..values.promotion import fail, resolve, result_dtype, strong, to_dtype
 from ..values.shapes import axis_of
 from ..values.ufuncs import GUFUNCS
@@ -267,8 +267,11 @@ def _cheapest(sizes: Any) -> Any:
 
 @implements(np.linalg.matrix_power)
 def matrix_power(a: Any, n: Any) -> Any:
-    a, n = as_array(a), shapes.static_int(n, "the power of a matrix")
-    a = square(a)
+    a, k = square(as_array(a)), shapes.to_index(n)
+    if type(k) is not int:
+        tracing.need_static(n, "the power of a matrix")
+        return HOOKS["matrix_power"](a, boxes.count(k))
+    n = k
     if n == 0:
         unit = eye(boxes.count(a.dims[-1]), dtype=a.kind)
         return boxes.array(shapes.expand(unit.read(), a.dims))

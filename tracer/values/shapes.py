@@ -266,18 +266,27 @@ def static_int(x: Any, what: str) -> int:
 _LENGTHS = {"dim", "reduce"}     # ops whose index results are never negative
 
 
-def length(x: Any, what: str = "a length") -> Dim:
-    """A dimension that the user gave: an int where it can be, an index value where it depends on data."""
+def length(x: Any, what: str = "a length", negative: str = "negative dimensions are not allowed") -> Dim:
+    """A dimension that the user gave: an int where it can be, an index value where it depends on data. `negative`: the message
+    of the ShapeError, which is a ValueError, where it is below 0."""
     found = to_index(x)
     if isinstance(found, Value):
         tracing.need_static(x, what)
         builder = tracing.current().builder
         if found.op is not None and found.op.name not in _LENGTHS:
             builder.emit("check", builder("ge", found, builder.index(0)), found,
-                         error="ShapeError", message="negative dimensions are not allowed", decided=True)
+                         error="ShapeError", message=negative, decided=True)
         return found
     if found < 0:
-        fail(ShapeError, "negative dimensions are not allowed")
+        fail(ShapeError, negative)
+    return found
+
+
+def offset(x: Any) -> Dim:
+    """The number of a diagonal: an argument that is one becomes static, what data decide is an index value."""
+    found = to_index(x)
+    if isinstance(found, Value):
+        tracing.need_static(x, "the offset of a diagonal")
     return found
 
 

@@ -254,20 +254,20 @@ class Windows:
 
     __slots__ = ("axes", "sizes")
 
-    def __init__(self, axes: tuple, sizes: tuple):
+    def __init__(self, axes: tuple, sizes: tuple[Dim, ...]):
         self.axes, self.sizes = axes, sizes
 
     def dims(self, base_dims: tuple[Dim, ...]) -> Any:
         found = list(base_dims)
         for axis, size in zip(self.axes, self.sizes):
-            found[axis] = shapes.arith("sub", found[axis], size - 1)
+            found[axis] = shapes.arith("sub", found[axis], shapes.arith("sub", size, 1))
         return (*found, *self.sizes)
 
     def read(self, x: Any) -> Any:
         builder = tracing.current().builder
         rank = x.type.rank
         for axis, size in zip(self.axes, self.sizes):
-            n = shapes.arith("sub", x.type.dims[axis], size - 1)
+            n = shapes.arith("sub", x.type.dims[axis], shapes.arith("sub", size, 1))
             starts = builder.reshape(builder("iota", builder.index(n), dtype=INDEX), (n, 1))
             steps = builder("iota", builder.index(size), dtype=INDEX)
             at = builder("add", shapes.expand(starts, (n, size)), shapes.expand(steps, (n, size)))
@@ -291,10 +291,10 @@ class Restrided:
 
     __slots__ = ("steps", "to")
 
-    def __init__(self, to: tuple[int, ...], steps: tuple[int, ...]):
+    def __init__(self, to: tuple[Dim, ...], steps: tuple[Dim, ...]):
         self.to, self.steps = to, steps
 
-    def dims(self, base_dims: tuple[Dim, ...]) -> tuple[int, ...]:
+    def dims(self, base_dims: tuple[Dim, ...]) -> tuple[Dim, ...]:
         return self.to
 
     def read(self, x: Value) -> Value:
@@ -302,7 +302,7 @@ class Restrided:
         to = self.to or (1,)
         at = shapes.expand(builder.index(0), to)
         for axis, (n, step) in enumerate(zip(self.to, self.steps)):
-            if n > 1 and step:
+            if not ((type(n) is int and n <= 1) or (type(step) is int and not step)):
                 move = builder("mul", builder("iota", builder.index(n), dtype=INDEX), shapes.expand(builder.index(step), (n,)))
                 row = builder.reshape(move, tuple(n if k == axis else 1 for k in range(len(to))))
                 at = builder("add", at, shapes.expand(row, to))
@@ -313,8 +313,9 @@ class Restrided:
         fail(UnsupportedError, "an array made by as_strided cannot be written to in compiled code",
              "write to the array that it was made of")
 
-    def strides(self, base_strides: tuple[int, ...], base_dims: tuple[Dim, ...]) -> tuple[int, ...]:
-        return self.steps
+    def strides(self, base_strides: tuple[int, ...], base_dims: tuple[Dim, ...]) -> tuple[int, ...] | None:
+        steps = tuple(s for s in self.steps if type(s) is int)
+        return steps if len(steps) == len(self.steps) else None
 
     permuting = True
 

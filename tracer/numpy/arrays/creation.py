@@ -9,7 +9,7 @@ import numpy as np
 
 from ....ir.build import const
 from ....ir.errors import DTypeError, ShapeError, UnsupportedError
-from ....ir.types import BOOL, F16, F32, I64, INDEX, Dim, DType
+from ....ir.types import BOOL, F16, F32, F64, I64, INDEX, Dim, DType
 from ... import tracing
 from ...regions import list_scan_outputs
 from ...values import boxes, captured_values, memory_layout, shapes, views
@@ -138,10 +138,7 @@ def eye(N: Any, M: Any = None, k: int = 0, dtype: Any = float, order: str = "C",
     n = shapes.length(N)
     m = n if M is None else shapes.length(M)
     builder = tracing.current().builder
-    k = shapes.static_int(k, "the diagonal of np.eye")
-    rows = builder.reshape(iota(n, INDEX), (n, 1))
-    on = builder("eq", shapes.expand(iota(m, INDEX), (n, m)),
-                 shapes.expand(builder("add", rows, builder.index(k)) if k else rows, (n, m)))
+    on = builder("eq", shapes.expand(iota(m, INDEX), (n, m)), shapes.expand(_crossings(n, k), (n, m)))
     return boxes.array(builder.cast(on, to_dtype(dtype or float)))
 
 
@@ -156,22 +153,25 @@ def tri(N: int | ScalarBox, M: int | None = None, k: int = 0, dtype: type = floa
     return boxes.array(tracing.current().builder.cast(below(n, m, k), to_dtype(dtype or float)))
 
 
-def below(n: Dim, m: Dim, k: int) -> Value:
+def below(n: Dim, m: Dim, k: Any) -> Value:
     """bool[n, m]: column <= row + k."""
     builder = tracing.current().builder
-    rows = builder.reshape(builder("add", iota(n, INDEX), builder.index(shapes.static_int(k, "a diagonal"))), (n, 1))
-    return builder("le", shapes.expand(iota(m, INDEX), (n, m)), shapes.expand(rows, (n, m)))
+    return builder("le", shapes.expand(iota(m, INDEX), (n, m)), shapes.expand(_crossings(n, k), (n, m)))
+
+
+def _crossings(n: Dim, k: Any) -> Value:
+    """index[n, 1]: the column at which each row meets diagonal k."""
+    builder, k = tracing.current().builder, shapes.offset(k)
+    rows = iota(n, INDEX)
+    return builder.reshape(rows if type(k) is int and k == 0 else builder("add", rows, builder.index(k)), (n, 1))
 
 
 # --- points at equal steps ------------------------------------------------------------------------------------------
 
 @creates(np.linspace)
-def linspace(start: ScalarBox, stop: ScalarBox, num: int = 50, endpoint: Any = True, retstep: bool = False, dtype: Any = None,
+def linspace(start: ScalarBox, stop: ScalarBox, num: Any = 50, endpoint: Any = True, retstep: bool = False, dtype: Any = None,
              axis: int = 0, *, device: Any = None) -> Any:
-    n = shapes.static_int(num, "the number of points of np.linspace")
-    if n < 0:
-        fail(ShapeError, f"Number of samples, {n}, must be non-negative.")
-    divisions = n - 1 if endpoint else n
+    n = shapes.length(num, "the number of points of np.linspace", "Number of samples must be non-negative.")
     a, z = lift(start), lift(stop)
     computing = result_dtype([a.kind, z.kind, float])
     if dtype is None:
@@ -179,11 +179,11 @@ def linspace(start: ScalarBox, stop: ScalarBox, num: int = 50, endpoint: Any = T
     else:
         target = to_dtype(dtype)
     known = [boxes.frozen_data(x) for x in (a, z)]
-    if known[0] is not None and known[1] is not None and not a.dims and not z.dims:
+    if type(n) is int and known[0] is not None and known[1] is not None and not a.dims and not z.dims:
         found, step = np.linspace(known[0].item(), known[1].item(), n, endpoint=bool(endpoint), retstep=True,
                                   dtype=target.np)
         return (boxes.array(const(found, target)), step) if retstep else boxes.array(const(found, target))
-    out, step = _linspace(a, z, n, divisions, endpoint, computing)
+    out, step = _linspace(a, z, n, bool(endpoint), computing)
     builder = tracing.current().builder
     if target.integer and computing.inexact:
         out = builder("floor", out)
@@ -193,55 +193,70 @@ def linspace(start: ScalarBox, stop: ScalarBox, num: int = 50, endpoint: Any = T
     return (out, step) if retstep else out
 
 
-def _linspace(a: ScalarBox | Box, z: ScalarBox | Box, n: int, divisions: int, endpoint: bool, dtype: DType) -> Any:
+def _linspace(a: ScalarBox | Box, z: ScalarBox | Box, n: Dim, endpoint: bool, dtype: DType) -> Any:
     """start + k * (stop - start) / divisions, the last point exactly `stop`, as NumPy computes it."""
     builder = tracing.current().builder
     (x, y), dims = shapes.align([boxes.to_value(a, dtype), boxes.to_value(z, dtype)])
-    delta = builder("sub", y, x)
-    k = builder.reshape(iota(n, dtype.real), (n, *(1,) * len(dims)))
-    k, wide = builder.cast(shapes.expand(k, (n, *dims)), dtype), (n, *dims)
-    if divisions > 0:
-        step = builder("div", delta, const(divisions, dtype))
+    delta, wide = builder("sub", y, x), (n, *dims)
+    divisions = shapes.arith("sub", n, 1) if endpoint else n
+    places = shapes.expand(builder.reshape(iota(n, INDEX), (n, *(1,) * len(dims))), wide)
+    k = builder.cast(places, dtype)
+    if type(divisions) is int and divisions <= 0:
+        step = const(math.nan, dtype.real)
+        run = builder("mul", k, shapes.expand(delta, wide))
+    else:
+        parts = builder.cast(builder.index(shapes.arith("max", divisions, 1)), dtype)
+        step = builder("div", delta, shapes.expand(parts, dims))
         plain = builder("mul", k, shapes.expand(step, wide))
-        exact = builder("mul", builder("div", k, const(divisions, dtype)), shapes.expand(delta, wide))
+        exact = builder("mul", builder("div", k, shapes.expand(parts, wide)), shapes.expand(delta, wide))
         zero = builder("eq", step, const(0, dtype))
         if dims:
             zero = builder.reduce(zero, "any", range(len(dims)))
         run = builder("select", zero, exact, plain)
-    else:
-        step = const(math.nan, dtype.real)
-        run = builder("mul", k, shapes.expand(delta, wide))
+        if type(divisions) is not int:
+            some = builder("gt", builder.index(divisions), builder.index(0))
+            step = builder("select", shapes.expand(some, dims), step, shapes.expand(const(math.nan, dtype), dims))
     out = builder("add", run, shapes.expand(x, wide))
-    if endpoint and n > 1:
-        spec = "i" + ":" * len(dims)
-        out = builder("update", out, shapes.expand(y, dims), builder.index(n - 1), spec=spec)
+    if not endpoint:
+        return out, boxes.result(step)
+    if type(n) is not int:         # the first point, where it is the only one, is `start`
+        last = builder("eq", places, shapes.expand(builder.index(shapes.arith("max", divisions, 1)), wide))
+        out = builder("select", last, shapes.expand(y, wide), out)
+    elif n > 1:
+        out = builder("update", out, shapes.expand(y, dims), builder.index(n - 1), spec="i" + ":" * len(dims))
     return out, boxes.result(step)
 
 
 @creates(np.logspace)
-def logspace(start: int, stop: Any, num: int = 50, endpoint: bool = True, base: float = 10.0, dtype: DType | None = None,
+def logspace(start: int, stop: Any, num: Any = 50, endpoint: bool = True, base: float = 10.0, dtype: DType | None = None,
              axis: int = 0) -> Any:
     found = np.power(base, linspace(start, stop, num, endpoint, axis=axis))
     return found if dtype is None else FUNCTIONS[np.astype](found, dtype)
 
 
 @creates(np.geomspace)
-def geomspace(start: int, stop: Any, num: int = 50, endpoint: Any = True, dtype: Any = None, axis: Any = 0) -> Any:
+def geomspace(start: int, stop: Any, num: Any = 50, endpoint: Any = True, dtype: Any = None, axis: Any = 0) -> Any:
     """exp of equal steps between the logarithms, ends exact; for a sign common to both ends."""
     a, z = lift(start), lift(stop)
     known = [boxes.frozen_data(x) for x in (a, z)]
-    if None not in known:
-        found = np.geomspace(known[0], known[1], num, endpoint, dtype, axis)
+    n = shapes.length(num, "the number of points of np.geomspace", "Number of samples must be non-negative.")
+    if None not in known and type(n) is int:
+        found = np.geomspace(known[0], known[1], n, endpoint, dtype, axis)
         return boxes.array(const(found, to_dtype(found.dtype)))
     computing = result_dtype([a.kind, z.kind, np.dtype(np.float64)]).np
     a, z = (FUNCTIONS[np.astype](x, computing) for x in (a, z))
     sign = np.sign(a)
-    n = shapes.static_int(num, "the number of points of np.geomspace")
-    found = 10.0 ** linspace(np.log10(a / sign), np.log10(z / sign), n, endpoint) * sign
-    if n > 0:
+    found = 10.0 ** linspace(np.log10(a / sign), np.log10(z / sign), boxes.count(n), endpoint) * sign
+    if type(n) is not int:
+        # some first and last points, where there are none: of the slices' lengths min(n, 1) and min(max(n - 1, 0), 1)
+        found[:1] = a
+        if endpoint:
+            found[1:][-1:] = z
+    if type(n) is int and n > 0:
         found[0] = a
-    if n > 1 and endpoint:
+    if type(n) is int and n > 1 and endpoint:
         found[-1] = z
+    found = found if axis == 0 else FUNCTIONS[np.moveaxis](found, 0, axis)
     return found if dtype is None else FUNCTIONS[np.astype](found, dtype)
 
 
@@ -420,9 +435,11 @@ SCALAR_TYPES = {t: scalar_type(t) for t in (np.bool_, np.int8, np.int16, np.int3
 def vander(x: Any, N: Any = None, increasing: Any = False) -> Any:
     x = as_array(x)
     shapes.require_rank(x, 1, "x must be a one-dimensional array or sequence.")
-    n = shapes.static_int(x.dims[0] if N is None else N, "the number of columns of np.vander")
-    powers = np.arange(n) if increasing else np.arange(n)[::-1]
-    columns = FUNCTIONS[np.reshape](x, (-1, 1))
-    return np.power(columns, lift(powers.copy()) if x.dtype_ir.kind in "iub" else lift(powers.astype(float)))
+    n = x.dims[0] if N is None else shapes.length(N, "the number of columns of np.vander")
+    powers = boxes.array(iota(n, I64 if x.dtype_ir.kind in "iub" else F64)) if type(n) is not int else np.arange(n)
+    powers = powers if increasing else powers[::-1]
+    if type(n) is int:
+        powers = lift(powers.copy() if x.dtype_ir.kind in "iub" else powers.astype(float))
+    return np.power(FUNCTIONS[np.reshape](x, (-1, 1)), powers)
 
 

@@ -305,7 +305,10 @@ def diagonal(a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1) -> ArrayBo
     i, j = axis_of(axis1, rank), axis_of(axis2, rank)
     if i == j:
         fail(ShapeError, "axis1 and axis2 cannot be the same")
-    k = shapes.static_int(offset, "the offset of a diagonal")
+    k = shapes.offset(offset)
+    if type(k) is not int:                       # from the first element of the diagonal on it is the main one
+        skipped = {i: shapes.arith("max", shapes.arith("sub", 0, k), 0), j: shapes.arith("max", k, 0)}
+        box, k = box[tuple(slice(boxes.count(skipped[axis]) if axis in skipped else 0, None) for axis in range(rank))], 0
     rows, columns = box.dims[i], box.dims[j]
     rows = shapes.arith("sub", rows, -k) if k < 0 else rows
     columns = shapes.arith("sub", columns, k) if k > 0 else columns
@@ -321,11 +324,11 @@ def diag(v: Any, k: Any = 0) -> ArrayBox:
         return diagonal(box, k)
     if len(box.dims) != 1:
         fail(ShapeError, "Input must be 1- or 2-d.")
-    builder, k = tracing.current().builder, shapes.static_int(k, "the offset of a diagonal")
-    n = shapes.arith("add", box.dims[0], abs(k))
+    builder, k = tracing.current().builder, shapes.offset(k)
+    below, beside = shapes.arith("max", shapes.arith("sub", 0, k), 0), shapes.arith("max", k, 0)
+    n = shapes.arith("add", box.dims[0], shapes.arith("add", below, beside))
     i = iota(box.dims[0], INDEX)
-    moved = builder("add", i, builder.index(abs(k))) if k else i
-    rows, columns = (i, moved) if k >= 0 else (moved, i)
+    rows, columns = (i if type(d) is int and d == 0 else builder("add", i, builder.index(d)) for d in (below, beside))
     zero = builder.full(0, (n, n), box.dtype_ir)
     return boxes.array(builder("scatter", zero, box.read(), rows, columns, axes=(0, 1), at=0))
 
@@ -341,7 +344,7 @@ def _triangle(keep: bool) -> Callable:
         if len(box.dims) == 1:
             box = box.view(views.Spread((box.dims[0],) * 2))
         builder = tracing.current().builder
-        inside = below(box.dims[-2], box.dims[-1], k if keep else shapes.static_int(k, "a diagonal") - 1)
+        inside = below(box.dims[-2], box.dims[-1], k if keep else k - 1)
         x = box.read()
         zero = const(0, x.type.dtype)
         inside = shapes.expand(inside, x.type.dims)

@@ -2,11 +2,14 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
 
+from ....ir.core import Value
 from ....ir.errors import ShapeError, UnsupportedError
+from ....ir.types import Dim
 from ... import tracing
 from ...values import boxes, shapes, views
 from ...values.boxes import PROPERTIES, ArrayBox, as_array, implements
@@ -36,13 +39,12 @@ PROPERTIES["strides"] = _strides
 def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, subok: Any = False,
                         writeable: Any = False) -> Any:
     box = as_array(x)
-    sizes = tuple(shapes.static_int(w, "the length of a window") for w in boxes_of(window_shape))
+    sizes = tuple(shapes.length(w, "the length of a window") for w in boxes_of(window_shape))
     axes = tuple(range(len(box.dims))) if axis is None else tuple(axis_of(k, len(box.dims)) for k in boxes_of(axis))
     if len(sizes) != len(axes):
         fail(ShapeError, f"Must provide window_shape for all dimensions of `x`; got {len(sizes)} and {len(axes)} axes")
     for size, k in zip(sizes, axes):
-        if type(box.dims[k]) is int and size > box.dims[k]:
-            fail(ShapeError, "window shape cannot be larger than input array shape")
+        _expect(_order("le", size, box.dims[k]), "window shape cannot be larger than input array shape")
     return box.view(views.Windows(axes, sizes))
 
 
@@ -51,19 +53,56 @@ def as_strided(x: Any, shape: Any = None, strides: Any = None, subok: Any = Fals
     box = as_array(x)
     own, size = _strides(box), box.dtype_ir.size
     count = math.prod(shapes.static_int(d, "a length of an array under as_strided") for d in box.dims)
-    to = box.dims if shape is None else tuple(shapes.static_int(n, "a length of as_strided") for n in boxes_of(shape))
-    steps = own if strides is None else tuple(shapes.static_int(s, "a stride") for s in boxes_of(strides))
-    if len(to) != len(steps) or any(n < 0 for n in to):
-        fail(ShapeError, f"as_strided takes a stride for each axis, got the shape {to} and the strides {steps}")
+    to = box.dims if shape is None else shapes.shape_of(shape)
+    given = own if strides is None else tuple(map(shapes.to_index, boxes_of(strides)))
+    if len(to) != len(given):
+        fail(ShapeError, f"as_strided takes a stride for each axis, got the shape {shapes.show(to)} and {len(given)} strides")
     order = sorted(range(len(own)), key=lambda axis: -abs(own[axis]))
     box = box if views.contiguous(box.dims, tuple(s // size for s in own)) else transpose(box, order)
-    if any(s % size for s in steps) or not views.contiguous(box.dims, tuple(own[axis] // size for axis in order)):
-        fail(UnsupportedError, "as_strided of an array with gaps, or of parts of elements, cannot be compiled",
-             "pass np.ascontiguousarray(…), and strides that are multiples of its itemsize")
-    ends = [(n - 1) * s // size for n, s in zip(to, steps)]
-    if 0 not in to and (sum(e for e in ends if e < 0) < 0 or sum(ends) >= count):
-        fail(ShapeError, f"as_strided with the shape {to} and the strides {steps} reads outside of the array",
-             f"its {count} elements of {size} bytes are what it can read")
-    found = box.view(views.Restrided(to, tuple(s // size for s in steps)))
+    if not views.contiguous(box.dims, tuple(own[axis] // size for axis in order)):
+        fail(UnsupportedError, "as_strided of an array with gaps cannot be compiled", "pass np.ascontiguousarray(…)")
+    for step in given:
+        _expect(_order("eq", shapes.arith("mod", step, size), 0),
+                f"as_strided of parts of elements cannot be compiled: strides are multiples of the itemsize, {size}")
+    steps = tuple(shapes.arith("floordiv", step, size) for step in given)
+    _expect_inside(to, steps, count)
+    found = box.view(views.Restrided(to, steps))
     found.writeable = found.writeable if writeable else False
     return found
+
+
+def _expect_inside(to: tuple[Dim, ...], steps: tuple[Dim, ...], count: int) -> None:
+    """The first and the last of the positions sum_k i_k steps_k are among the elements, where there are any."""
+    low: Dim = 0
+    high: Dim = 0
+    fewest: Dim = 1
+    for n, step in zip(to, steps):
+        end = shapes.arith("mul", shapes.arith("sub", n, 1), step)
+        low = shapes.arith("add", low, shapes.arith("min", end, 0))
+        high = shapes.arith("add", high, shapes.arith("max", end, 0))
+        fewest = shapes.arith("min", fewest, n)
+    message = (f"as_strided with the shape {shapes.show(to)} and steps of {shapes.show(steps)} elements reads outside of the "
+               f"array, which has {count}")
+    # where nothing is read, `fewest` is 0, and both ends become 0 by it
+    _expect(_order("ge", shapes.arith("mul", low, fewest), 0), message)
+    _expect(_order("lt", shapes.arith("mul", high, fewest), max(count, 1)), message)
+    if count == 0:
+        _expect(_order("eq", fewest, 0), message)
+
+
+def _order(name: str, a: Dim, b: Dim) -> bool | Value:
+    """a == b, a <= b, … of two lengths: known now, or at run time."""
+    if type(a) is int and type(b) is int:
+        return _ORDERS[name](a, b)
+    builder = tracing.current().builder
+    return builder(name, builder.index(a), builder.index(b))
+
+
+_ORDERS = {"eq": operator.eq, "le": operator.le, "lt": operator.lt, "ge": operator.ge}
+
+
+def _expect(fine: bool | Value, message: str) -> None:
+    if isinstance(fine, Value):
+        tracing.current().builder.emit("check", fine, error="ShapeError", message=message)
+    elif not fine:
+        fail(ShapeError, message)
