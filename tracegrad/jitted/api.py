@@ -175,7 +175,7 @@ class Jitted(Dispatcher, Generic[P, R]):
         own = call._replace(aliases={}, shared=()) if self.derives else call
         found = self.fn.program(own, trace) if isinstance(self.fn, Jitted) else trace(self.fn, own)
         if own is not call:
-            _expect_unshared(found, call)
+            compile.expect_unshared(found, call)
         return found
 
     @deep
@@ -208,6 +208,8 @@ class Jitted(Dispatcher, Generic[P, R]):
             found, captured, reading = (*self.ready(call, form), call) if exactly else self.chosen(call, form)
             with suppress(ClosedError):                     # evicted by another thread since
                 traced, sizes = found.about.traced, compile.lengths_of(reading)
+                if (laid := compile.laid(traced, call)) is not call:
+                    return self.invoke(laid, args, kwargs, exactly=True)
                 values = [*compile.leaf_values(traced, reading), *captured, *sizes.values()]
                 return failed_objects.invoked(found.invoke, values, traced, call)
 
@@ -278,7 +280,9 @@ class Jitted(Dispatcher, Generic[P, R]):
         >>> float(tg.jit(lambda x: x + 1).interpret(1.0))
         2.0
         """
-        call = self.flatten(args, kwargs)
+        return self._interpreted(self.flatten(args, kwargs))
+
+    def _interpreted(self, call: arguments.Call) -> Any:
         key, captured = self.known(call)
         attempts, made = ATTEMPTS, self._programs.get(key)
         captured = None if captured is None or made is None else made.captures.find()
@@ -291,7 +295,8 @@ class Jitted(Dispatcher, Generic[P, R]):
             attempts -= 1
             if captured is None and not attempts:
                 raise _unsettled(made)
-        return made(call, captured)
+        laid = compile.laid(made.traced, call)
+        return made(call, captured) if laid is call else self._interpreted(laid)
 
     def known(self, call: arguments.Call) -> tuple[Any, list | None]:
         """(the key of a call, with the captures of an earlier one that hold now; the captured arrays), or (…, None)."""
@@ -487,14 +492,3 @@ def _unsettled(made: Any) -> ArgumentError:
     return ArgumentError(
         "what the function reads outside of its arguments changes each time that it is traced",
         "let it change nothing outside, or pass what changes as an argument", made.traced.function.loc)
-
-
-def _expect_unshared(traced: trace_function.Traced, call: arguments.Call) -> None:
-    for k, first in call.aliases.items():
-        if {k, first} & set(traced.mutated):
-            raise ArgumentError(
-                f"arguments {call.paths[first]} and {call.paths[k]} are the same array, which the function overwrites: "
-                "a derivative with respect to one of them alone does not exist",
-                "pass a copy of one of them",
-                traced.function.loc,
-            )

@@ -133,14 +133,33 @@ def lengths_of(call: Call) -> dict[Length, int]:
 
 def leaf_values(traced: Traced, call: Call) -> list:
     """The leaf of each kernel parameter, for a call from Python."""
+    return [call.values[k] for k, leaf in enumerate(traced.leaves) if leaf.kind != "static" and k not in call.aliases]
+
+
+def laid(traced: Traced, call: Call) -> Call:
+    """The call, with the strides of the arrays whose layout in memory its program depends on, where that is not C order."""
+    leaves = list(call.leaves)
     for k in traced.layout_dependent:
-        if not call.values[k].flags.c_contiguous:
+        x = call.values[k]
+        if x.flags.c_contiguous:
+            continue
+        if any(step % x.itemsize for step in x.strides):
             raise ArgumentError(
-                f"argument {call.paths[k]} does not lie in memory in C order, and what the function does depends on that: it "
-                "reads the strides, or overwrites and reshapes the array, of which NumPy makes a view or a copy",
+                f"argument {call.paths[k]} does not lie in memory in whole elements, and the function depends on that: "
+                "it reads the strides, or overwrites and reshapes the array, of which NumPy makes a view or a copy",
                 f"pass np.ascontiguousarray({call.paths[k]})", traced.function.loc)
-    values = [call.values[k] for k, leaf in enumerate(traced.leaves) if leaf.kind != "static" and k not in call.aliases]
-    return values
+        leaves[k] = leaves[k]._replace(value=tuple([step // x.itemsize for step in x.strides]))
+    return call if tuple(leaves) == call.leaves else call._replace(leaves=tuple(leaves))
+
+
+def expect_unshared(traced: Traced, call: Call) -> None:
+    """Of a derivative: no array that the function overwrites was passed twice."""
+    for k, first in call.aliases.items():
+        if {k, first} & set(traced.mutated):
+            raise ArgumentError(
+                f"arguments {call.paths[first]} and {call.paths[k]} are the same array, which the function overwrites: "
+                "a derivative with respect to one of them alone does not exist",
+                "pass a copy of one of them", traced.function.loc)
 
 
 # --- layouts ---------------------------------------------------------------------------------------------------------
@@ -149,7 +168,8 @@ _BUILTIN = {pytrees.TUPLE: tuple, pytrees.LIST: list}
 
 
 class Unlisted(Exception):
-    """A container that the native entry does not take apart, or objects that are to be assigned to: Python does."""
+    """A container that the native entry does not take apart, objects that are to be assigned to, or arrays of certain strides:
+    Python does."""
 
 
 def _node(structure: pytrees.TreeDef, children: list, arguments: bool) -> calling_convention.Node:
@@ -194,7 +214,7 @@ def _leaf_in(k: int, leaf: Leaf, call: Call, place: dict[int, int], layout_depen
         return calling_convention.SameIn(place[k])
     if leaf.kind == "array":
         dims = tuple([name_of(d) if isinstance(d, Length) else d for d in leaf.dims])
-        return calling_convention.ArrayIn(leaf.number, dims, place[k], k not in layout_dependent)
+        return calling_convention.ArrayIn(leaf.number, dims, place[k], leaf.value is not None or k not in layout_dependent)
     return calling_convention.ScalarIn(leaf.kind, leaf.number, place[k])
 
 
@@ -226,7 +246,7 @@ def arguments_of(traced: Traced, call: Call, place: dict[int, int], form: Form) 
     ins = [_leaf_in(k, leaf, call, place, traced.layout_dependent) for k, leaf in enumerate(traced.leaves)]
     positional, keyword = call.tree.children
     try:
-        if traced.refers_to_objects:
+        if traced.refers_to_objects or any(leaf.kind == "array" and leaf.value is not None for leaf in traced.leaves):
             raise Unlisted
         leaves = iter(ins)
         found = tuple(_layout(child, leaves, True) for child in positional.children)

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 
 class Leaf(NamedTuple):
-    """`dtype` is the IR dtype; of a static leaf the Python type, `dims` a mark that tells equal values apart (0.0, -0.0)."""
+    """`dtype` is the IR dtype; of a static leaf the Python type, `dims` a mark that tells equal values apart (0.0, -0.0).
+    `value`: of a static leaf; of an array its strides in elements, where they decide the program and are not in C order."""
 
     kind: str
     dtype: DType | type

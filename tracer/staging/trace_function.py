@@ -252,7 +252,7 @@ class _Run:
                 continue
             param = next(params)
             if leaf.kind == "array":
-                held.append(ArrayBox(param, strides=_strides(self.call.values, k)))
+                held.append(ArrayBox(param, strides=leaf.value or _strides(self.call.values, k)))
                 held[-1].seen = True
                 if self.call.values and isinstance(self.call.values[k], ArrayBox):
                     held[-1].laid_as = memory_layout.origins(self.call.values[k])

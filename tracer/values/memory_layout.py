@@ -7,7 +7,7 @@ reads what it has made of it, a view here and a copy for another layout, or the 
     b = np.ascontiguousarray(a); b[0] = 1          changes a, unless a lies in another order
     r = a.T.ravel(); r[0] = 1                      does not, unless a lies in Fortran's
 
-A call with such arguments in another order is refused (tracegrad/programs/compile.py).
+For such arguments in another order another program is made, which knows their strides (tracegrad/programs/compile.py).
 """
 from __future__ import annotations
 

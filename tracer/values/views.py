@@ -286,13 +286,13 @@ class Windows:
 
 
 class Restrided:
-    """as_strided: element (i_0, i_1, …) is number sum_k i_k steps_k of the base's elements in C order. Not written through, as
-    elements may meet: what a write leaves there depends on NumPy's order."""
+    """as_strided: element (i_0, i_1, …) is number sum_k i_k steps_k of the base's elements in C order; `memory`: their steps in
+    memory. Not written through, as elements may meet: what a write leaves there depends on NumPy's order."""
 
-    __slots__ = ("steps", "to")
+    __slots__ = ("memory", "steps", "to")
 
-    def __init__(self, to: tuple[Dim, ...], steps: tuple[Dim, ...]):
-        self.to, self.steps = to, steps
+    def __init__(self, to: tuple[Dim, ...], steps: tuple[Dim, ...], memory: tuple[Dim, ...]):
+        self.to, self.steps, self.memory = to, steps, memory
 
     def dims(self, base_dims: tuple[Dim, ...]) -> tuple[Dim, ...]:
         return self.to
@@ -314,8 +314,8 @@ class Restrided:
              "write to the array that it was made of")
 
     def strides(self, base_strides: tuple[int, ...], base_dims: tuple[Dim, ...]) -> tuple[int, ...] | None:
-        steps = tuple(s for s in self.steps if type(s) is int)
-        return steps if len(steps) == len(self.steps) else None
+        steps = tuple(s for s in self.memory if type(s) is int)
+        return steps if len(steps) == len(self.memory) else None
 
     permuting = True
 

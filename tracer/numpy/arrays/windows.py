@@ -59,19 +59,43 @@ def as_strided(x: Any, shape: Any = None, strides: Any = None, subok: Any = Fals
         fail(ShapeError, f"as_strided takes a stride for each axis, got the shape {shapes.show(to)} and {len(given)} strides")
     order = sorted(range(len(own)), key=lambda axis: -abs(own[axis]))
     box = box if views.contiguous(box.dims, tuple(s // size for s in own)) else transpose(box, order)
-    if not views.contiguous(box.dims, tuple(own[axis] // size for axis in order)):
-        fail(UnsupportedError, "as_strided of an array with gaps cannot be compiled", "pass np.ascontiguousarray(…)")
+    strides_now = tuple(s // size for s in _strides(box))
     for step in given:
         _expect(_order("eq", shapes.arith("mod", step, size), 0),
                 f"as_strided of parts of elements cannot be compiled: strides are multiples of the itemsize, {size}")
-    steps = tuple(shapes.arith("floordiv", step, size) for step in given)
-    _expect_inside(to, steps, count)
-    found = box.view(views.Restrided(to, steps))
+    memory = tuple(shapes.arith("floordiv", step, size) for step in given)
+    if views.contiguous(box.dims, strides_now):
+        steps = memory
+        _expect_inside(to, steps, count, f"array, which has {count}")
+    else:
+        steps = _among(box.dims, strides_now, to, memory)
+    found = box.view(views.Restrided(to, steps, memory))
     found.writeable = found.writeable if writeable else False
     return found
 
 
-def _expect_inside(to: tuple[Dim, ...], steps: tuple[Dim, ...], count: int) -> None:
+def _among(dims: tuple[int, ...], strides: tuple[int, ...], to: tuple[Dim, ...], memory: tuple[Dim, ...]) -> tuple[int, ...]:
+    """Steps among the elements in C order for steps in the memory of an array with gaps: each is a number of steps along every
+    axis, the longest strides first, and no axis may be left."""
+    axes = [axis for axis, (n, stride) in enumerate(zip(dims, strides)) if n > 1 and stride]
+    packed = views.c_strides(dims) or ()
+    along: list[list[int]] = [[0] * len(dims) for _ in memory]
+    for counts, step in zip(along, memory):
+        if type(step) is not int:
+            fail(UnsupportedError, "as_strided of an array with gaps, by strides that only run time knows, cannot be compiled",
+                 "pass np.ascontiguousarray(…)")
+        for axis in axes:
+            counts[axis] = int(step / strides[axis])
+            step -= counts[axis] * strides[axis]
+        if step:
+            fail(UnsupportedError, "as_strided that reads in the gaps between the elements of an array cannot be compiled",
+                 "pass np.ascontiguousarray(…), and strides for it")
+    for axis in range(len(dims)):
+        _expect_inside(to, tuple(counts[axis] for counts in along), dims[axis], f"axis, of which the length is {dims[axis]}")
+    return tuple(sum(map(operator.mul, counts, packed)) for counts in along)
+
+
+def _expect_inside(to: tuple[Dim, ...], steps: tuple[Dim, ...], count: int, what: str) -> None:
     """The first and the last of the positions sum_k i_k steps_k are among the elements, where there are any."""
     low: Dim = 0
     high: Dim = 0
@@ -82,7 +106,7 @@ def _expect_inside(to: tuple[Dim, ...], steps: tuple[Dim, ...], count: int) -> N
         high = shapes.arith("add", high, shapes.arith("max", end, 0))
         fewest = shapes.arith("min", fewest, n)
     message = (f"as_strided with the shape {shapes.show(to)} and steps of {shapes.show(steps)} elements reads outside of the "
-               f"array, which has {count}")
+               f"{what}")
     # where nothing is read, `fewest` is 0, and both ends become 0 by it
     _expect(_order("ge", shapes.arith("mul", low, fewest), 0), message)
     _expect(_order("lt", shapes.arith("mul", high, fewest), max(count, 1)), message)
