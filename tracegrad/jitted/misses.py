@@ -112,7 +112,8 @@ def _leaf(leaf: Leaf, value: Any = None) -> str:
         return _value(leaf.value)
     if value is not None:                       # a number that the program needs as one
         return _value(value)
-    return str(leaf.type) if leaf.kind in ("array", "numpy") else leaf.kind
+    laid = f" of the strides {leaf.value}" if leaf.kind == "array" and leaf.value is not None else ""
+    return str(leaf.type) + laid if leaf.kind in ("array", "numpy") else leaf.kind
 
 
 def _static(x: Any) -> Leaf | None:
