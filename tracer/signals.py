@@ -15,11 +15,12 @@ class Signal(BaseException):
 class Restart(Signal):
     """Trace the whole function again, with these argument leaves static, these loops unrolled, these lists packed, and the
     elements of these arrays from outside (by id) and the numbers at these paths part of the program, or arrays told apart by
-    run-time identities. An `attempt`: where that fails, the lists are left alone (control/restarts.py)."""
+    run-time identities (`identities` 1), or names standing for one of several (2). An `attempt`: where that fails, the lists
+    are left alone (control/restarts.py)."""
 
     def __init__(self, leaves: set[int] | tuple = (), loops: Sequence = (),
                  lists: dict | None = None, arrays: set | tuple = (),
-                 identities: bool = False, attempt: bool = False):
+                 identities: int = 0, attempt: bool = False):
         self.leaves, self.loops, self.lists, self.arrays = frozenset(leaves), frozenset(loops), lists or {}, frozenset(arrays)
         self.identities, self.attempt = identities, attempt
         self.otherwise: object = None                    # in place of `loops` where the leaves have no values, as under a map

@@ -175,6 +175,7 @@ class Trace:
         self.spoil: Callable[[Trace, Any], None] | None = None
         self.propagate: Callable[[Trace, Any, Value | None], None] | None = None
         self.clock: Clock | None = None
+        self.standing = False                           # names stand for one of several arrays (regions/standings.py)
         self.ended: list[tuple[int, int]] = []
         self.undo: list[Callable] = []                  # run where the trace is given up
         self.rebound: dict[tuple[int, str], Any] = {}   # place -> captured_names.Rebound

@@ -25,7 +25,7 @@ from ...ir.types import I64
 from .. import pytrees, tracing
 from ..calling import calls
 from ..control import branches, iteration, other_names
-from ..regions import leaf_types
+from ..regions import leaf_types, standings
 from ..roots import roots_of
 from ..values import boxes, shapes
 from ..values.boxes import METHODS, ArrayBox, Box, ScalarBox
@@ -82,7 +82,7 @@ class ArrayChoice(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __tracegrad_box__(self) -> Box:
         """The array as a value: a copy."""
-        return boxes.array(boxes.as_array(self.each(lambda m: m)).read())
+        return boxes.array(boxes.as_array(self.each(lambda m: boxes.array(m.read()))).read())
 
     def augmented(self, op: str, value: float) -> ArrayChoice:
         """self op= value"""
@@ -244,6 +244,12 @@ class Items(iteration.Source):
         return self.held[boxes.count(k)]
 
 
+def _mapped(number: ScalarBox, places: list[int]) -> Any:
+    """places[number]"""
+    return switch(number, [lambda place=place: ScalarBox(const(place, I64), "int") for place in places])
+
+
+standings.CHOICE.append((ArrayChoice, ArrayChoice, _mapped))
 iteration.SOURCES[ArrayChoice] = Items
 calls.SPREAD[ArrayChoice] = spread
 pytrees.learn(ArrayChoice, pytrees.Kind("choice of arrays", lambda x: ([x.key, *x.members], None),

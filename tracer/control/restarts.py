@@ -16,7 +16,7 @@ class Learned:
     lists       place of the source -> the form of the lists that are made there
     known       arrays from outside whose elements are part of the program; None: all
     tried       places of which the form of lists is an attempt
-    identities  whether arrays are told apart at run time
+    identities  how arrays are told apart at run time: 1 by numbers of theirs, 2 by what names stand for
     closed      packages whose functions run as they stand (syntax/source.py)
     """
 
@@ -27,7 +27,7 @@ class Learned:
         self.unroll: set = set()
         self.lists: dict = {}
         self.known: set | None = set()
-        self.identities = False
+        self.identities = 0
         self.tried: set = set()
         self.closed: frozenset = frozenset()
         self._before: tuple | None = None                    # what was known before the first of these
@@ -40,7 +40,7 @@ class Learned:
         if signal.attempt:
             self._before = self._before or self._state()
             self.tried |= set(signal.lists)
-        self.identities |= signal.identities
+        self.identities = max(self.identities, signal.identities)
         self.statics |= signal.leaves
         self.unroll |= signal.loops
         self.lists |= signal.lists

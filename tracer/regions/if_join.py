@@ -11,13 +11,13 @@ import numpy as np
 from ...ir.analysis.lengths import may_decide
 from ...ir.core import Block, Const, Value
 from ...ir.errors import UnsupportedError
-from ...ir.types import BOOL_SCALAR
+from ...ir.types import BOOL_SCALAR, I64
 from .. import pytrees, tracing
 from ..tracing import Trace
-from ..values import ownership
+from ..values import boxes, ownership
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.python import chosen_texts, optional_values
-from . import identity, leaf_types, list_scan_outputs, region_tracing
+from . import identity, leaf_types, list_scan_outputs, region_tracing, standings
 
 if TYPE_CHECKING:
     from ...ir.build import Builder
@@ -67,7 +67,7 @@ class IfJoin:
         if a is b:
             return JoinedValue(False, lambda results: a)
         list_scan_outputs.read_parts(self.trace, a, b)
-        maybe = self.maybe(what, a, b) or self.optional(what, a, b) or self.text(a, b)
+        maybe = self.maybe(what, a, b) or self.optional(what, a, b) or self.text(a, b) or self.stood(a, b)
         maybe = maybe or LISTS[0](self, what, a, b)
         if maybe is not None:
             return maybe
@@ -88,7 +88,7 @@ class IfJoin:
             raise region_tracing.Mismatch(region_tracing.quoted(what), leaf_types.describe(a), leaf_types.describe(b),
                                           "the structures differ")
         paths = left_tree.paths(what)
-        slots = [self.optional(path, x, y) or self.text(x, y) or self.leaf(path, x, y)
+        slots = [self.optional(path, x, y) or self.text(x, y) or self.stood(x, y) or self.leaf(path, x, y)
                  for path, x, y in zip(paths, left, right)]
         if left_tree is pytrees.LEAF:
             return slots[0]
@@ -168,6 +168,18 @@ class IfJoin:
                 numbers.append(chosen_texts.among(x, texts))
         k = self.pair(*numbers)
         return JoinedValue(True, lambda results: chosen_texts.ChosenText(results[k], texts))
+
+    def stood(self, a: Any, b: Any) -> JoinedValue | None:
+        """One of several arrays that were there before, where names stand for them."""
+        common = standings.standing(a, b, min(o.epoch for o in self.outcomes)) if self.trace.standing and a is not b else None
+        if common is None:
+            return None
+        numbers = []
+        for side, x in enumerate((a, b)):
+            with self.trace.builder.at(self.blocks[side]):
+                numbers.append([self.trace.builder.cast(boxes.lift(n).read(), I64) for n in common.numbers(x) or ()])
+        places = [self.pair(*both) for both in zip(*numbers)]
+        return JoinedValue(True, lambda results: common.held([ScalarBox(results[k], "int") for k in places]))
 
     def set_flag(self, x: Any) -> Value:
         if type(x) is leaf_types.MaybeUndefined:

@@ -22,7 +22,7 @@ from ..syntax.trees.early_exit import RETURNED, VALUE
 from ..values import ownership
 from ..values.boxes import ArrayBox, Box
 from ..values.python import optional_values
-from . import identity, leaf_types, region_tracing
+from . import identity, leaf_types, region_tracing, standings
 from .leaf_types import Kind, MaybeUndefined, Undefined
 from .region_tracing import Mismatch
 
@@ -66,6 +66,7 @@ class Carry:
         "never",
         "opaque",
         "optional",
+        "standing",
         "stop",
         "structure",
     )
@@ -76,6 +77,7 @@ class Carry:
         self.flag = type(initial) in (Undefined, MaybeUndefined)
         self.never = self.moves = self.opaque = self.optional = False
         self.entry: Any = None
+        self.standing = standings.Standings()
         self.boxes: list[ArrayBox] = []
         self.may_alias: list[ArrayBox] = []
         self.may_be: dict[int, list[Any]] = {}            # position of an object in it -> those from before the loop
@@ -91,7 +93,8 @@ class Carry:
 
     def guess(self) -> None:
         """Plan that every number changes; arrays only where the name is bound anew."""
-        self.kinds = [leaf_types.kind_of(x) for x in self.leaves]
+        kept = tracing.current().standing                # arrays are that, where names stand for them
+        self.kinds = [None if kept and isinstance(x, ArrayBox) else leaf_types.kind_of(x) for x in self.leaves]
         self.moves = any(self.kinds)
 
     # --- parameters ---------------------------------------------------------------------------------------------------
@@ -181,6 +184,7 @@ class Carry:
             leaves.append(made)
         assert self.structure is not None                     # what moves has one
         held = self.structure.unflatten(leaves)
+        held = self.standing.held(held)
         for k, part in enumerate(leaf_types.containers(held)):
             trace.shared[id(part)] = part
             for source in self.may_be.get(k, ()) if after or type(self.initial) is not Undefined else ():
@@ -211,6 +215,10 @@ class Carry:
         if self.optional and final is None:
             return False
         held = self.parted(final)[0]
+        if tracing.current().standing:
+            if self.stands(held):
+                return True
+            held = self.standing.numbers(held, emitted=False)
         leaves, structure = leaf_types.flatten(held)
         news = self.trace_back(held)
         if self.structure is None:
@@ -228,6 +236,15 @@ class Carry:
             self.opaque |= identity.opaque(x)
         self.moves = self.moves or changed
         return changed
+
+    def stands(self, held: Any) -> bool:
+        """Plan for which arrays of several the name stands, if it does; whether that is news."""
+        if self.structure is None or self.flag or not self.standing.learn(self.initial, held, self.epoch):
+            return False
+        self.leaves, self.structure = leaf_types.flatten(self.standing.numbers(self.initial, emitted=False))
+        self.guess()
+        self.moves = True
+        return True
 
     def trace_back(self, held: Any) -> bool:
         """Note which objects from before the loop those that an iteration leaves may be; whether that is news."""
@@ -306,7 +323,7 @@ class Carry:
         if self.optional and final is None:
             return self.unset(tracing.current().builder)
         held, flag = self.parted(final)
-        leaves = leaf_types.flatten(held)[0]
+        leaves = leaf_types.flatten(self.standing.numbers(held))[0]
         values = [leaf_types.emit(x, k) for x, k in zip(leaves, self.kinds) if k is not None]
         found = self.described(tracing.current().builder, values, leaves)
         return [*found, flag] if self.flag else found

@@ -297,9 +297,10 @@ class PoisonedBox(ArrayBox):
 
 
 def expect_identities(trace: Trace) -> None:
-    """Which array a name holds is needed: trace again with identities (regions/identity.py), if that has not been tried."""
-    if trace.clock is None:
-        raise tracing.Restart(identities=True)
+    """Which array a name holds is needed: trace again with identities (regions/identity.py), or then with names that stand for
+    arrays (regions/standings.py), if that has not been tried."""
+    if not trace.standing:
+        raise tracing.Restart(identities=1 if trace.clock is None else 2)
 
 
 def link(trace: Trace, one: ArrayBox, other: ArrayBox, epoch: float = float("inf")) -> None:

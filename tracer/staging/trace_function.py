@@ -130,7 +130,7 @@ class _Run:
 
     def __init__(self, function: Callable, call: Call, statics: set[int], unroll: set, writes: bool, outer: Trace | None = None,
                  packed: dict | None = None, tried: AbstractSet = frozenset(), private: bool = False,
-                 known: AbstractSet | None = frozenset(), identities: bool = False, follows: bool = False):
+                 known: AbstractSet | None = frozenset(), identities: int = 0, follows: bool = False):
         self.callable, self.call, self.writes, self.private = function, call, writes, private
         self.objects_seen: list = []             # the trace's copies of the call's objects, and what they hold at first
         self.before: list[dict[str, Any]] = []
@@ -152,7 +152,7 @@ class _Run:
         self.trace = outer or Trace(self.function, peephole)
         if outer is None:
             self.trace.fixed, self.trace.own_arguments = known, private
-            self.trace.clock = identity.Clock() if identities else None
+            self.trace.clock, self.trace.standing = identity.Clock() if identities == 1 else None, identities == 2
         self.trace.unroll |= unroll
         self.trace.lists = self.trace.lists if packed is None else packed
         self.trace.tried |= tried

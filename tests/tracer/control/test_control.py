@@ -880,11 +880,25 @@ def test_a_write_reaches_another_name_where_it_is_the_same_array(fn):
     check(fn, -X)
 
 
-def test_a_write_that_may_reach_a_view_of_run_time_is_refused():
+def test_a_write_reaches_a_view_of_run_time():
+    check(row_written, X)
+    check(row_written, -X)
+
+
+def row_or_new(x):
+    a = np.stack([x, x * 2])
+    b = a[0]
+    if x[0] > 0:
+        b = x * 3
+    a[0, 0] = 5.0
+    return b + a[0]
+
+
+def test_a_write_that_may_reach_a_view_or_not_is_refused():
     with pytest.raises(UnsupportedError, match="may have been overwritten through another name") as caught:
-        trace_function.trace(row_written, (X,))
+        trace_function.trace(row_or_new, (X,))
     assert "`b = a.copy()`" in str(caught.value)
-    assert caught.value.loc[-1].function == "row_written"
+    assert caught.value.loc[-1].function == "row_or_new"
 
 
 def test_a_list_that_may_be_one_of_two():
