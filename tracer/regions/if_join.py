@@ -81,14 +81,18 @@ class IfJoin:
         if both and (left_tree != right_tree or any(x is not y for x, y in zip(left, right) if id(x) in both or id(y) in both)):
             both = set()
             (left, left_tree), (right, right_tree) = pytrees.flatten(a, opened), pytrees.flatten(b, opened)
-        if left_tree != right_tree:                       # perhaps but for what may be None, or a text
-            left, left_tree = pytrees.flatten(a, opened, _undecided)
-            right, right_tree = pytrees.flatten(b, opened, _undecided)
+        if left_tree != right_tree:                       # perhaps but for what may be None, a text, or lists of other lengths
+            def apart(x: Any) -> bool:
+                return _undecided(x) or (x is not a and x is not b and _is_list(x))
+
+            left, left_tree = pytrees.flatten(a, opened, apart)
+            right, right_tree = pytrees.flatten(b, opened, apart)
         if left_tree != right_tree:
             raise region_tracing.Mismatch(region_tracing.quoted(what), leaf_types.describe(a), leaf_types.describe(b),
                                           "the structures differ")
         paths = left_tree.paths(what)
-        slots = [self.optional(path, x, y) or self.text(x, y) or self.stood(x, y) or self.leaf(path, x, y)
+        slots = [self.add(path, x, y) if x is not a and _is_list(x) and _is_list(y) else
+                 self.optional(path, x, y) or self.text(x, y) or self.stood(x, y) or self.leaf(path, x, y)
                  for path, x, y in zip(paths, left, right)]
         if left_tree is pytrees.LEAF:
             return slots[0]
@@ -420,6 +424,11 @@ class _Emission:
             if a.type == BOOL_SCALAR:
                 return self.flag if a.item else self.builder("not", self.flag)
         return None
+
+
+def _is_list(x: Any) -> bool:
+    """Whether that is a list to the program: Python's own, or one of run-time length (control/packed_lists.py)."""
+    return type(x) is list or getattr(type(x), "stands_for", None) is list
 
 
 def _undecided(x: Any) -> bool:

@@ -140,6 +140,9 @@ def ending(branch: Callable, get: Any, put: Any, names: tuple[str, ...], what: s
 
 
 def _settled(trace: Trace, what: str, held: Any, get: Callable | None, put: Callable | None) -> Any:
+    if type(held) is tuple:
+        parts = [_settled(trace, f"{what}[{k}]", x, get, put) for k, x in enumerate(held)]
+        return tuple(parts) if any(x is not y for x, y in zip(parts, held)) else held
     if type(held) is not DynamicList or _key(what) not in trace.lists:
         return held
     found = held.settled()

@@ -136,3 +136,44 @@ def longest_changed(x):
 def test_a_list_that_has_another_name_is_not_changed(f, args):
     with pytest.raises(tg.UnsupportedError, match=r"another name may have|may be one of two"):
         tg.jit(f)(X, *args)
+
+
+def test_a_helper_gives_back_lists_or_makes_others_in_a_tuple():
+    """Adjacent intervals become one, if there are several."""
+    def merged(starts, stops):
+        if len(starts) <= 1:
+            return starts, stops
+        first, last = [starts[0]], []
+        for i in range(1, len(starts)):
+            if starts[i] != stops[i - 1]:
+                first.append(starts[i])
+                last.append(stops[i - 1])
+        last.append(stops[-1])
+        return first, last
+
+    def once(x, n):
+        starts, stops = [], []
+        for i in range(n):
+            starts.append(i)
+            stops.append(i + int(x[i]))
+        starts, stops = merged(starts, stops)
+        return sum(starts) + sum(stops) * x[0], len(starts)
+
+    def again_and_again(x, n):
+        starts, stops = [0], [n]
+        for i in range(n):
+            first, last = [], []
+            for k in range(len(starts)):
+                for j in range(int(x[i])):
+                    first.append(starts[k] + 2 * j)
+                    last.append(starts[k] + j + 1)
+            starts, stops = merged(first, last)
+        return sum(starts) + sum(stops) * x[0], len(starts)
+
+    x = np.array([1.0, 2.0, 1.0, 3.0, 1.0])
+    for f in (once, again_and_again):
+        for n in (0, 1, 3, 5):
+            assert tg.jit(f)(x, n) == f(x, n)
+        slope = np.zeros(5)
+        slope[0] = (f(x + [0.5, 0, 0, 0, 0], 5)[0] - f(x, 5)[0]) / 0.5
+        np.testing.assert_allclose(tg.grad(lambda x: f(x, 5)[0])(x), slope)                     # noqa: B023
