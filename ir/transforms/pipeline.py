@@ -143,7 +143,10 @@ class _Simplifier:
         if not then.ops and not other.ops and all(v.type.__class__ is Type and not v.type.dims for v in then.yields):
             return tuple([builder("select", cond, a, b) for a, b in zip(then.yields, other.yields)])    # → c ? a : b
         results = builder.emit("if", cond, regions=[then, other], **op.attrs)
-        return tuple([a if same(a, b) else r for r, a, b in zip(results, then.yields, other.yields)])   # if c {a} else {a} → a
+        # if c {a} else {a} → a. Two results that are one become one, as the length that a third one's type names may be either
+        first: dict[tuple[Value, Value], Value] = {}
+        return tuple([a if same(a, b) else first.setdefault((a, b), r)
+                      for r, a, b in zip(results, then.yields, other.yields)])
 
     def for_(self, builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:
         trip, *inits = mapped(op.operands, mapping)

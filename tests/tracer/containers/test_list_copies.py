@@ -177,3 +177,32 @@ def test_a_helper_gives_back_lists_or_makes_others_in_a_tuple():
         slope = np.zeros(5)
         slope[0] = (f(x + [0.5, 0, 0, 0, 0], 5)[0] - f(x, 5)[0]) / 0.5
         np.testing.assert_allclose(tg.grad(lambda x: f(x, 5)[0])(x), slope)                     # noqa: B023
+
+
+def test_two_lists_that_turn_out_to_be_equally_long():
+    """Of an array without elements: the program is simplified to lists of one length, of which each type has a name."""
+    def found(starts, stops, c, steps):
+        first, last = [], []
+        for j in range(len(starts)):
+            for step in range(steps[0], steps[1]):
+                part = c[starts[j]:stops[j]]
+                low, high = np.searchsorted(part, step), np.searchsorted(part, step, side="right")
+                if low != high:
+                    first.append(low + starts[j])
+                    last.append(high + starts[j])
+        return first, last
+
+    def f(c, steps):
+        starts, stops = [0], [c.size]
+        i = 0
+        while i < len(steps):
+            if steps[0, 1] > 4:
+                break
+            starts, stops = found(starts, stops, c, steps[i])
+            i += 1
+        return np.array(starts, dtype=int), np.array(stops, dtype=int)
+
+    for c in (np.zeros(0, int), np.zeros(3, int), np.array([0, 1, 1, 2])):
+        for steps in ([[0, 2]], [[0, 9]], [[1, 2], [0, 2]]):
+            for mine, theirs in zip(tg.jit(f)(c, np.array(steps)), f(c, np.array(steps))):
+                np.testing.assert_array_equal(mine, theirs)
