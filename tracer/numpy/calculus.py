@@ -46,7 +46,7 @@ def round_(a: Any, decimals: Any = 0, out: Any = None) -> Any:
         wide = _rounded(builder, builder.cast(value, F64), decimals, F64)
         found = builder.cast(wide, value.type.dtype)
         if type(decimals) is not int:
-            stays = builder("ge", decimals, builder.index(0))
+            stays = builder("ge", builder.index(decimals), builder.index(0))
             found = builder("select", shapes.expand(stays, value.type.dims), value, found)
     if out is not None:
         return ufuncs.deliver("round", found, out)
@@ -55,7 +55,7 @@ def round_(a: Any, decimals: Any = 0, out: Any = None) -> Any:
 
 def _rounded(builder: Builder, value: Value, decimals: Dim, dtype: Any) -> Value:
     if type(decimals) is not int:
-        return _rounded_by(builder, value, decimals, dtype)
+        return _rounded_by(builder, value, builder.index(decimals), dtype)
     if decimals == 0:
         return builder("rint", value)
     scale = const(10.0 ** abs(decimals), dtype)

@@ -70,11 +70,11 @@ class Members:
     def numbers(self, held: Any, emitted: bool = True) -> tuple | None:
         """The place of an array among them, in a tuple; None where it is none of them. Not `emitted`: any number for the place
         of a choice of other ones."""
-        kind, _, mapped = CHOICE[0]
+        _, _, mapped = CHOICE[0]
         places = [next((k for k, m in enumerate(self.arrays) if one(m, x)), None) for x in members_of(held)]
         if None in places:
             return None
-        if type(held) is not kind:
+        if not is_choice(held):
             return (places[0],)
         return (mapped(held.key, places) if emitted and places != list(range(len(places))) else held.key,)
 
@@ -105,7 +105,7 @@ class Standings:
     def learn(self, initial: Any, final: Any, epoch: float) -> bool:
         """From what a name holds before the loop and after an iteration; whether that is news."""
         (before, tree), (after, other) = _parts(initial), _parts(final)
-        news = {}
+        news: dict[int, Views | Members | None] = {}
         for k, (a, b) in enumerate(zip(before, after) if tree == other else ()):
             known = self.found.get(k)
             if known is not None and known.numbers(b, emitted=False) is None:
@@ -132,7 +132,7 @@ class Standings:
 
 
 def _parts(held: Any) -> tuple[list, pytrees.TreeDef]:
-    return pytrees.flatten(held, leaf_types.opened, lambda x: type(x) is CHOICE[0][0])
+    return pytrees.flatten(held, leaf_types.opened, is_choice)
 
 
 def standing(a: Any, b: Any, epoch: float) -> Views | Members | None:
@@ -140,14 +140,18 @@ def standing(a: Any, b: Any, epoch: float) -> Views | Members | None:
     left, right = view_of(a), view_of(b)
     if left is not None and right is not None and left[0].same(right[0]) and left[0].base._epoch <= epoch:
         return left[0]
-    if type(a) not in (ArrayBox, CHOICE[0][0]) or type(b) not in (ArrayBox, CHOICE[0][0]):
+    if not all(type(x) is ArrayBox or is_choice(x) for x in (a, b)):
         return None
     first = Members(()).widened(a, epoch)
     return None if first is None else first.widened(b, epoch)
 
 
 def members_of(held: Any) -> Sequence:
-    return held.members if type(held) is CHOICE[0][0] else (held,)
+    return held.members if is_choice(held) else (held,)
+
+
+def is_choice(held: Any) -> bool:
+    return type(held) is CHOICE[0][0]
 
 
 def lasts(x: Any, epoch: float) -> bool:

@@ -215,9 +215,10 @@ def _int_power(a: Any, b: Any, exponent: complex | None) -> ScalarBox:
     if exponent == 2:
         ints.expect_fit("mul", x, x)
         return ScalarBox(builder("mul", x, x), "int")
-    if literal(a) in (1, -1):         # a sign: in Python a float for a negative exponent, here an int of the same value
-        odd = builder("and", y, const(1, I64))
-        return ScalarBox(builder("sub", const(1, I64), builder("mul", const(1 - literal(a), I64), odd)), "int")
+    if exponent is None and literal(a) in (1, -1):
+        # a sign: in Python a float for a negative exponent, here an int of the same value
+        odd = builder("mul", builder("and", y, const(1, I64)), const(2 if literal(a) == -1 else 0, I64))
+        return ScalarBox(builder("sub", const(1, I64), odd), "int")
     if exponent is None:
         if (unfixed := tracing.current().unfixed) and depends(y, unfixed):
             raise tracing.NeedLengths("the type of a power depends on an int that decides a shape")
