@@ -133,3 +133,13 @@ def test_remainders_of_large_quotients_and_of_nan():
     assert outcome(tg.jit(lambda x: math.ldexp(x, 2000)), 1.5) == "OverflowError"
     for x in (*SPECIAL, 5e-324, 1.7976931348623157e308, 3.0):
         assert repr(tg.jit(lambda x: math.ulp(x))(x)) == repr(math.ulp(x))
+
+
+def test_signs_by_a_power():
+    """(-1) ** n: of a negative n Python gives a float, compiled code an int of the same value."""
+    signs = tg.jit(lambda n: ((-1) ** n, 1 ** n, True ** n))
+    for n in (-3, -2, 0, 1, 4, 2**62 + 1):
+        assert signs(n) == ((-1) ** n, 1 ** n, 1)
+    with pytest.raises(tg.DTypeError, match="an int to a negative power is a float"):
+        tg.jit(lambda n: 2 ** n)(-1)
+    assert tg.jit(lambda x: (-1) ** len(x[x > 0]) * x[0])(np.array([1.0, -2.0, 3.0, 4.0])) == -1.0
