@@ -4,7 +4,7 @@ A copy never shares a `Value`, `Op` or `Block` with its original; constants and 
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .build import Builder
@@ -350,12 +350,3 @@ def _narrow(op: Op, keep: list[int]) -> None:
     op.results = tuple(op.results[k] for k in keep)
     for slot, r in enumerate(op.results):
         r.slot = slot
-
-
-def walk_values(f: Function) -> Iterator[Value]:
-    """Every value that a function defines: parameters, results of ops, parameters of regions."""
-    yield from f.params
-    for op in f.body.walk():
-        yield from op.results
-        for region in op.regions:
-            yield from region.params

@@ -136,9 +136,6 @@ class Type:
     def with_dims(self, dims: list[Dim]) -> Type:
         return Type(self.dtype, dims)
 
-    def with_dtype(self, dtype: DType) -> Type:
-        return Type(dtype, self.dims)
-
     def __repr__(self) -> str:
         return self.dtype.name + (f"[{', '.join(map(repr, self.dims))}]" if self.dims else "")
 

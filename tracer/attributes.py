@@ -1,6 +1,7 @@
 """What an object holds itself, told without running code of its class, and whose its class is."""
 from __future__ import annotations
 
+import enum
 import functools
 import sys
 import types
@@ -9,8 +10,11 @@ from typing import Any
 
 HEAP_TYPE = 1 << 9                  # Py_TPFLAGS_HEAPTYPE: a class that Python code has made
 _NOTHING = object()
+_OWN = __name__.partition(".")[0]
+_C_METHOD = types.WrapperDescriptorType
+_OPEN = frozenset({"types", "argparse"})             # modules whose objects are bags of the user's attributes
 # packages whose own names and classes are taken to stay as they are
-_FIXED = frozenset({__name__.partition(".")[0], "numpy", "scipy", "numba", *sys.stdlib_module_names} - {"__main__"})
+_FIXED = frozenset({_OWN, "numpy", "scipy", "numba", *sys.stdlib_module_names} - {"__main__"})
 
 
 def remembered(asked: Callable[[type], bool]) -> Callable[[type], bool]:
@@ -19,6 +23,11 @@ def remembered(asked: Callable[[type], bool]) -> Callable[[type], bool]:
 
 def fixed(module: str | None) -> bool:
     return (module or "").partition(".")[0] in _FIXED
+
+
+def of_package(module: str | None) -> bool:
+    """Whether it is a module of this package, whose names nobody gives other values."""
+    return (module or "").partition(".")[0] == _OWN
 
 
 @remembered
@@ -79,3 +88,11 @@ def computed(held: Any, cls: type, key: str) -> bool:
     plain = (types.FunctionType, staticmethod, classmethod, types.MemberDescriptorType, types.GetSetDescriptorType)
     return (hasattr(type(found), "__get__") and not isinstance(found, plain) and key not in own(held)
             and key not in fields(cls))
+
+
+@remembered
+def plain(cls: type) -> bool:
+    """Whether another object of the class with the same attributes does as well, as far as attributes are all that is read."""
+    if issubclass(cls, (enum.Enum, type)) or any("__call__" in vars(base) for base in cls.__mro__):
+        return False
+    return bool(fields(cls)) or ((users(cls) or cls.__module__ in _OPEN) and type(cls.__getattribute__) is _C_METHOD)

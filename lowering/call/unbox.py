@@ -31,8 +31,12 @@ from .calling_convention import (
     TypeIn,
     UnreadIn,
     WeakIn,
+    attribute_count,
+    in_table,
+    is_attribute,
     is_sequence,
     python_class,
+    tables_of,
 )
 
 if TYPE_CHECKING:
@@ -56,7 +60,7 @@ class Unpacker:
         self.held: list[str] = []
         self.loose: list[tuple[int, str, str]] = []
         arguments = signature.arguments
-        self.attributes = sum(map(_attributes, arguments.roots())) + sum(map(_is_attribute, arguments.given))
+        self.attributes = sum(map(attribute_count, arguments.roots())) + sum(map(is_attribute, arguments.given))
         self._lengths: dict[str, tuple[str, str]] = {}      # run-time length -> (its value, its address)
 
     @property
@@ -71,12 +75,12 @@ class Unpacker:
         self._form()
         for k, layout in enumerate((*arguments.positional, *(layout for _, layout in arguments.keywords))):
             self._check(layout, w.field("%args", 8 * k), False)
-        for table, names in _tables(arguments.given).values():
+        for table, names in tables_of(arguments.given).values():
             self._entries(table, names)
         for what, layout in arguments.given:
             if type(what) is not Place:
                 self._check(layout, w.link("object", what), False)
-            elif not _in_table(what, layout):
+            elif not in_table(what, layout):
                 self._part(what.kind, w.link("object", what.holder), type(what.holder), what.key, layout)
         for name, param in arguments.lengths:
             self.pointers[param] = self._lengths[name][1]
@@ -445,35 +449,6 @@ class Unpacker:
         w = self.w
         before, after = w.value(f"icmp ule ptr {a[1]}, {b[0]}"), w.value(f"icmp ule ptr {b[1]}, {a[0]}")
         return w.value(f"or i1 {before}, {after}")
-
-
-def _attributes(layout: In) -> int:
-    """How many attribute values checking this layout owns."""
-    if isinstance(layout, PartsIn):
-        return sum((kind == "attr") + _attributes(part) for kind, _, part in layout.parts)
-    if not isinstance(layout, Node):
-        return 0
-    own = 0 if layout.type is dict or is_sequence(layout.type) else len(layout.keys)
-    return own + sum(map(_attributes, layout.children))
-
-
-def _is_attribute(given: tuple) -> bool:
-    return type(given[0]) is Place and given[0].kind == "attr"
-
-
-def _in_table(what: Callable | Place, layout: In) -> bool:
-    """Whether the place is a name in a dict, and the value one that cannot change while it is there."""
-    return (type(what) is Place and what.kind == "item" and type(what.holder) is dict and type(what.key) is str
-            and type(layout) in (StaticIn, WeakIn, TypeIn, AbsentIn))
-
-
-def _tables(given: tuple) -> dict[int, tuple[dict, list]]:
-    """The names of `given` that are looked up together: id(dict) -> (dict, names with what is expected there)."""
-    found: dict[int, tuple[dict, list]] = {}
-    for what, layout in given:
-        if _in_table(what, layout):
-            found.setdefault(id(what.holder), (what.holder, []))[1].append((what.key, layout))
-    return found
 
 
 def _plain_number(value: Callable | CodeType | ModuleType | None) -> bool:

@@ -18,7 +18,7 @@ import sys
 import threading
 import types
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -308,8 +308,3 @@ def _contents(cell: types.CellType) -> Any:
         return cell.cell_contents
     except ValueError:
         return EMPTY
-
-
-def families() -> Iterator[Family]:
-    """Those that functions share, for the tests."""
-    return iter(list(_shared.values()))

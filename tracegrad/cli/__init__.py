@@ -4,15 +4,22 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 from ..ir.errors import TracegradError
 from ..programs.lowered import STAGES
 from ..version import found as version
-from . import bench, cache, check, explain, export, report, show
+from . import arguments, bench, cache, check, explain, export, report, show
 from .load import FileError, UsageError
 
 COMMANDS = {"ir": show, "explain": explain, "check": check, "bench": bench, "report": report, "export": export, "cache": cache}
+
+
+class OneLineParser(arguments.Parser):
+    """Says what is wrong with a command line in one line; sub-commands are parsers of the same class."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 class PrintCompletion(argparse.Action):
@@ -54,8 +61,8 @@ Shell completion needs `pip install shtab`: tracegrad --print-completion bash
 
 def parser_of_command() -> argparse.ArgumentParser:
     """The parser of the whole command line, each sub-command with its help text."""
-    parser = argparse.ArgumentParser(prog="tracegrad", description="Look inside what tracegrad makes of a function.",
-                                     epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OneLineParser(prog="tracegrad", description="Look inside what tracegrad makes of a function.",
+                           epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", action="version", version=f"tracegrad {version()}")
     parser.add_argument("--print-completion", action=PrintCompletion, metavar="SHELL",
                         help="print the completion of bash, zsh, fish, tcsh or powershell")

@@ -1,8 +1,10 @@
 """Arguments of a call, written by their types: `f64[100,3], i64[5], mode='soft'`. The text is parsed, never evaluated."""
 from __future__ import annotations
 
+import argparse
 import ast
 import re
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +19,7 @@ _DTYPES: dict[str, np.dtype] = {name: d.np for name, d in DTYPES.items() if name
 _DTYPES |= {dtype.name: dtype for dtype in _DTYPES.values()}
 _NUMBERS = {"float": 1.0, "int": 2, "complex": 1.0 + 0.5j, "nan": float("nan"), "inf": float("inf")}
 _NO_LENGTHS = re.compile(rf"\b({'|'.join(_DTYPES)})\[\s*\]")
+_NEGATIVE = re.compile(r"-\s*([\d.(]|inf|nan)")
 _KNOWN = "types such as f64[100,3], i64[5] and float, or Python literals"
 
 
@@ -38,6 +41,18 @@ def drawn(seed: int) -> Filler:
         return (made + 1j * rng.uniform(0.25, 1.0, shape) if dtype.kind == "c" else made).astype(dtype)
 
     return fill
+
+
+class Parser(argparse.ArgumentParser):
+    """Of a command line with --args."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does, which takes `--args -1.5,2` and `--args -inf` for two options."""
+        given = list(sys.argv[1:] if args is None else args)
+        for k in range(len(given) - 1, 0, -1):
+            if given[k - 1] == "--args" and _NEGATIVE.match(given[k]):
+                given[k - 1:k + 1] = [f"--args={given[k]}"]
+        return super().parse_known_args(given, namespace)
 
 
 def parse_args(text: str, fill: Filler = ones, known: Mapping[str, Any] | None = None) -> tuple[tuple, dict]:

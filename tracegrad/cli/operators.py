@@ -73,26 +73,28 @@ def configure_derivative(parser: argparse.ArgumentParser) -> None:
 def target_of(options: argparse.Namespace, fill: described.Filler = described.ones) -> Target:
     """The call, its arrays filled by `fill`.
 
-    Raises UsageError, with the parameters of the function, where it needs arguments and none are described.
+    Raises UsageError, with the parameters of the function, where these do not fit them.
     """
     args, kwargs = described.parse_args(options.args or "", fill)
     function = load(options.target)
-    if options.args is None:
-        expect_no_parameters(options.target.rpartition(":")[2], function.root if isinstance(function, Jitted) else function)
+    expect_fit(options.target.rpartition(":")[2], function.root if isinstance(function, Jitted) else function, args, kwargs)
     return Target(function, args, kwargs)
 
 
-def expect_no_parameters(name: str, function: Callable) -> None:
-    """Raises UsageError, with the parameters of the function, where it needs arguments."""
+def expect_fit(name: str, function: Callable, args: tuple, kwargs: dict) -> None:
+    """Raises UsageError, with the parameters of the function, where it cannot be called with these arguments."""
     found = arguments.parameters_of(function).signature
     if found is None:
         return
     try:
-        found.bind()
-    except TypeError:
-        needed = [p for p in found.parameters.values() if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+        found.bind(*args, **kwargs)
+    except TypeError as error:
+        needed = [p for p in found.parameters.values()
+                  if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
         example = ", ".join("f64[100]" if p.kind is not p.KEYWORD_ONLY else f"{p.name}=f64[100]" for p in needed)
-        raise UsageError(f"{name}{found} needs arguments", f"describe a call by its types: --args \"{example}\"") from None
+        what = f"--args does not fit {name}{found}: {error}" if args or kwargs else f"{name}{found} needs arguments"
+        remedy = f"describe a call by its types: --args \"{example}\"" if needed else "leave out --args"
+        raise UsageError(what, remedy) from None
 
 
 def budgeted(options: argparse.Namespace) -> Any:

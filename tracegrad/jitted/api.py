@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -39,6 +39,7 @@ from .compiled import Compiled
 from .emitting import emitted
 from .function_options import numbas, of_numba
 from .misses import History
+from .specialization_info import SpecializationInfo
 
 if TYPE_CHECKING:
     from ..ir.types import Array
@@ -50,32 +51,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 ATTEMPTS = 8         # traces that may find that what they captured has changed before they have ended
 RECENT = 64          # states of what a function captures that are kept for one key
-
-
-class SpecializationInfo(NamedTuple):
-    """One compiled form.
-
-    types       the arguments with their dtypes and shapes, and the values of those that are part of the specialisation
-    phases      milliseconds of its compilation: trace, optimize (the IR), loops, emit, then LLVM's parse, passes, machine
-                and link (or load, of code that was on the disk), and entry, the code that takes calls
-    code_bytes  machine code;  hits  calls that it served
-    origin      "compiled", "symbolic" (compiled for many lengths), or "disk": an earlier process compiled it
-    """
-
-    types: str
-    phases: dict[str, float]
-    code_bytes: int
-    hits: int
-    origin: str = "compiled"
-
-    @property
-    def compile_ms(self) -> float:
-        return sum(self.phases.values())
-
-    def __repr__(self) -> str:
-        phases = ", ".join(f"{name} {ms:.1f}" for name, ms in self.phases.items())
-        return (f"<({self.types}): from disk, " if self.origin == "disk" else f"<({self.types}): ") + (
-            f"{self.compile_ms:.1f} ms ({phases}), {self.code_bytes:,} bytes of code, {self.hits:,} hits>")
 
 
 class Jitted(Dispatcher, Generic[P, R]):

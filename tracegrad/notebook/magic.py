@@ -17,7 +17,7 @@ from html import escape
 from typing import Any, NoReturn
 
 from ..cli import operators
-from ..cli.arguments import drawn, ones, parse_args
+from ..cli.arguments import Parser, drawn, ones, parse_args
 from ..cli.load import FileError, UsageError, running
 from ..ir.errors import TracegradError
 from ..jitted.api import Jitted
@@ -45,7 +45,7 @@ class _Shown(MagicError):
         return []
 
 
-class _Parser(argparse.ArgumentParser):
+class _Parser(Parser):
     """Raises UsageError where argparse would end the process."""
 
     def error(self, message: str) -> NoReturn:
@@ -143,8 +143,7 @@ def _show(shell: Any, options: argparse.Namespace, name: str, function: Callable
     """Display one function at the stage that is asked for."""
     fill = drawn(options.seed) if options.stage == "report" else ones
     args, kwargs = parse_args(options.args or "", fill, shell.user_ns)
-    if options.args is None:
-        operators.expect_no_parameters(name, function.root if isinstance(function, Jitted) else function)
+    operators.expect_fit(name, function.root if isinstance(function, Jitted) else function, args, kwargs)
     with operators.budgeted(options), running(name):
         if options.stage == "report":
             _display(_report(options, function, args, kwargs))

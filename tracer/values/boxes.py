@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from ...ir.build import Builder, const
+from ...ir.build import const
 from ...ir.core import Const, Op, Value
 from ...ir.errors import ConcretizationError, DTypeError, ShapeError, UnsupportedError
 from ...ir.types import BOOL, C128, F64, I64, INDEX, Array, Dim, DType
 from .. import tracing
 from . import memory_layout, shapes, views
-from .promotion import WEAK, check_range, fail, to_dtype
+from .promotion import WEAK, check_fits, check_range, check_whole, fail, to_dtype
 
 FUNCTIONS: dict = {}              # NumPy function -> handler(*args, **kwargs)
 METHODS: dict = {}                # ndarray method -> handler(box, *args, **kwargs)
@@ -443,33 +443,12 @@ def converted(box: Box, value: Value, dtype: DType) -> Value:
     if weak_int and isinstance(value, Const):
         check_range(value.data.item(), dtype)
     elif weak_int and (dtype.bits < 64 or dtype.kind == "u"):
-        _check_fits(builder, value, dtype)
+        check_fits(builder, value, dtype)
     if isinstance(box, ScalarBox) and box.weak == "float" and dtype.kind in "iu":
-        _check_whole(builder, value, dtype)
+        check_whole(builder, value, dtype)
     if dtype is BOOL:
         return builder("ne", value, const(0, have))
     return builder.cast(value, dtype)
-
-
-def _check_whole(builder: Builder, value: Value, dtype: DType) -> None:
-    """A Python float stored as an integer: as int() has it, and within the dtype."""
-    number = builder.expr(value)
-    for good, error, message in (((number == number), "ValueError", "cannot convert float NaN to integer"),
-                                 (~number.isinf(), "OverflowError", "cannot convert float infinity to integer")):
-        builder.emit("check", good.value, error=error, message=message)
-    info = np.iinfo(dtype.np)
-    whole = number.trunc()
-    fits = (whole >= float(info.min)) & (whole < float(info.max) + 1.0 if dtype.bits == 64 else whole <= float(info.max))
-    builder.emit("check", fits.value, whole.value, error="OverflowError",
-                 message=f"Python integer {{0}} out of bounds for {dtype.np.name}")
-
-
-def _check_fits(builder: Builder, value: Value, dtype: DType) -> None:
-    info = np.iinfo(dtype.np)
-    fits = builder("ge", value, const(info.min, value.type.dtype))
-    if dtype.bits < 64:
-        fits = builder("and", fits, builder("le", value, const(info.max, value.type.dtype)))
-    builder.emit("check", fits, value, error="OverflowError", message=f"Python integer {{0}} out of bounds for {dtype.np.name}")
 
 
 def concrete(box: Box, what: str) -> Any:

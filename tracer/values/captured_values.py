@@ -29,7 +29,7 @@ from ...ir.build import const
 from ...ir.core import Const
 from ...ir.types import C128, F64, I64
 from .. import attributes, tracing
-from ..attributes import fixed, remembered, users
+from ..attributes import fixed, users
 from . import memory_layout
 from .boxes import Box, ScalarBox
 from .captured_arrays import note_read
@@ -43,7 +43,6 @@ ATOMS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype
 KEYS = (str, int, float, bool, type(None))          # keys of a dict that are looked up without running code of the user
 ALL, _LONGEST, _MOST = 100, 100_000, 20_000            # containers inside of each other, items of one, objects in all
 _WEAK = {float: ("float", F64), int: ("int", I64), complex: ("complex", C128)}
-_OWN = __name__.partition(".")[0]
 
 
 class Reading:
@@ -61,7 +60,7 @@ class Reading:
         self.value, self.path = value, path
         self.parts: dict[tuple, Reading] = {}
         self.whole = self.raw = self.exact = False
-        self.itself = not _plain(type(value))
+        self.itself = not attributes.plain(type(value))
         self.const: Const | None = None
 
 
@@ -135,7 +134,7 @@ def attribute(held: Any, key: str, value: Any) -> Any:
         if key == "__dict__":
             root(trace, space)
             return value
-        if own(held.__name__):
+        if attributes.of_package(held.__name__):
             return value
         if key in space:
             return rooted(trace, "item", space, key, value, value)
@@ -200,7 +199,7 @@ def absent(held: tuple[np.ndarray | Box, ...] | type, key: str) -> None:
     reading = trace.outside.get(id(held))
     if reading is not None and not trace.freezing:
         _part(trace, reading, "attr", key, ABSENT)
-    elif isinstance(held, types.ModuleType) and not own(held.__name__):
+    elif isinstance(held, types.ModuleType) and not attributes.of_package(held.__name__):
         rooted(trace, "item", vars(held), key, ABSENT, None)
 
 
@@ -367,7 +366,6 @@ def opaque(trace: Trace, reading: Reading) -> None:
             as_python(trace, _part(trace, reading, "attr", key, value))
 
 
-_OPEN = frozenset({"types", "argparse"})             # modules whose objects are bags of the user's attributes
 _CONTAINERS = (list, tuple, dict)
 _NO_CONTAINERS = frozenset({types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type, types.MethodType})
 
@@ -466,27 +464,11 @@ def special(cls: type, key: str) -> None:
 
 # --- classes ---------------------------------------------------------------------------------------------------------
 
-def own(module: str | None) -> bool:
-    """Whether it is a module of this package, whose names nobody gives other values."""
-    return (module or "").partition(".")[0] == _OWN
-
-
 def ancestors(cls: type) -> None:
     """In which classes Python looks for names decides something."""
     trace = tracing.active()
     if trace is not None and not trace.freezing and isinstance(cls, type) and users(cls) and not _inside(trace, cls):
         _all(trace, _part(trace, root(trace, cls), "attr", "__mro__", cls.__mro__))
-
-
-@remembered
-def _plain(cls: type) -> bool:
-    """Whether another object of the class with the same attributes does as well, as far as attributes are all that is read."""
-    if issubclass(cls, (enum.Enum, type)) or any("__call__" in vars(base) for base in cls.__mro__):
-        return False
-    return bool(attributes.fields(cls)) or ((users(cls) or cls.__module__ in _OPEN) and type(cls.__getattribute__) is _C_METHOD)
-
-
-_C_METHOD = types.WrapperDescriptorType
 
 
 def _of_class(trace: Trace, cls: type, key: str) -> None:

@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from ...ir.build import Builder, const
+from ...ir.core import Value
 from ...ir.errors import DTypeError, TracegradError
 from ...ir.types import _FROM_NUMPY, F64, I64, DType
 from .. import numba_types, tracing
@@ -122,6 +124,28 @@ def check_range(number: int, dtype: DType) -> int:
         if not info.min <= number <= info.max:
             fail(RangeError, f"Python integer {number} out of bounds for {dtype.np.name}")
     return number
+
+
+def check_whole(builder: Builder, value: Value, dtype: DType) -> None:
+    """A Python float stored as an integer: as int() has it, and within the dtype."""
+    number = builder.expr(value)
+    for good, error, message in (((number == number), "ValueError", "cannot convert float NaN to integer"),
+                                 (~number.isinf(), "OverflowError", "cannot convert float infinity to integer")):
+        builder.emit("check", good.value, error=error, message=message)
+    info = np.iinfo(dtype.np)
+    whole = number.trunc()
+    fits = (whole >= float(info.min)) & (whole < float(info.max) + 1.0 if dtype.bits == 64 else whole <= float(info.max))
+    builder.emit("check", fits.value, whole.value, error="OverflowError",
+                 message=f"Python integer {{0}} out of bounds for {dtype.np.name}")
+
+
+def check_fits(builder: Builder, value: Value, dtype: DType) -> None:
+    """A Python int of run time that becomes an integer dtype must fit in it."""
+    info = np.iinfo(dtype.np)
+    fits = builder("ge", value, const(info.min, value.type.dtype))
+    if dtype.bits < 64:
+        fits = builder("and", fits, builder("le", value, const(info.max, value.type.dtype)))
+    builder.emit("check", fits, value, error="OverflowError", message=f"Python integer {{0}} out of bounds for {dtype.np.name}")
 
 
 _CASTS: dict = {}

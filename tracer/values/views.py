@@ -70,17 +70,6 @@ class Strided:
             return builder("update", x, v, *self._operands(builder.index), spec=self.spec)
         return v
 
-    def write_add(self, x: Value, v: Value) -> Value:
-        """As write, adding to the region."""
-        builder = tracing.current().builder
-        if set(self.spec) <= {":"} or not self.spec:
-            return builder("add", x, v)
-        if None in self.out:
-            v = builder.reshape(v, tuple(d for a, d in zip(self.out, v.type.dims) if a is not None))
-        perm = self._perm()
-        v = builder.transpose(v, tuple(perm.index(k) for k in range(len(perm))))
-        return builder("update_add", x, v, *self._operands(builder.index), spec=self.spec)
-
     def _perm(self) -> tuple:
         """The transpose that follows the slice: position of each real view axis among the axes that the slice keeps."""
         real = [a for a in self.out if a is not None]

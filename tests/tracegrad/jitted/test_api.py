@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import tracegrad as tg
-from tracegrad.jitted.api import SpecializationInfo
+from tracegrad.jitted.specialization_info import SpecializationInfo
 
 X = np.arange(3.0)
 
