@@ -137,8 +137,8 @@ def leaf_values(traced: Traced, call: Call) -> list:
         if not call.values[k].flags.c_contiguous:
             raise ArgumentError(
                 f"argument {call.paths[k]} does not lie in memory in C order, and what the function does depends on that: it "
-                "reads the strides or takes the elements as they lie, or overwrites and reshapes the array, of which NumPy makes "
-                "a view or a copy",
+                "reads the strides or takes the elements as they lie, or overwrites and reshapes the array, of which NumPy "
+                "makes a view or a copy",
                 f"pass np.ascontiguousarray({call.paths[k]})", traced.function.loc)
     values = [call.values[k] for k, leaf in enumerate(traced.leaves) if leaf.kind != "static" and k not in call.aliases]
     return values
