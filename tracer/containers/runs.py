@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import itertools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ...ir.errors import UnsupportedError
 from .. import tracing
 from ..calling import calls
 from ..control import iteration, packed_lists
@@ -44,14 +46,23 @@ source.OPENED.update(f.__code__ for f in (_keys, _runs, _part))
 class Runs(iteration.Source):
     """(key, iterator over its items) of each run."""
 
-    __slots__ = ("items", "keys", "starts", "stops")
+    __slots__ = ("items", "key", "keys", "reads", "starts", "stops")
 
-    def __init__(self, items: Any, keys: Any):
-        self.items, self.keys = items, keys
+    def __init__(self, items: Any, keys: Any, key: Any):
+        self.items, self.keys, self.key = items, keys, key
+        self.reads = self.read()
         self.starts, self.stops = calls.call(_runs, keys)
         self.trip = self.starts.dims[0]
 
+    def read(self) -> list:
+        """What the keys follow from."""
+        parts = [self.items, *_closed_over(self.key)]
+        return [x.root.own if isinstance(x, ArrayBox) else x for x in parts]
+
     def at(self, k: Any) -> Any:
+        if any(a is not b for a, b in zip(self.reads, self.read(), strict=True)):
+            raise UnsupportedError("the loop over itertools.groupby changes what the keys are computed of, which Python reads as "
+                                   "it goes", "compute the keys before the loop", tracing.locate())
         number = boxes.count(k)
         start, stop = self.starts[number], self.stops[number]
         return calls.call(_first, self.keys, start), calls.call(_part, self.items, start, stop)
@@ -64,6 +75,15 @@ def _first(keys: Any, start: Any) -> Any:
 source.OPENED.add(_first.__code__)
 
 
+def _closed_over(f: Any) -> list:
+    """What the variables hold that a function has from around it."""
+    found = []
+    for cell in getattr(f, "__closure__", None) or ():
+        with contextlib.suppress(ValueError):                 # it holds nothing
+            found.append(cell.cell_contents)
+    return found
+
+
 def groupby(iterable: Any, key: Callable | None = None) -> Any:
     trace = tracing.active()
     kept = isinstance(iterable, (ArrayBox, list, tuple, packed_lists.ListValue))
@@ -74,7 +94,7 @@ def groupby(iterable: Any, key: Callable | None = None) -> Any:
     if isinstance(keys, (list, tuple)) and not any(isinstance(k, Box) for k in keys):
         known = iter(keys)
         return itertools.groupby(items, lambda x: next(known))
-    return Runs(items, keys)
+    return calls.call(builtins.iter, Runs(items, keys, key))
 
 
 calls.BUILTINS[itertools.groupby] = groupby

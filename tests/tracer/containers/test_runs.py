@@ -82,3 +82,38 @@ def test_iterators_that_run_time_has_moved():
     np.testing.assert_allclose(tg.jit(rest)(X), rest(X))
     with pytest.raises(StopIteration):
         tg.jit(rest)(X * 0)
+
+
+def gone_on_with(x):
+    runs = groupby(x, key=lambda v: int(v + 0.25))
+    s = 0.0
+    for key, group in runs:
+        s += sum(group)
+        if key >= 1:
+            break
+    for _, group in runs:
+        s += 10 * sum(group)
+    return s
+
+
+def moved_bound(x):
+    bound, s = 1.2, 0.0
+    for _, group in groupby(x, key=lambda v: v > bound):
+        bound = bound + 0.5
+        s = s * 0.5 + sum(group)
+    return s
+
+
+def written_items(x):
+    y, s = x.copy(), 0.0
+    for _, group in groupby(y, key=lambda v: v > 1.2):
+        y[-1] = 0.1
+        s = s * 0.5 + sum(group)
+    return s
+
+
+def test_what_python_does_as_it_goes():
+    np.testing.assert_allclose(tg.jit(gone_on_with)(X), gone_on_with(X))
+    for f in (moved_bound, written_items):
+        with pytest.raises(tg.UnsupportedError, match="changes what the keys are computed of"):
+            tg.jit(f)(X)
