@@ -61,8 +61,8 @@ class Runs(iteration.Source):
 
     def at(self, k: Any) -> Any:
         if any(a is not b for a, b in zip(self.reads, self.read(), strict=True)):
-            raise UnsupportedError("the loop over itertools.groupby changes what the keys are computed of, which Python reads as "
-                                   "it goes", "compute the keys before the loop", tracing.locate())
+            raise UnsupportedError("the loop over itertools.groupby changes what the keys are computed of, which Python reads "
+                                   "as it goes", "compute the keys before the loop", tracing.locate())
         number = boxes.count(k)
         start, stop = self.starts[number], self.stops[number]
         return calls.call(_first, self.keys, start), calls.call(_part, self.items, start, stop)
