@@ -61,7 +61,7 @@ class ArrayIterator(region_tracing.State):
             fail(ShapeError, "Iterator is not tracking a multi-index")
         return self.index(self.at)
 
-    def items(self, at: Any) -> tuple[ArrayBox, ...]:
+    def items(self, at: Any) -> tuple[Any, ...]:
         index = self.index(at)
         return tuple(x[(*index, Ellipsis)] for x in self.operands)
 
@@ -71,7 +71,7 @@ class ArrayIterator(region_tracing.State):
 
     value = property(lambda self: self.item(self.at))
 
-    def __getitem__(self, k: int) -> ArrayBox:
+    def __getitem__(self, k: int) -> Any:
         return self.items(self.at)[k]
 
     def __setitem__(self, k: int, value: Any) -> None:
