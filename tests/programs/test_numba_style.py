@@ -433,8 +433,3 @@ def test_as_python(fn, args):
     compiled, want = tg.jit(fn), outcome(fn, args)
     np.testing.assert_equal(outcome(compiled, args), want)
     np.testing.assert_equal(outcome(compiled.interpret, args), want)
-
-
-def test_nditer_is_refused_by_name():
-    with pytest.raises(tg.UnsupportedError, match="nditer goes through elements as they lie in memory"):
-        tg.jit(lambda a: list(np.nditer(a)))(M)

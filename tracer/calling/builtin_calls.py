@@ -6,13 +6,13 @@ import functools
 import itertools
 import types
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from ...ir.errors import UnsupportedError
 from .. import tracing
-from ..control import branches, iteration, packed_lists
+from ..control import array_iterators, branches, iteration, packed_lists
 from ..values import captured_values, ownership, unrepeatable
 from ..values.boxes import ScalarBox
 from ..values.python import format_strings
@@ -79,18 +79,13 @@ def _refused(name: str, remedy: str) -> Callable:
     return refuse
 
 
-def _in_order_of_memory(*args: Any, **kwargs: Any) -> NoReturn:
-    raise UnsupportedError("np.nditer goes through elements as they lie in memory, which compiled code does not know",
-                           "loop over `a.flat`, np.ndenumerate(a) or np.ndindex(a.shape)", tracing.locate())
-
-
 BUILTINS: dict[Any, Callable] = {
     range: iteration.range_, enumerate: iteration.enumerate_, zip: iteration.zip_, reversed: iteration.reversed_,
     print: format_strings.print_, map: map_, filter: filter_, functools.reduce: reduce_, isinstance: isinstance_, type: type_,
     issubclass: issubclass_,
     list: _of_items(list), tuple: _of_items(tuple), iter: lambda x, *stop: iter(iteration.iterate(x), *stop),
     callable: callable_, itertools.product: iteration.product_, np.ndindex: iteration.ndindex,
-    np.ndenumerate: iteration.ndenumerate, np.nditer: _in_order_of_memory,
+    np.ndenumerate: iteration.ndenumerate, np.nditer: array_iterators.nditer,
     str: format_strings.text_of(str, "s"), repr: format_strings.text_of(repr, "r"), format: format_strings.format_, next: _next,
     **{f: _refused(f.__name__, "name the variables that you need") for f in (locals, vars)},
     eval: _refused("eval", "write the expression, or make a function of it outside"),

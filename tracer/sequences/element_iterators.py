@@ -18,7 +18,7 @@ from typing import Any
 
 from .. import tracing
 from ..calling import builtin_calls, calls
-from ..control import branches, iteration, loops
+from ..control import branches, iteration, loops, packed_lists
 from ..control.iteration import Source
 from ..regions import region_tracing
 from ..tracing import Trace
@@ -127,7 +127,7 @@ def following(it: ElementIterator, *default: Any) -> Any:
 def _iter(x: Any, *stop: Any) -> Any:
     """iter(x)."""
     trace = tracing.active()
-    if stop or trace is None or not isinstance(x, (ArrayBox, Source, range)):
+    if stop or trace is None or not isinstance(x, (ArrayBox, Source, range, packed_lists.Fixed)):
         return _ITER(x, *stop)
     source = iteration.source_of(iteration.spend(x))
     assert source is not None
@@ -153,7 +153,10 @@ def _called(f: Any, args: tuple, kwargs: dict) -> Any:
         return NotImplemented
 
     def taken(x: Any) -> Any:
-        return x.left(f in WHOLE) if type(x) is ElementIterator else x
+        if type(x) is not ElementIterator:
+            return x
+        rest = x.left(f in WHOLE)
+        return rest if isinstance(rest.trip, int) or f is list or f not in WHOLE else calls.call(list, rest)
 
     return calls.call(f, *map(taken, args), **{name: taken(x) for name, x in kwargs.items()})
 

@@ -24,6 +24,7 @@ from ..containers import (  # noqa: F401  (fill tables)
     nested_lists,
     ragged_lists,
     rebinding,
+    runs,
 )
 from ..containers.lists import dynamic_lists  # noqa: F401  (fill tables)
 from ..control import branches, iteration, loops, packed_lists, try_statement

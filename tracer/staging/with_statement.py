@@ -23,6 +23,7 @@ from ...ir.errors import UnsupportedError
 from .. import tracing
 from ..calling import calls
 from ..control import branches, try_statement
+from ..control.array_iterators import ArrayIterator
 from ..regions import escapes, exceptions, region_tracing
 from ..sequences import generators
 from ..syntax import source
@@ -164,8 +165,14 @@ def _catch_warnings(trace: Trace, manager: Any, body: Callable, get: Callable | 
         body(None)
 
 
+def _nditer(trace: Trace, manager: ArrayIterator, body: Callable, get: Callable | None, put: Callable | None,
+            names: tuple[str, ...]) -> None:
+    body(manager)
+
+
 _HANDLERS = {contextlib._GeneratorContextManager: _generator, contextlib.suppress: _suppress, contextlib.nullcontext: _plain,
-             np.errstate: _errstate, warnings.catch_warnings: _catch_warnings}
+             np.errstate: _errstate, warnings.catch_warnings: _catch_warnings,
+             ArrayIterator: _nditer}
 # the class of numba.objmode, by its name: Numba is imported late
 _TRANSPARENT = ("numba.core.withcontexts", "_ObjModeContextType")
 

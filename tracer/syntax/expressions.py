@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 import ast
+import copy
 from typing import Any
 
 from . import outside_names
 from .comprehensions import Comprehensions, folds
 from .trees import early_exit
 from .trees.early_exit import TG
-from .trees.nodes import placed
+from .trees.nodes import placed, walk
 
 _OPS = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne", ast.Is: "is_",
         ast.IsNot: "is_not", ast.In: "in_", ast.NotIn: "not_in"}
@@ -127,3 +128,17 @@ class Expressions(Comprehensions, outside_names.OutsideNames):
         node.target = placed(ast.Name(self.mangle(node.target.id), ast.Store()), node.target)
         node.value = self.expr(node.value)
         return node
+
+
+def each_receiver(node: ast.expr) -> ast.expr:
+    """(a if c else b).m(x) as a.m(x) if c else b.m(x), whose parts are evaluated in the same order: a list that grows must be
+    one that is known. Where operands bind names it stays as it is."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.IfExp)):
+        return node
+    chosen, operands = node.func.value, [*node.args, *node.keywords]
+    if any(isinstance(n, ast.NamedExpr) or hasattr(n, "binds") for part in [chosen, *operands] for n in walk(part)):
+        return node
+    calls = [placed(ast.Call(placed(ast.Attribute(receiver, node.func.attr, ast.Load()), node.func), args, keywords), node)
+             for receiver, args, keywords in ((chosen.body, node.args, node.keywords),
+                                              (chosen.orelse, *copy.deepcopy((node.args, node.keywords))))]
+    return placed(ast.IfExp(chosen.test, *map(each_receiver, calls)), node)

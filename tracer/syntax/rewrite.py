@@ -32,7 +32,7 @@ from typing import Any
 
 from . import decorators, generators, match_lowering, nonlocals, try_except, with_statement
 from .comprehensions import THUNK, arguments, lower_bindings, lower_deciding_bindings
-from .expressions import IN_PLACE, Expressions
+from .expressions import IN_PLACE, Expressions, each_receiver
 from .trees import early_exit, liveness
 from .trees.early_exit import TG
 from .trees.nodes import marked, placed, walk
@@ -181,6 +181,10 @@ class _Rewriter(Expressions, generators.Generators):
         for field, value in ast.iter_fields(s):
             if isinstance(value, ast.expr):
                 setattr(s, field, self.expr(value))
+        return s
+
+    def s_Expr(self, s: ast.Expr) -> ast.Expr:
+        s.value = self.expr(each_receiver(s.value))
         return s
 
     def s_FunctionDef(self, s: ast.FunctionDef) -> list[ast.stmt]:

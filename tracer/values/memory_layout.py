@@ -36,6 +36,13 @@ def follow(made: Any, sources: Iterable[Any]) -> Any:
     return made
 
 
+def order_decides(box: ArrayBox) -> None:
+    """What the program computes follows from the order in which the elements of a box lie."""
+    trace = tracing.current()
+    for root in origins(box):
+        trace.layout_read[id(root)] = root
+
+
 class Decision:
     """`made` is a view of `source` or a copy, as the layout of the origins says. That matters once one has been written to and
     the other one is read; `scope` is the region in which it can be told."""

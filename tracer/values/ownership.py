@@ -35,7 +35,8 @@ def expect_own(trace: Trace, held: dict[str, ArrayBox] | list[Array | Box] | Gen
     if id(held) in trace.shared:
         raise UnsupportedError(f"{what} changes a {type(held).__name__} that may be one of two, and which of them only run "
                                "time knows",
-                               "make it a copy where the branches meet: `a = list(a)`", tracing.locate())
+                               "call the method where it is chosen, `(a if c else b).append(x)`, or make it a copy there: "
+                               "`a = list(a)`", tracing.locate())
     if joined(trace, held):
         refuse_joined(held, what)
     if isinstance(trace.copied.get(id(held)), Ordered):

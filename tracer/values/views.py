@@ -11,7 +11,7 @@ element of the root and not a whole row. `read(x)` makes the view's value from t
 """
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -399,18 +399,20 @@ def squeezed(dims: tuple[Dim, ...], to: tuple[Dim, ...]) -> tuple | None:
     return tuple(out) if taken == len(real) else None
 
 
+def stand_in(dims: Sequence[Dim], strides: Sequence[int]) -> np.ndarray:
+    """An array, which must not be read, with every longer axis cut to 2 and strides in the same order."""
+    rank = {s: 8 * 4 ** k for k, s in enumerate(sorted({abs(s) for s in strides} - {0}))} | {0: 0}
+    return np.lib.stride_tricks.as_strided(np.zeros(1), tuple(1 if d == 1 else 2 for d in dims),
+                                           tuple(rank[abs(s)] * (-1 if s < 0 else 1) for s in strides), writeable=False)
+
+
 def ufunc_strides(operands: Any, dims: Any) -> tuple[int, ...]:
     """The element strides that NumPy gives a new array computed from these (dims, strides): "K" order.
 
     NumPy's own iterator decides, on stand-ins with every longer axis cut to 2 and the strides in the same order.
     """
     small = tuple(1 if d == 1 else 2 for d in dims)
-    unit = np.zeros(1)
-    stand_ins = []
-    for own, strides in operands:
-        rank = {s: 8 * 4 ** k for k, s in enumerate(sorted({abs(s) for s in strides} - {0}))} | {0: 0}
-        stand_ins.append(np.lib.stride_tricks.as_strided(
-            unit, tuple(1 if d == 1 else 2 for d in own), tuple(rank[abs(s)] for s in strides), writeable=False))
+    stand_ins = [stand_in(own, [abs(s) for s in strides]) for own, strides in operands]
     flags: list[list[Any]] = [["readonly"]] * len(stand_ins) + [["writeonly", "allocate"]]
     with np.nditer([*stand_ins, None], op_flags=flags, itershape=small) as iterator:
         order = sorted(range(len(dims)), key=lambda axis: iterator.operands[-1].strides[axis])

@@ -239,3 +239,50 @@ def test_second_derivative_of_lists_of_two_lengths():
 
     assert tg.grad(weighted)(X).tolist() == [2.0, 0.0, 0.0, 0.0, 0.0]
     assert tg.grad(weighted)(-X).tolist() == [0.0, 4.0, 6.0, 0.0, 0.0]
+
+
+# --- methods of what a condition chooses ------------------------------------------------------------------------------------
+
+class Counter:
+    def __init__(self):
+        self.n = 0.0
+
+    def add(self, v, w=1.0):
+        self.n = self.n * 0.5 + v * w
+
+
+def lists_chosen(x):
+    a, b, c = [], [], []
+    for i, v in enumerate(x):
+        (a if v < 1.2 else b if v < 2.1 else c).append((lambda z, i=i: z * i)(v))
+    return sum(a) * 1.5 + sum(b) * sum(c)
+
+
+def extended(x):
+    low, high = [], []
+    for v in x:
+        (low if v < 1.2 else high).extend([v * k for k in range(2)])
+    return sum(low) * len(high)
+
+
+def objects_chosen(x):
+    p, q = Counter(), Counter()
+    for v in x:
+        (p if v < 1.2 else q).add(v, w=v)
+    return p.n * q.n
+
+
+def sets_chosen(x):
+    low, high = set(), set()
+    for v in x:
+        (low if v < 1.2 else high).add(int(v))
+    return len(low) * 10.0 + len(high)
+
+
+@pytest.mark.parametrize("f", [lists_chosen, extended, objects_chosen, sets_chosen])
+def test_methods_of_what_a_condition_chooses(f):
+    x = np.array([0.5, 1.1, 1.6, 2.05, 2.6])
+    assert tg.jit(f)(x) == pytest.approx(f(x))
+    want = [(f(x + d) - f(x - d)) / 2e-6 for d in np.eye(5) * 1e-6]
+    np.testing.assert_allclose(tg.grad(f)(x), want, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(tg.jvp(f, (x,), (np.ones(5),))[1], np.sum(want), rtol=1e-6, atol=1e-8)

@@ -4,8 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ....ir.errors import UnsupportedError
-from ... import tracing
-from ...values import views
+from ...values import memory_layout, views
 from ...values.boxes import PROPERTIES, ArrayBox
 from ...values.promotion import fail
 
@@ -35,7 +34,7 @@ class Flags:
 
 def _in_order(box: ArrayBox, backwards: bool) -> bool:
     """Whether the elements lie one after another, the last axis fastest (backwards: the first one)."""
-    tracing.current().layout_read[id(box.root)] = box.root
+    memory_layout.order_decides(box)
     strides = box.strides_known
     found: bool | None = None
     if strides is not None:

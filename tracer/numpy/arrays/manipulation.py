@@ -150,6 +150,8 @@ def reshape(a: Any, /, shape: Any, order: Any = "C", *, copy: Any = None) -> Arr
 
 
 def _fortran(box: ArrayBox) -> bool:
+    if len(box.dims) > 1:
+        memory_layout.order_decides(box)
     strides = box.strides_known
     if strides is None and box.permuted:
         fail(UnsupportedError, "order='A' of an array whose order in memory only run time knows cannot be compiled",
@@ -185,6 +187,8 @@ def ravel(a: Any, order: Any = "C") -> ArrayBox:
     """A view of a contiguous array, else a copy: unlike reshape, which also views what lies in memory with equal gaps."""
     box = as_array(a)
     strides = box.strides_known
+    if order == "K" and len(box.dims) > 1:
+        memory_layout.order_decides(box)
     if order == "K" and box.permuted:
         if strides is None:
             fail(UnsupportedError, "ravel(order='K') of this array cannot be compiled", "name the order: 'C' or 'F'")

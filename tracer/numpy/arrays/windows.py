@@ -11,7 +11,7 @@ from ....ir.core import Value
 from ....ir.errors import ShapeError, UnsupportedError
 from ....ir.types import Dim
 from ... import tracing
-from ...values import boxes, shapes, views
+from ...values import boxes, memory_layout, shapes, views
 from ...values.boxes import PROPERTIES, ArrayBox, as_array, implements
 from ...values.promotion import fail
 from ...values.shapes import axis_of
@@ -22,7 +22,7 @@ def _strides(box: ArrayBox) -> tuple[int, ...]:
     """NumPy's strides, in bytes: of an array that lies in memory as it does here."""
     for d in box.dims:
         shapes.static_int(boxes.count(d), "strides")
-    tracing.current().layout_read[id(box.root)] = box.root
+    memory_layout.order_decides(box)
     if not box.dims:
         return ()
     strides = box.strides_known
