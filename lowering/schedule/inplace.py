@@ -168,9 +168,8 @@ class Stores:
             return "two results need memory of their own"
         if (s.home and t.swap) or (t.home and s.swap):
             return "a result cannot exchange memory in a loop"
-        if s.first == t.first or not (s.last <= t.first or t.last <= s.first):
-            if any(self._clash(a, b) for a, b in s.lifetimes.overlaps(t.lifetimes)):
-                return "the old contents are still needed"
+        if any(self._clash(a, b) for a, b in s.lifetimes.overlaps(t.lifetimes)):
+            return "the old contents are still needed"
         for group, other in ((s, t), (t, s)):
             if any(self._reads_elsewhere(y, other) for y in self._readers_in(group, other)):
                 return "the old contents are read at other places than those written"

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 class Lifetimes:
-    """rows   (first, serial, last, value), by the first position, at which the contents come into being; `last` is that at which
-           they are read last; serial numbers are one for each value
+    """rows   (first, serial, last, value) by the first position, at which the contents come into being; they are read last at
+           `last`. Each value has a serial number of its own
     until  the greatest `last` of the rows up to each
     """
 
@@ -42,7 +42,7 @@ class Lifetimes:
         return longer
 
     def overlaps(self, other: Lifetimes) -> list[tuple[Value, Value]]:
-        """Pairs of a value here and one of the other: both begin at once, or the earlier one is read after the later one begins."""
+        """Pairs of a value here and one there: both begin at once, or the earlier one is read after the later one begins."""
         longer, shorter = (self, other) if len(self.rows) >= len(other.rows) else (other, self)
         found = [(a, b) if longer is self else (b, a) for b in shorter.rows for a in longer._near(b)]
         return [(a[-1], b[-1]) for a, b in sorted(found, key=lambda pair: (pair[0][1], pair[1][1]))]

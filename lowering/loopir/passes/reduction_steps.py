@@ -99,8 +99,8 @@ class _Steps:
 
 
 def _leading(before: Scalar, made: dict[Scalar, Let | Get]) -> set[Atom]:
-    """The scalars, in the order in which they are made, from which steps may lead back to `before`; of what is got of a variable,
-    that variable decides."""
+    """The scalars from which steps may lead back to `before`; of what is got of a variable, that variable decides. made: in the
+    order in which they are computed."""
     found: set[Atom] = {before}
     for target, step in made.items():
         if type(step) is Get or (type(step) is Let and step.op in _LEADING and not found.isdisjoint(step.args)):
