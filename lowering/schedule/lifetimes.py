@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from ...ir.core import Value
@@ -37,8 +36,9 @@ class Lifetimes:
         start = bisect_left(longer.rows, other.rows[0])
         for row in other.rows:
             insort(longer.rows, row)
-        known = longer.until[start - 1] if start else longer.rows[0][2]
-        longer.until[start:] = list(accumulate((row[2] for row in longer.rows[start:]), max, initial=known))[1:]
+        del longer.until[start:]
+        for row in longer.rows[start:]:
+            longer.until.append(max(longer.until[-1], row[2]) if longer.until else row[2])
         return longer
 
     def overlaps(self, other: Lifetimes) -> list[tuple[Value, Value]]:
