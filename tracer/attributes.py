@@ -50,6 +50,11 @@ def names(held: Any) -> tuple:
     return tuple(own(held))
 
 
+def directory(held: Any) -> tuple:
+    """The names that an object and its classes have."""
+    return tuple(dir(held))
+
+
 def slots(held: Any) -> dict[str, Any]:
     """What stands in the slots of an object; those that are empty are left out."""
     found: dict[str, Any] = {}

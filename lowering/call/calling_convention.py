@@ -314,21 +314,6 @@ class Signature:
 _PYTHON_KINDS = {"float": float, "int": int, "complex": complex}
 
 
-def attribute_count(layout: In) -> int:
-    """How many attribute values checking this layout owns."""
-    if isinstance(layout, PartsIn):
-        return sum((kind == "attr") + attribute_count(part) for kind, _, part in layout.parts)
-    if not isinstance(layout, Node):
-        return 0
-    own = 0 if layout.type is dict or is_sequence(layout.type) else len(layout.keys)
-    return own + sum(map(attribute_count, layout.children))
-
-
-def is_attribute(given: tuple) -> bool:
-    """Whether what is looked up is an attribute, whose value the entry owns."""
-    return type(given[0]) is Place and given[0].kind == "attr"
-
-
 def in_table(what: Callable | Place, layout: In) -> bool:
     """Whether the place is a name in a dict, and the value one that cannot change while it is there."""
     return (type(what) is Place and what.kind == "item" and type(what.holder) is dict and type(what.key) is str

@@ -58,7 +58,7 @@ def emit(signature: Signature) -> Entry:
     _call_kernel(w, signature, {"in": unpacker.pointers, "out": packer.outputs}, error)
     packer.adopt()
     result, slot = packer.pack(signature.output)
-    kept = unpacker.attributes + len(unpacker.held) + copies
+    kept = unpacker.owned + len(unpacker.held) + copies
     if kept:
         w.disown(slot)
         w.release(kept)
@@ -71,7 +71,7 @@ def emit(signature: Signature) -> Entry:
 
 def _start(w: Writer, unpacker: Unpacker) -> None:
     """All checks have passed: count the call, hold what must be held."""
-    if not unpacker.attributes:
+    if not unpacker.owned:
         w.count(RUNNING, 1)
     w.count(CALLS, 1)
     clock = w.link("api", "tick")
@@ -143,13 +143,19 @@ def _shorten(w: Writer, skip: int) -> None:
 
 
 def _mismatch(w: Writer, unpacker: Unpacker) -> None:
-    if unpacker.attributes:
-        w.begin("%unreadable")
+    if unpacker.owned:
+        w.begin("%unreadable")                              # an interrupt comes through, as what Python's own code would raise
+        error = w.call("PyErr_ExceptionMatches", "i32", f"ptr {w.link('object', Exception)}")
+        w.require(w.value(f"icmp ne i32 {error}, 0"), "%interrupted")
         w.call("PyErr_Clear", "void")
         w("br label %other")
+        w.begin("%interrupted")
+        w.release(unpacker.owned)
+        w.count(RUNNING, -1)
+        w("ret ptr null")
     w.begin("%other")
-    if unpacker.attributes:
-        w.release(unpacker.attributes)
+    if unpacker.owned:
+        w.release(unpacker.owned)
         w.count(RUNNING, -1)
     following = w.value(f"load ptr, ptr {w.word(NEXT)}")
     _tail(w, following)

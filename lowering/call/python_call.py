@@ -111,6 +111,15 @@ def match_given(given: tuple[tuple[Any, In], ...], found: dict, lengths: dict) -
         _match_found(what.find if type(what) is Place else lambda what=what: what, layout, found, lengths)
 
 
+def matches(find: Callable, layout: In) -> bool:
+    """Whether what is found is as the layout says, which has no parameters of the kernel."""
+    try:
+        _match_found(find, layout, {}, {})
+    except Mismatch:
+        return False
+    return True
+
+
 def _match_found(find: Callable, layout: In, found: dict, lengths: dict) -> None:
     try:
         x = find()

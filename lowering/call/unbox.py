@@ -1,7 +1,7 @@
 """The first half of a native entry: check each argument against its layout and find the address that the kernel gets.
 
-Checks run no Python code, so that nothing can change under them, with one exception: reading the attributes of an
-arbitrary object. An entry that does so counts itself as running first, and owns each attribute's value.
+Checks run no Python code, so that nothing can change under them, with two exceptions: reading the attributes of an arbitrary
+object, and asking Python (python_checks.py). An entry that does so counts itself as running first, and owns what it gets.
 """
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 from ...ir.ops import random
 from ..native import c_layouts, dict_entries, length_code
 from ..native.entry_writer import RUNNING, Writer
+from . import python_checks
 from .calling_convention import (
     AbsentIn,
     ArrayIn,
@@ -31,9 +32,7 @@ from .calling_convention import (
     TypeIn,
     UnreadIn,
     WeakIn,
-    attribute_count,
     in_table,
-    is_attribute,
     is_sequence,
     python_class,
     tables_of,
@@ -59,8 +58,7 @@ class Unpacker:
         self.objects: dict[int, str] = {}
         self.held: list[str] = []
         self.loose: list[tuple[int, str, str]] = []
-        arguments = signature.arguments
-        self.attributes = sum(map(attribute_count, arguments.roots())) + sum(map(is_attribute, arguments.given))
+        self.owned = python_checks.owned(signature.arguments)
         self._lengths: dict[str, tuple[str, str]] = {}      # run-time length -> (its value, its address)
 
     @property
@@ -70,7 +68,7 @@ class Unpacker:
 
     def unpack(self) -> None:
         w, arguments = self.w, self.signature.arguments
-        if self.attributes:
+        if self.owned:
             w.count(RUNNING, 1)
         self._form()
         for k, layout in enumerate((*arguments.positional, *(layout for _, layout in arguments.keywords))):
@@ -165,20 +163,16 @@ class Unpacker:
         if same:
             w.require(w.all_of(same))
         data = w.field(x, _AT["ndarray.data"])
-        if layout.kept is not None:
-            self._same_elements(layout.kept, layout.strides, data)
+        if not python_checks.native(layout):
+            self._by_python(python_checks.content(layout), x)
+        elif layout.kept is not None and layout.kept.size:
+            self._same_elements(layout.kept, data)
         if layout.param is not None:
             self._bind(layout.param, x, w.at(data, layout.start), mutable)
 
-    def _same_elements(self, kept: np.ndarray, strides: tuple[int, ...], data: str) -> None:
-        """The memory of a contiguous array has the bytes of `kept`; others are compared in Python."""
+    def _same_elements(self, kept: np.ndarray, data: str) -> None:
+        """The memory of a contiguous array has the bytes of `kept`."""
         w = self.w
-        if kept.size == 0:
-            return
-        if (kept.strides != strides or not (kept.flags.c_contiguous or kept.flags.f_contiguous)
-                or isinstance(kept, np.ma.MaskedArray)):                # its mask and fill value lie elsewhere
-            w.require("false")
-            return
         order = w.call("memcmp", "i32", f"ptr {data}", f"ptr {w.link('address', kept.ctypes.data)}", f"i64 {kept.nbytes}")
         w.require(w.value(f"icmp eq i32 {order}, 0"))
 
@@ -193,6 +187,9 @@ class Unpacker:
 
     def _part(self, kind: str, holder: str, cls: type, key: Any, layout: In) -> None:
         """Check what a holder of a class has at a place."""
+        if kind == "asked":
+            self._by_python(python_checks.question(key, layout), holder)
+            return
         x = _PARTS[kind](self, holder, cls, key, type(layout) is AbsentIn)
         if x is not None:
             self._check(layout, x, True)
@@ -222,8 +219,18 @@ class Unpacker:
         found = w.call("PySet_Contains", "i32", f"ptr {holder}", f"ptr {w.link('object', key)}")
         w.require(w.value(f"icmp eq i32 {found}, {int(not absent)}"))
 
-    def _asked(self, holder: str, cls: type, key: Any, absent: bool) -> None:
-        self.w.require("false")                              # Python asks (answers.py)
+    def _by_python(self, check: Callable[[Any], bool] | None, x: str) -> None:
+        """Ask Python about x, or leave the call to it."""
+        w, slot = self.w, self.w.new_slot()
+        if check is None:
+            w.require("false")
+            return
+        array = w.alloca("ptr")
+        w(f"store ptr {x}, ptr {array}")
+        found = w.call("PyObject_Vectorcall", "ptr", f"ptr {w.link('object', check)}", f"ptr {array}", "i64 1", "ptr null")
+        w.require(w.value(f"icmp ne ptr {found}, null"), "%unreadable")
+        w(f"store ptr {found}, ptr {slot}")
+        w.require(w.value(f"icmp eq ptr {found}, {w.link('object', True)}"))
 
     def _field(self, holder: str, cls: type, key: str, absent: bool) -> str:
         """A member of a function or bound method; null stands for None."""
@@ -368,10 +375,10 @@ class Unpacker:
         self._type(x, layout.type)
 
     def _kept(self, layout: KeptIn, x: str, mutable: bool) -> None:
-        """A list with the same objects; equal ones, and other containers, are compared in Python."""
+        """A list with the same objects; other containers are compared in Python."""
         w = self.w
-        if layout.type is not list or not layout.items:
-            w.require("false")
+        if not python_checks.native(layout):
+            self._by_python(python_checks.content(layout), x)
             return
         self._type(x, list)
         self._size(x, len(layout.items))
@@ -463,7 +470,7 @@ _EQUAL: dict[type, Callable[[Unpacker, Any, str], str]] = {
           complex: Unpacker._equal_bytes}
 _PARTS: dict[str, Callable[[Unpacker, str, type, Any, bool], str | None]] = {
           "cell": Unpacker._cell, "item": Unpacker._item, "attr": Unpacker._attribute, "field": Unpacker._field,
-          "member": Unpacker._member, "asked": Unpacker._asked}
+          "member": Unpacker._member}
 _CHECKS: dict[type, Callable[[Unpacker, Any, str, bool], None]] = {
            ArrayIn: Unpacker._array, HeldIn: Unpacker._held, UnreadIn: Unpacker._unread, DictIn: Unpacker._counted,
            ScalarIn: Unpacker._scalar,

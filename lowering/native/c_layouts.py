@@ -44,7 +44,7 @@ _NUMPY_TABLE = {"PyArray_DescrFromType": 45, "PyArray_Scalar": 60, "PyArray_NewF
 _NUMPY_DEFAULT_HANDLER = 306         # PyDataMem_DefaultHandler: a variable that holds a capsule
 _PYTHON_NAMES = (
     "Py_IncRef", "Py_DecRef", "PyObject_Vectorcall", "PyObject_GetAttr", "PyMethod_New", "PyErr_Clear", "PyErr_Fetch",
-    "PyErr_Restore", "PyErr_NoMemory",
+    "PyErr_ExceptionMatches", "PyErr_Restore", "PyErr_NoMemory",
     "PyLong_AsLongLongAndOverflow", "PyLong_FromLongLong", "PyLong_FromUnsignedLongLong", "PyLong_FromVoidPtr",
     "PyFloat_FromDouble", "PyComplex_FromDoubles", "PyBool_FromLong", "PyUnicode_Compare", "PyTuple_New", "PyList_New",
     "PyDict_New", "PyDict_SetItem", "PyDict_Next", "PyDict_GetItemWithError",

@@ -21,6 +21,7 @@ from ...ir.core import Block, Const, Op, Value
 from ...ir.thresholds import sizes
 from .accumulating_contractions import base_of
 from .index_rules import Reads, Terms, gather_terms, region_terms, rule
+from .lifetimes import Lifetimes
 from .materialize import Position, Program, floats, is_virtual
 
 if TYPE_CHECKING:
@@ -36,10 +37,11 @@ class Storage:
     updates, computed   the members that update another value, and those that an op without regions makes otherwise
     """
 
-    __slots__ = ("computed", "first", "home", "last", "members", "space", "swap", "updates")
+    __slots__ = ("computed", "first", "home", "last", "lifetimes", "members", "space", "swap", "updates")
 
-    def __init__(self, member: Value, first: Position, last: Position):
+    def __init__(self, member: Value, serial: int, first: Position, last: Position):
         self.members, self.first, self.last = [member], first, last
+        self.lifetimes = Lifetimes(member, serial, first, last)
         op = member.owner
         kind = None if not isinstance(op, Op) or op.regions else op.defn.overwrites is not None
         self.updates, self.computed = [member] if kind is True else [], [member] if kind is False else []
@@ -88,7 +90,8 @@ class Stores:
         if found is None:
             assert not self.closed, v
             first = self.program.def_point(v)[0]
-            found = self.of[v] = Storage(v, first, max((at for at, _ in self.program.points(v)), default=first))
+            last = max((at for at, _ in self.program.points(v)), default=first)
+            found = self.of[v] = Storage(v, len(self.of), first, last)
         return found
 
     def lodge(self, v: Value) -> Storage:
@@ -96,7 +99,7 @@ class Stores:
         assert not self.closed
         found = self.of.get(v)
         if found is None:
-            found = self.of[v] = Storage(v, 0, 0)
+            found = self.of[v] = Storage(v, len(self.of), 0, 0)
         return found
 
     def same(self, a: Value, b: Value) -> bool:
@@ -148,6 +151,7 @@ class Stores:
             self.why[a, b] = reason
             return False
         s.members += t.members
+        s.lifetimes = Lifetimes.joint(s.lifetimes, t.lifetimes)
         s.updates += t.updates
         s.computed += t.computed
         s.first, s.last = min(s.first, t.first), max(s.last, t.last)
@@ -164,11 +168,8 @@ class Stores:
             return "two results need memory of their own"
         if (s.home and t.swap) or (t.home and s.swap):
             return "a result cannot exchange memory in a loop"
-        if s.first == t.first or not (s.last <= t.first or t.last <= s.first):
-            for a in s.members:
-                for b in t.members:
-                    if self._clash(a, b):
-                        return "the old contents are still needed"
+        if any(self._clash(a, b) for a, b in s.lifetimes.overlaps(t.lifetimes)):
+            return "the old contents are still needed"
         for group, other in ((s, t), (t, s)):
             if any(self._reads_elsewhere(y, other) for y in self._readers_in(group, other)):
                 return "the old contents are read at other places than those written"

@@ -310,7 +310,8 @@ def _name_of(x: Any) -> tuple[str | None, str]:
     if isinstance(x, np.ufunc):
         name = x.__name__
         return next((m for m in _UFUNCS if m in sys.modules and getattr(sys.modules[m], name, None) is x), None), name
-    module = getattr(x, "__module__", None) or getattr(getattr(x, "__objclass__", None), "__module__", None)
+    owner = x.__self__ if isinstance(x, types.BuiltinFunctionType) else getattr(x, "__objclass__", None)        # object.__new__
+    module = getattr(x, "__module__", None) or getattr(owner, "__module__", None)
     return module, getattr(x, "__qualname__", "")
 
 

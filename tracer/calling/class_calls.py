@@ -27,6 +27,8 @@ def made(trace: Trace, f: Any, args: Any, kwargs: dict) -> Any:
     init = f.__init__
     if f.__name__ == "prange" and f.__module__.startswith("numba."):
         return iteration.AnyOrder(*args)
+    for owner, name in ((f, "__new__"), (f, "__init__"), (type(f), "__call__")):
+        captured_values.class_part(owner, name)                  # also where it is object's: a class may get one of its own
     raised = issubclass(f, BaseException) and isinstance(f.__new__, types.BuiltinFunctionType)
     plain = ((raised or f.__new__ is object.__new__) and type(f).__call__ is type.__call__
              and isinstance(init, types.FunctionType))
@@ -35,7 +37,6 @@ def made(trace: Trace, f: Any, args: Any, kwargs: dict) -> Any:
             captured_values.UNTRACED[0](f)
         _note(trace, f)
         return calls.as_it_stands(f, args, kwargs)
-    captured_values.class_part(f, "__init__")
     fresh = trace.note_fresh(f.__new__(f, *args, **kwargs) if raised else object.__new__(f))
     calls.call(init, fresh, *args, **kwargs)
     return fresh

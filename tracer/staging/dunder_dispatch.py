@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...ir.errors import UnsupportedError
-from .. import tracing
+from .. import attributes, tracing
 from ..calling import calls, class_calls, types_seen
 from ..containers import array_choice, list_functions
 from ..control import branches, iteration, other_names, packed_lists
@@ -296,6 +296,7 @@ def dir_(*held: Any) -> list[str]:
     captured_values.asked("__dir__", *held)
     if len(held) == 1 and hasattr(held[0], "__dict__") and not isinstance(held[0], types.ModuleType):
         captured_values.whole(attribute(held[0], "__dict__"))
+        captured_values.told(held[0], attributes.directory)
     return dir(*held)
 
 

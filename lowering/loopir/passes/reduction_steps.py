@@ -14,6 +14,7 @@ from .reorder_iterations import any_order, uses
 # op of a reduction -> the op that combines what chunks have found
 REDUCED = {"add": "add", "mul": "mul", "max": "max", "min": "min"}
 _STEPS = {**REDUCED, "sub": "add"}
+_LEADING = frozenset((*_STEPS, "select"))
 
 
 def step_of(body: list, var: Var, everywhere: Counter[Var]) -> str:
@@ -56,6 +57,7 @@ class _Steps:
     def _step(self, value: Atom | None, before: Scalar, body: list) -> set[str]:
         """The ops on the way from what was got to what is set."""
         made = {s.target: s for s in body if type(s) in (Let, Get)}
+        leading = _leading(before, made)
         kinds: set[str] = set()
         while type(value) is Scalar:
             self.passed[value] += 1
@@ -73,15 +75,8 @@ class _Steps:
             free = any_order(step) or step.target.dtype.integer
             kinds |= {_STEPS[step.op]} if free else {"add", "ordered"}
             sides = step.args[:1] if step.op == "sub" else step.args
-            value = next((a for a in sides if a is before or self._leads(a, before, made)), None)
+            value = next((a for a in sides if a in leading), None)
         return {""}
-
-    def _leads(self, value: Atom, before: Scalar, made: dict) -> bool:
-        step = made.get(value) if type(value) is Scalar else None
-        if type(step) is Get:
-            return True                                     # perhaps: what it is decides
-        return step is not None and step.op in (*_STEPS, "select") and any(
-            a is before or self._leads(a, before, made) for a in step.args)
 
     def _through(self, got: Get, before: Scalar, body: list) -> set[str]:
         """From `before` through another variable, which an inner loop or a branch sets, to what is got of it."""
@@ -101,6 +96,16 @@ class _Steps:
         if type(last) is not Set or last.var is not w or _touches(side[:-1], w):
             return {""}
         return self._step(last.value, before, [*body, *side])
+
+
+def _leading(before: Scalar, made: dict[Scalar, Let | Get]) -> set[Atom]:
+    """The scalars from which steps may lead back to `before`; of what is got of a variable, that variable decides. made: in the
+    order in which they are computed."""
+    found: set[Atom] = {before}
+    for target, step in made.items():
+        if type(step) is Get or (type(step) is Let and step.op in _LEADING and not found.isdisjoint(step.args)):
+            found.add(target)
+    return found
 
 
 def _touches(statements: list, var: Var) -> bool:

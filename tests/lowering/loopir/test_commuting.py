@@ -21,7 +21,8 @@ from tracegrad.lowering.loopir.grammar import (
     Var,
     walk,
 )
-from tracegrad.lowering.loopir.passes.reorder_iterations import commute
+from tracegrad.lowering.loopir.passes.reduction_steps import step_of
+from tracegrad.lowering.loopir.passes.reorder_iterations import commute, uses
 from tracegrad.lowering.loopir.passes.verifier import verify
 
 import tracegrad as tg
@@ -391,3 +392,14 @@ def test_the_sums_of_a_program_keep_their_order(fn):
     """To the last bit what Python gives: only sums of adjoints are taken in another order."""
     args = RNG.standard_normal(500), RNG.standard_normal(500), RNG.standard_normal(501)
     np.testing.assert_array_equal(tg.jit(fn)(*args), fn(*args))
+
+
+def test_terms_that_use_one_another_are_each_looked_at_once():
+    """There are 2^60 ways through them."""
+    total, x, old, new = Var(I64, "total"), Scalar(I64), Scalar(I64), Scalar(I64)
+    body, pair = [Load(x, Buffer("x", I64, (), "in"), ()), Get(old, total)], (x, x)
+    for _ in range(60):
+        body.append(Let(Scalar(I64), "add", pair))
+        pair = body[-1].target, pair[0]
+    body += [Let(new, "add", (pair[0], old)), Set(total, new)]
+    assert step_of(body, total, uses(body)) == "add"

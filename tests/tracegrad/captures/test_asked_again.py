@@ -3,6 +3,7 @@
 Each row makes a function of x and a change. The compiled function is held to Python before and after, and a new one after.
 """
 import abc
+import collections
 import functools
 import operator
 import sys
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 import tracegrad as tg
+from tests.support.native_calls import needs_native
 
 KINDS = {}
 LINE = np.arange(12.0)
@@ -135,6 +137,32 @@ def a_constructor_before_init():
         made.k = 9.0
         return made
     return lambda x: x * Made().k, lambda: setattr(Made, "__new__", new)
+
+
+@kind
+def a_constructor_that_a_class_gets():
+    class Made:
+        k = 2.0
+    return lambda x: x * Made().k, lambda: setattr(Made, "__new__", lambda cls: types.SimpleNamespace(k=9.0))
+
+
+@kind
+def the_call_that_a_metaclass_gets():
+    class Meta(type):
+        pass
+
+    class Made(metaclass=Meta):
+        def __init__(self):
+            self.k = 2.0
+    return lambda x: x * Made().k, lambda: setattr(Meta, "__call__", lambda cls: types.SimpleNamespace(k=9.0))
+
+
+@kind
+def the_names_of_an_object_and_its_class():
+    class Made:
+        a = 1.0
+    made = Made()
+    return lambda x: x * len([k for k in dir(made) if k[0] != "_"]), lambda: setattr(Made, "b", 4.0)
 
 
 @kind
@@ -341,6 +369,55 @@ def test_no_answer_is_stale(name):
         for call in (f, f, tg.jit(plain)):
             np.testing.assert_array_equal(call(1.25), seen[-1], err_msg=name)
     assert seen[0].shape != seen[1].shape or not np.array_equal(*seen)
+
+
+def _asked_in_native_code():
+    """name -> (a function of x, a change): checks that machine code asks Python about."""
+    one, two = Plain(), Plain()
+    two.rate = 5.0
+    held = weakref.WeakValueDictionary(k=one)
+    members, line, masked = {1.0, 2.0}, collections.deque([1.0, 2.0]), np.ma.array([1.0, 2.0], mask=[0, 1], fill_value=5.0)
+
+    class Base(abc.ABC):  # noqa: B024
+        pass
+    yield "weak", lambda x: x * held["k"].rate, lambda: held.__setitem__("k", two)
+    yield "class", lambda x: x if isinstance(one, Base) else -x, lambda: Base.register(Plain)
+    yield "set", lambda x: x * sum(members), lambda: members.add(7.0)
+    yield "deque", lambda x: x * line[-1], lambda: line.append(7.0)
+    yield "masked", lambda x: x * masked.filled(), lambda: setattr(masked, "fill_value", 7.0)
+
+
+@needs_native
+def test_machine_code_asks_python_and_goes_on(monkeypatch):
+    for name, plain, change in _asked_in_native_code():
+        f = tg.jit(plain)
+        for step in (lambda: None, change):
+            step()
+            f(1.25)
+            with monkeypatch.context() as patch:
+                patch.setattr(type(f), "invoke", None)                 # where calls go that machine code leaves to Python
+                np.testing.assert_array_equal(f(1.25), plain(1.25), err_msg=name)
+
+
+def test_an_interrupt_while_python_is_asked_comes_through():
+    class Asked:
+        stop = False
+
+        def __len__(self):
+            if Asked.stop:
+                raise KeyboardInterrupt
+            return 2
+
+        def __iter__(self):
+            return iter([1.0, 2.0])
+    asked = Asked()
+    f = tg.jit(lambda x: x * sum(np.asarray(list(asked))))
+    assert f(2.0) == 6.0
+    Asked.stop = True
+    with pytest.raises(KeyboardInterrupt):
+        f(2.0)
+    Asked.stop = False
+    assert f(2.0) == 6.0
 
 
 def test_a_large_array_that_is_only_read_does_not_compile_again():
