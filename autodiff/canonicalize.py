@@ -29,6 +29,7 @@ from ..ir.types import INDEX, INDEX_SCALAR
 from .activity import inexact, varied
 from .checkpoint.segments import marked as checkpointed
 from .custom_calls import rule_of_call, write_out
+from .smoothness.carried_kinks import carried
 from .smoothness.equal_values import smooth
 from .smoothness.kink_products import STATED
 from .smoothness.kink_series import expanded
@@ -44,7 +45,7 @@ def prepare(f: Function, name: str) -> Function:
     where calls of regions have come in.
     """
     body = smooth(Function(name, copy_region(Builder(), smooth(f).body, {}, _OUTSIDE), f.loc)).body
-    body = sided(paired(body))
+    body = sided(paired(carried(body)))
     pieced(body)
     expanded(body)
     made = Function(name, body, f.loc)

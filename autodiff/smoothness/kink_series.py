@@ -35,8 +35,8 @@ from .vector_mixing import of_each, slope_of
 _DEEP = 24                     # how many ops behind a kink functions of it are followed
 _MOST = 2                      # of how many kinks
 _CHOICES = frozenset({"max", "min"})
-_ROOTS = frozenset({"abs", "copysign", "hypot", "sqrt", "root", *_CHOICES})
-_OF_SQUARES = frozenset({"abs", "copysign", "hypot", *_CHOICES})
+_ROOTS = frozenset({"abs", "copysign", "hypot", "sqrt", "root", "with_square", *_CHOICES})
+_OF_SQUARES = frozenset({"abs", "copysign", "hypot", "with_square", *_CHOICES})
 # What may have the slope 0 where its operand has not, for some parameters: even functions, powers above 1, densities.
 _FLAT = frozenset({
     *EVEN, "pow", "jv", "bessel_i", "iv", "struve", "modstruve", "integral_struve", "integral_modstruve", "spherical_jn",
