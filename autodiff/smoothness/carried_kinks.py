@@ -15,10 +15,11 @@ from ...ir.build import Builder
 from ...ir.clone import copy_block, copy_op, copy_region, mapped, new_params
 from ...ir.core import Block, Op, Value
 from ...ir.types import StackType
-from .joined_kinks import LOOPS, square
+from .joined_kinks import LOOPS, PARTS, square
+from .kink_lines import FACTORS_OF
 from .kink_products import MOVES, STATED, smooth_power, smooth_square
 
-_KEPT = MOVES | {"update", "select", "neg", "concat", "cast"}       # what hands a kink on
+_HANDED_ON = MOVES | PARTS.keys()              # of a part of a carried value
 
 
 def carried(body: Block) -> Block:
@@ -45,10 +46,11 @@ def _computes(op: Op, same: set[Value]) -> bool:
     """Whether an op makes a function that can be smooth of a carried value, or of a part; `same` grows by what are parts."""
     if not any(v in same for v in op.operands):
         return False
-    if op.defn.name in _KEPT:
+    name = op.defn.name
+    if name in _HANDED_ON or FACTORS_OF.get(name) == 1:
         same.update(op.results)
         return False
-    return op.defn.name in STATED
+    return name in STATED
 
 
 def _loop(builder: Builder, op: Op, mapping: dict[Value, Value]) -> tuple[Value, ...]:

@@ -23,7 +23,7 @@ from ...ir.types import StackType
 _MOST = 64                     # values that are looked at
 
 # op -> the values that the one at a slot of its results is put together of
-_PARTS: Mapping[str, Callable[[Op, int], Sequence[Value]]] = {
+PARTS: Mapping[str, Callable[[Op, int], Sequence[Value]]] = {
     "concat": lambda op, slot: op.operands, "update": lambda op, slot: op.operands[:2],
     "select": lambda op, slot: op.operands[1:],
     "if": lambda op, slot: [region.yields[slot] for region in op.regions],
@@ -36,7 +36,7 @@ LOOPS = {"for": 1, "while": 0}           # loops, and the first operand that is 
 def is_joined(v: Value) -> bool:
     """Whether a value is put together of others, in a way that is followed."""
     op = v.op
-    if op is None or op.defn.name not in _PARTS or isinstance(v.type, StackType):
+    if op is None or op.defn.name not in PARTS or isinstance(v.type, StackType):
         return False
     if not v.type.dtype.inexact or v.type.dtype.complex:
         return False
@@ -64,7 +64,7 @@ def parts(v: Value) -> list[Value]:
         op = x.maker
         if op.defn.name in LOOPS:
             seen.update([_param(op, region, x.slot) for region in op.regions])
-        more = [y for y in _PARTS[op.defn.name](op, x.slot) if y not in seen]
+        more = [y for y in PARTS[op.defn.name](op, x.slot) if y not in seen]
         seen.update(more)
         pending += more
         if len(seen) > _MOST:

@@ -183,7 +183,8 @@ def _angle(half_square: Callable, name: str) -> Callable:
 
 
 # op -> (builder, op, exponent) -> (a smooth power of it, the exponent that is left), None where the exponent is too low
-_POWERS = {"with_square": _even(lambda b, op: b.expr(op.operands[1])), "abs": _even(_modulus), "copysign": _even(_of_first), "hypot": _even(_sum_of_squares),
+_POWERS = {"abs": _even(_modulus), "with_square": _even(lambda b, op: b.expr(op.operands[1])),
+           "copysign": _even(_of_first), "hypot": _even(_sum_of_squares),
            "max": _choice, "min": _choice, "select": _guarded,
            **dict.fromkeys(("sqrt", "root"), _root(lambda op: Fraction(1, 2))),
            "cbrt": _root(lambda op: Fraction(1, 3)), **dict.fromkeys(("pow", "norm_root"), _root(_exponent)),

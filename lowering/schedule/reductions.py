@@ -95,7 +95,7 @@ class ReduceTask(OpTask):
             at = dict(enumerate(index)) | dict(zip(self.rows, row))
             self._done(g, self.at(at), self._total(g, g.get(var)))
 
-    def _total(self, g: Nester, found: Any) -> Atom:
+    def _total(self, g: Nester, found: Atom) -> Atom:
         """What a register holds at the end. A sum in any order may leave out the 0.0 that it starts from, but that decides the
         sign of a sum of -0.0."""
         dtype = self.value.type.dtype

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from numpy_trace import check, expressions, run
 
+import tracegrad as tg
+
 RNG = np.random.default_rng(3)
 CUBE = RNG.standard_normal((2, 3, 4))
 ARRAYS = {
@@ -162,5 +164,5 @@ def test_sums_of_negative_zeros(n):
         return np.sum(x), sum(x), np.mean(x), np.einsum("i->", x), np.sum(np.stack([x, x]), axis=1)[0], x @ np.ones(n)
 
     x = np.full(n, -0.0)
-    assert np.signbit(sums(x)).tolist() == np.signbit(jit(sums)(x)).tolist()
-    assert grad(lambda x: np.sum(np.abs(np.sum(x, axis=0)) ** 2))(np.full((1, n), 3.0)).tolist() == [[6.0] * n]
+    assert np.signbit(sums(x)).tolist() == np.signbit(tg.jit(sums)(x)).tolist()
+    assert tg.grad(lambda x: np.sum(np.abs(np.sum(x, axis=0)) ** 2))(np.full((1, n), 3.0)).tolist() == [[6.0] * n]
