@@ -29,8 +29,8 @@ from ..ir.types import INDEX, INDEX_SCALAR
 from .activity import inexact, varied
 from .checkpoint.segments import marked as checkpointed
 from .custom_calls import rule_of_call, write_out
+from .multiplicity.equal_values import smooth
 from .smoothness.carried_kinks import carried
-from .smoothness.equal_values import smooth
 from .smoothness.kink_products import STATED
 from .smoothness.kink_series import expanded
 from .smoothness.paired_kinks import paired

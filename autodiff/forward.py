@@ -16,6 +16,7 @@ from ..ir.transforms.simplify import peephole
 from ..ir.types import StackType, Type
 from .activity import inexact, positions, varied
 from .forward_control import CONTROL
+from .multiplicity.equal_values import smooth
 from .partition import Parts, all_new, cut, dependent
 from .reverse.reverse import transposed
 from .rules.jvp_rules import rule_of
@@ -23,7 +24,6 @@ from .rules.nonfinite_partials import Steep, beside_pole, forgotten_pole, overfl
 from .rules.partials import partial, product, to_dims
 from .rules.spectral import SPECIAL
 from .smoothness.carried_kinks import carried
-from .smoothness.equal_values import smooth
 from .smoothness.kink_products import STATED
 from .smoothness.kink_series import expanded
 from .smoothness.lost_slopes import chooses, has_pole, has_pole_of_power, is_fast

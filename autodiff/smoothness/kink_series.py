@@ -26,11 +26,11 @@ from ...ir.clone import mapped
 from ...ir.core import Block, Const, Op, Value
 from ...ir.types import StackType
 from ..activity import inexact
+from ..multiplicity.vector_mixing import of_each, slope_of
 from .even_functions import EVEN
 from .joined_kinks import is_blank, is_joined
 from .joined_kinks import parts as parts_of
 from .kink_products import MOVES, has_root, is_root, smooth_power
-from .vector_mixing import of_each, slope_of
 
 _DEEP = 24                     # how many ops behind a kink functions of it are followed
 _MOST = 2                      # of how many kinks

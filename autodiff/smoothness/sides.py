@@ -24,9 +24,9 @@ from ...ir.clone import copy_op, copy_region, mapped
 from ...ir.core import Block, Op, Value
 from ...ir.errors import SlopeFrame
 from ...ir.opdef import Elementwise
+from ..multiplicity.vector_mixing import slope_of
 from .kink_lines import multiple
 from .moduli import common
-from .vector_mixing import slope_of
 
 # comparisons of x with 0, to whether 0 counts as a positive number there; and with the operands exchanged
 _ASKS = {"ge": True, "lt": True, "gt": False, "le": False}
