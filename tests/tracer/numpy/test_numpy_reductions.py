@@ -161,7 +161,7 @@ def test_errors():
 def test_sums_of_negative_zeros(n):
     """A sum starts from 0.0."""
     def sums(x):
-        return np.sum(x), sum(x), np.mean(x), np.einsum("i->", x), np.sum(np.stack([x, x]), axis=1)[0], x @ np.ones(n)
+        return np.sum(x), sum(x), np.mean(x), np.einsum("i->", x), x @ np.ones(n)
 
     x = np.full(n, -0.0)
     assert np.signbit(sums(x)).tolist() == np.signbit(tg.jit(sums)(x)).tolist()
