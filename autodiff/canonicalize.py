@@ -29,7 +29,8 @@ from ..ir.types import INDEX, INDEX_SCALAR
 from .activity import inexact, varied
 from .checkpoint.segments import marked as checkpointed
 from .custom_calls import rule_of_call, write_out
-from .smoothness.equal_values import smooth
+from .multiplicity.equal_values import smooth
+from .smoothness.carried_kinks import carried
 from .smoothness.kink_products import STATED
 from .smoothness.kink_series import expanded
 from .smoothness.paired_kinks import paired
@@ -44,7 +45,7 @@ def prepare(f: Function, name: str) -> Function:
     where calls of regions have come in.
     """
     body = smooth(Function(name, copy_region(Builder(), smooth(f).body, {}, _OUTSIDE), f.loc)).body
-    body = sided(paired(body))
+    body = sided(paired(carried(body)))
     pieced(body)
     expanded(body)
     made = Function(name, body, f.loc)

@@ -16,13 +16,14 @@ from ..ir.transforms.simplify import peephole
 from ..ir.types import StackType, Type
 from .activity import inexact, positions, varied
 from .forward_control import CONTROL
+from .multiplicity.equal_values import smooth
 from .partition import Parts, all_new, cut, dependent
 from .reverse.reverse import transposed
 from .rules.jvp_rules import rule_of
 from .rules.nonfinite_partials import Steep, beside_pole, forgotten_pole, overflows, times
 from .rules.partials import partial, product, to_dims
 from .rules.spectral import SPECIAL
-from .smoothness.equal_values import smooth
+from .smoothness.carried_kinks import carried
 from .smoothness.kink_products import STATED
 from .smoothness.kink_series import expanded
 from .smoothness.lost_slopes import chooses, has_pole, has_pole_of_power, is_fast
@@ -78,7 +79,7 @@ class Forward:
         self.dots: dict[Value, Value] = {}
         self.steep, self.tall = Steep(), Steep(overflows)
         self.poles, self.powers = Steep(has_pole), Steep(has_pole_of_power)
-        body = sided(paired(copy_region(Builder(), smooth(f).body, {}, STATED)))
+        body = sided(paired(carried(copy_region(Builder(), smooth(f).body, {}, STATED))))
         pieced(body)
         expanded(body)
         self.infinite = Poles(body, known)

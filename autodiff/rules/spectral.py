@@ -6,7 +6,7 @@ J. Townsend, "Differentiating the singular value decomposition" (2016); S. Walte
 linear algebra functions" (2010) for QR; G. Golub, V. Pereyra, "The differentiation of pseudo-inverses …" (1973).
 
 Vectors are determined up to a phase, which is taken not to change. Those of equal values are determined up to a rotation:
-single ones have no derivative, NaN, and what all of a group give together is smoothness/equal_values.py's, with the same rows.
+single ones have no derivative, NaN, and what a group gives together is multiplicity/equal_values.py's, with the same rows.
 """
 from __future__ import annotations
 

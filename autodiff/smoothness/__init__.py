@@ -4,8 +4,6 @@ In: a function before it is differentiated. Out: the same values, with ops that 
 products in which a kink cancels; even_functions.py: even functions of kinks; kink_series.py: functions in which kinks
 cancel between factors and terms; moduli.py: the forms of |x|; paired_kinks.py: kinks and choices of several kinds at one
 place; pieces.py: functions of one value in which kinks of several places meet, or touch; joined_kinks.py: squares of what is
-put together of kinks; sides.py: functions written for each side of 0 apart.
+put together of kinks; carried_kinks.py: those of kinks that loops carry; sides.py: functions written for each side of 0 apart.
 lost_slopes.py: slopes that are lost in an infinity; poles.py: the same past loops, branches and writes.
-equal_values.py: functions of eigen and singular values and vectors where values are equal; factor_flow.py follows them
-through the program, vector_mixing.py says what they are as functions of the matrix.
 """

@@ -23,18 +23,20 @@ from ...ir.types import StackType
 _MOST = 64                     # values that are looked at
 
 # op -> the values that the one at a slot of its results is put together of
-_PARTS: Mapping[str, Callable[[Op, int], Sequence[Value]]] = {
+PARTS: Mapping[str, Callable[[Op, int], Sequence[Value]]] = {
     "concat": lambda op, slot: op.operands, "update": lambda op, slot: op.operands[:2],
     "select": lambda op, slot: op.operands[1:],
     "if": lambda op, slot: [region.yields[slot] for region in op.regions],
     "map": lambda op, slot: [op.regions[0].yields[slot]],
-    "for": lambda op, slot: [op.operands[1 + slot], op.regions[0].yields[slot]]}
+    "for": lambda op, slot: [op.operands[1 + slot], op.regions[0].yields[slot]],
+    "while": lambda op, slot: [op.operands[slot], op.regions[-1].yields[slot]]}
+LOOPS = {"for": 1, "while": 0}           # loops, and the first operand that is carried
 
 
 def is_joined(v: Value) -> bool:
     """Whether a value is put together of others, in a way that is followed."""
     op = v.op
-    if op is None or op.defn.name not in _PARTS or isinstance(v.type, StackType):
+    if op is None or op.defn.name not in PARTS or isinstance(v.type, StackType):
         return False
     if not v.type.dtype.inexact or v.type.dtype.complex:
         return False
@@ -60,9 +62,9 @@ def parts(v: Value) -> list[Value]:
             found[x] = None
             continue
         op = x.maker
-        if op.defn.name == "for":
-            seen.add(op.regions[0].params[1 + x.slot])
-        more = [y for y in _PARTS[op.defn.name](op, x.slot) if y not in seen]
+        if op.defn.name in LOOPS:
+            seen.update([_param(op, region, x.slot) for region in op.regions])
+        more = [y for y in PARTS[op.defn.name](op, x.slot) if y not in seen]
         seen.update(more)
         pending += more
         if len(seen) > _MOST:
@@ -106,13 +108,18 @@ def square(b: Builder, v: Value, of: Callable[[Value], Value | None]) -> Value:
 def _extended(b: Builder, op: Op, slot: int, of: Callable) -> Value:
     """One result more of a branch, loop or map of this block: the square of the one at a slot."""
     with b.beside(op):
-        if op.defn.name == "for":
-            param = op.regions[0].params[1 + slot]
-            b.noted["square", param] = add_carry(op, square(b, op.operands[1 + slot], of))
-        for region in op.regions:
+        if (first := LOOPS.get(op.defn.name)) is not None:
+            q = add_carry(op, square(b, op.operands[first + slot], of))
+            b.noted["square", _param(op, op.regions[-1], slot)] = q
+        for region in op.regions[-1:] if first is not None else op.regions:
             with b.at(region):
                 region.yields += (square(b, region.yields[slot], of),)
     return add_result(op, op.results[slot].type)
+
+
+def _param(op: Op, region: Block, slot: int) -> Value:
+    """What stands for a carried value in a region of a loop."""
+    return region.params[len(region.params) - len(op.operands[LOOPS[op.defn.name]:]) + slot]
 
 
 def _steady_write(b: Builder, op: Op, slot: int, of: Callable) -> Op | None:

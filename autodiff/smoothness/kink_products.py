@@ -38,7 +38,9 @@ _DEPTH = 5                     # levels of products that are looked at: at most 
 # --- kinks: what a power of each is -------------------------------------------------------------------------------------
 
 def _square(b: Builder, v: Value) -> Expr:
-    """v² for a v that may be a kink itself."""
+    """v² for a v that may be a kink itself, or be carried by a loop that has its square beside it."""
+    if ("square", v) in b.noted:
+        return b.expr(b.noted["square", v])
     found = smooth_power(b, v, 2)
     return found if found is not None else b.expr(v) * b.expr(v)
 
@@ -64,7 +66,7 @@ def _times(x: Expr, n: int) -> Expr:
 def _modulus(b: Builder, op: Op) -> Expr:
     x = b.expr(op.operands[0])
     if not x.dtype.complex:
-        return x * x
+        return _square(b, x.value)
     return x.real() * x.real() + x.imag() * x.imag()
 
 
@@ -181,7 +183,8 @@ def _angle(half_square: Callable, name: str) -> Callable:
 
 
 # op -> (builder, op, exponent) -> (a smooth power of it, the exponent that is left), None where the exponent is too low
-_POWERS = {"abs": _even(_modulus), "copysign": _even(_of_first), "hypot": _even(_sum_of_squares),
+_POWERS = {"abs": _even(_modulus), "with_square": _even(lambda b, op: b.expr(op.operands[1])),
+           "copysign": _even(_of_first), "hypot": _even(_sum_of_squares),
            "max": _choice, "min": _choice, "select": _guarded,
            **dict.fromkeys(("sqrt", "root"), _root(lambda op: Fraction(1, 2))),
            "cbrt": _root(lambda op: Fraction(1, 3)), **dict.fromkeys(("pow", "norm_root"), _root(_exponent)),
@@ -197,10 +200,10 @@ def _power_of(b: Builder, kink: Value, exponent: Fraction) -> tuple[Expr, Fracti
     pairs = exponent // 2
     if not pairs:
         return None
-    return _times(b.expr(square(b, kink, lambda part: _smooth_square(b, part))), pairs), exponent - 2 * pairs
+    return _times(b.expr(square(b, kink, lambda part: smooth_square(b, part))), pairs), exponent - 2 * pairs
 
 
-def _smooth_square(b: Builder, v: Value) -> Value | None:
+def smooth_square(b: Builder, v: Value) -> Value | None:
     found = smooth_power(b, v, 2)
     return None if found is None else found.value
 

@@ -26,17 +26,17 @@ from ...ir.clone import mapped
 from ...ir.core import Block, Const, Op, Value
 from ...ir.types import StackType
 from ..activity import inexact
+from ..multiplicity.vector_mixing import of_each, slope_of
 from .even_functions import EVEN
 from .joined_kinks import is_blank, is_joined
 from .joined_kinks import parts as parts_of
 from .kink_products import MOVES, has_root, is_root, smooth_power
-from .vector_mixing import of_each, slope_of
 
 _DEEP = 24                     # how many ops behind a kink functions of it are followed
 _MOST = 2                      # of how many kinks
 _CHOICES = frozenset({"max", "min"})
-_ROOTS = frozenset({"abs", "copysign", "hypot", "sqrt", "root", *_CHOICES})
-_OF_SQUARES = frozenset({"abs", "copysign", "hypot", *_CHOICES})
+_ROOTS = frozenset({"abs", "copysign", "hypot", "sqrt", "root", "with_square", *_CHOICES})
+_OF_SQUARES = frozenset({"abs", "copysign", "hypot", "with_square", *_CHOICES})
 # What may have the slope 0 where its operand has not, for some parameters: even functions, powers above 1, densities.
 _FLAT = frozenset({
     *EVEN, "pow", "jv", "bessel_i", "iv", "struve", "modstruve", "integral_struve", "integral_modstruve", "spherical_jn",
@@ -221,14 +221,19 @@ class _Series:
             bend = None if slope is None else self._slope(slope, kink, memo)
             if slope is not None:                              # away from 0 nothing of r counts: its slope may be NaN there
                 there = b("select", at, source, b.const(0, source.type.dtype))
-                total = self._plus(total, there, b("select", at, slope, zero))
+                total = self._plus(total, there, self._number(at, slope))
             if bend is not None:
                 square, half = self.squares[kink], b("mul", bend, b.const(0.5, bend.type.dtype))
-                factor = b("select", at, half, zero)
+                factor = self._number(at, half)
                 if not _is_of_squares(source):
                     factor = self._plus(factor, square, b("select", at, b.const(math.nan, zero.type.dtype), zero))
                 total = self._plus(total, square, factor)
         return b("surrogate", g, b.broadcast(total, g.type.dims))
+
+    def _number(self, at: Value, x: Value) -> Value:
+        """A coefficient of a series at its kink; none of a function that is steep there and has no number for it (spence)."""
+        b = self.b
+        return b("select", b("and", at, b("not", b("isnan", x))), x, b.const(0, x.type.dtype))
 
     def _plus(self, total: Value, x: Value, slope: Value) -> Value:
         """A value with a slope by x more, which may be of another precision."""

@@ -244,8 +244,8 @@ def _only(b: Builder, op: Op, depth: int) -> Size | None:
 
 def _sizes(b: Builder, v: Value, axis: int, depth: int) -> list[Size | None]:
     """The sizes of the rows of an array that is put together of rows, and of its powers."""
-    v = shown(v)
-    if v.op is None or not depth:
+    rank, v = v.type.rank, shown(v)
+    if v.op is None or not depth or v.type.rank != rank:       # a number that stands for an array of one
         return []
     if (rows := _rows(b, v, axis, _FEW)) is not None:
         return [size_of(b, row, depth) for row in rows]
@@ -255,7 +255,8 @@ def _sizes(b: Builder, v: Value, axis: int, depth: int) -> list[Size | None]:
         return []
     inner = _sizes(b, x, axis, depth - 1)
     if name == "abs" or exponent % 2 == 0:
-        inner = [size or _first_power(row) for size, row in zip(inner, _rows(b, shown(x), axis, _FEW) or ())] or inner
+        rows = _rows(b, shown(x), axis, _FEW) if shown(x).type.rank == rank else None
+        inner = [size or _first_power(row) for size, row in zip(inner, rows or ())] or inner
     return [size and _raised(size, exponent) for size in inner]
 
 

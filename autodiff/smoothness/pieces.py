@@ -31,11 +31,11 @@ from ...ir.errors import of_derivative
 from ...ir.opdef import Elementwise
 from ...ir.transforms.simplify import peephole
 from ...ir.types import BOOL, F64, StackType
+from ..multiplicity.vector_mixing import of_each, slope_of
 from ..rules.partials import partial
 from .even_functions import NEAR
 from .kink_lines import along, is_constant, shown, touches, where
 from .sides import is_written
-from .vector_mixing import of_each, slope_of
 
 _COMPARED = {"lt": -1, "le": -1, "gt": 1, "ge": 1}          # the sign of x - y for which x and y compare so
 _KINKS = frozenset({"abs", "max", "min", "sign", "copysign", *_COMPARED})

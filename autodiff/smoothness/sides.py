@@ -24,15 +24,16 @@ from ...ir.clone import copy_op, copy_region, mapped
 from ...ir.core import Block, Op, Value
 from ...ir.errors import SlopeFrame
 from ...ir.opdef import Elementwise
+from ..multiplicity.vector_mixing import slope_of
 from .kink_lines import multiple
 from .moduli import common
-from .vector_mixing import slope_of
 
 # comparisons of x with 0, to whether 0 counts as a positive number there; and with the operands exchanged
 _ASKS = {"ge": True, "lt": True, "gt": False, "le": False}
 _MIRRORED = {"ge": "le", "le": "ge", "gt": "lt", "lt": "gt"}
 # sums of what they are given: how many of their operands may be kinks
-_STRAIGHT = {"add": 2, "sub": 2, "neg": 1, "cast": 1, "mul": 2, "div": 1, "select": 3, "surrogate": 2, "sloped": 2}
+_STRAIGHT = {"add": 2, "sub": 2, "neg": 1, "cast": 1, "mul": 2, "div": 1, "select": 3, "surrogate": 2, "sloped": 2,
+             "with_square": 2}
 _NONE: frozenset[Value] = frozenset()
 _DEEP = 24                     # how many ops behind a kink its functions are followed
 

@@ -429,6 +429,9 @@ Elementwise("cast", _infer_cast, lambda op, x: (cast(x, op.attrs["dtype"]),), "l
 declare("surrogate", surrogate, 2, INEXACT, formula=lambda value, smooth: value, domain=(ANY, ANY),
         partials=(None, lambda value, smooth, out: like(smooth, 1)),
         doc="The first operand, with the derivative of the second: two formulas of one function, one smooth where it is.")
+declare("with_square", surrogate, 2, FLOATS, formula=lambda value, square: value, domain=(ANY, ANY),
+        partials=(lambda value, square, out: like(value, 1), None),
+        doc="The first operand, whose square is the second in a form that is smooth where it is.")
 declare("sloped", sloped, 3, INEXACT, formula=lambda value, x, slope: value, domain=(ANY, ANY, ANY), singular=(1,),
         partials=(None, lambda value, x, slope, out: slope, None),
         doc="The first operand, whose derivative in the second is the third: a slope that is known before the function is.")

@@ -99,7 +99,7 @@ def log1prel_n(n: Array, t: Array) -> Any:
             found = ((-1) ** (k - 1) * math.factorial(k - 1) / (1 + t) ** k - k * found) / t
         near = np.abs(t) < 0.4
         series = sum((-1) ** k * math.perm(k, n) / (k + 1) * np.where(near, t, 0) ** (k - n) for k in range(n, n + 80))
-        return np.where(near, series, found)
+        return np.where(near, series, np.where(t == -1, (-1) ** n * math.inf, found))
 
 
 def hypot_excess(delta: Any, r: Array) -> Any:

@@ -17,7 +17,7 @@
                           (ir/transforms/drop_couplings.py)
 
 eigh, eigvalsh, svd and svdvals may have {near}: their results meet in something smooth, so that vectors of values that differ
-relatively by less are not turned into each other; autodiff/smoothness/equal_values.py has the theory.
+relatively by less are not turned into each other; autodiff/multiplicity/equal_values.py has the theory.
 
 The evaluator calls NumPy; machine code calls the same routines of NumPy (lowering/libraries/numpy_gufuncs.py), so results are
 equal. Where one does not converge, numpy.linalg.LinAlgError is raised; eigenvalues and singular values that nothing uses are

@@ -93,7 +93,13 @@ class ReduceTask(OpTask):
     def finish(self, g: Nester, index: tuple[Size, ...]) -> None:
         for row, var in self.vars.items():
             at = dict(enumerate(index)) | dict(zip(self.rows, row))
-            self._done(g, self.at(at), g.get(var))
+            self._done(g, self.at(at), self._total(g, g.get(var)))
+
+    def _total(self, g: Nester, found: Atom) -> Atom:
+        """What a register holds at the end. A sum in any order may leave out the 0.0 that it starts from, but that decides the
+        sign of a sum of -0.0."""
+        dtype = self.value.type.dtype
+        return g.let("add", (found, self.start), dtype) if self.loose and self.combine == "add" and dtype.inexact else found
 
     def _done(self, g: Nester, index: tuple[int | Scalar, ...], atom: Atom) -> None:
         g.remember(self.value, index, atom)

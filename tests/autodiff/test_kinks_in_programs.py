@@ -61,6 +61,24 @@ def branched(t):
     return u * u
 
 
+def carried(step):
+    """A kink that a loop of unknown length computes on with."""
+    def f(t):
+        y, k = np.abs(t), 0
+        while k < 3:
+            y, k = step(y), k + 1
+        return y
+    return f
+
+
+def squared_in_place(t):
+    y, i = np.abs(t * W), 0
+    while i < 3:
+        y[i] = y[i] ** 2
+        i += 1
+    return np.sum(y)
+
+
 def matern(r):
     return np.sum((1 + r) * np.exp(-r))
 
@@ -78,6 +96,10 @@ JOINED = {
     "product of exponentials": (lambda t: np.prod(np.exp(np.stack([np.abs(t), -np.abs(t)]))), 0, 0),
     "squared hinge": (lambda t: np.sum(np.maximum(0, t * W) ** 2), 0, 5.25),
     "both hinges": (lambda t: np.maximum(t, 0) ** 2 + np.minimum(t, 0) ** 2, 0, 2),
+    "squared in place": (squared_in_place, 0, 10.5),
+    "carried root": (lambda t: carried(lambda y: np.sqrt(y * y))(t) ** 2, 0, 2),
+    "carried sine": (lambda t: carried(np.sin)(t) ** 2, 0, 2),
+    "carried and Matérn": (carried(lambda y: 1 - (1 + y) * np.exp(-y)), 0, 0),
     "larger times smaller": (lambda t: np.maximum(t, 2 * t) * np.minimum(t, 2 * t), 0, 4),
 }
 

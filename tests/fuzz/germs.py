@@ -217,6 +217,7 @@ FUNCTIONS = {
     "asin": _integrated(math.asin, lambda g: 1.0 / power(1.0 - g * g, 0.5)),
     "acos": _integrated(math.acos, lambda g: -1.0 / power(1.0 - g * g, 0.5)),
     "surrogate": lambda value, smooth: value, "sloped": lambda value, x, slope: value, "stop_gradient": lambda x: x,
+    "with_square": lambda value, square: value,
 }
 FUNCTIONS["tanh"] = lambda g: FUNCTIONS["sinh"](g) / FUNCTIONS["cosh"](g)
 _ASKED = {"lt": Germ.__lt__, "le": Germ.__le__, "gt": Germ.__gt__, "ge": Germ.__ge__, "eq": Germ.__eq__, "ne": Germ.__ne__,

@@ -17,6 +17,7 @@ from ..values.boxes import ArrayBox, as_array, implements
 from ..values.promotion import check_cast, fail, result_dtype, to_dtype
 from ..values.views import diagonal
 from . import linalg
+from .reductions import total
 
 if TYPE_CHECKING:
     from ...ir.build import Expr
@@ -83,7 +84,7 @@ def _without_repeats(value: Value, names: tuple[str, ...]) -> tuple[Value, tuple
 
 def _sum_out(value: Value, names: tuple[str, ...], keep: set[str]) -> tuple[Value, tuple[str, ...]]:
     axes = tuple(k for k, n in enumerate(names) if n not in keep)
-    return tracing.current().builder.reduce(value, "sum", axes), tuple(n for n in names if n in keep)
+    return total(value, axes), tuple(n for n in names if n in keep)
 
 
 def _ones_out(value: Value, names: tuple[str, ...], wide: set[str]) -> tuple[Value, tuple[str, ...]]:

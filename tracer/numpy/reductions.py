@@ -40,6 +40,16 @@ def total_of(dims: Any, axes: Any) -> Dim:
     return shapes.product([dims[k] for k in axes])
 
 
+def total(value: Value, axes: tuple[int, ...]) -> Value:
+    """The sum along axes, which starts from 0.0: of one element of -0.0 that is 0.0, of which only the derivative is the
+    element's own."""
+    builder, dtype = tracing.current().builder, value.type.dtype
+    found = builder.reduce(value, "sum", axes)
+    if not axes or not dtype.inexact or any(value.type.dims[k] != 1 for k in axes):
+        return found
+    return builder("surrogate", builder("add", found, const(0, dtype)), found)
+
+
 def masked(value: Value, where: Any, filler: float) -> Value:
     """The value with `filler` where the mask is false."""
     if where is MISSING or where is True or where is None:
@@ -73,7 +83,7 @@ def _arithmetic(kind: str, name: str) -> Callable:
             target = accumulator(value.type.dtype)
         value = masked(boxes.converted(box, value, target), where, start)
         axes = reduced_axes(axis, value.type.rank)
-        found = builder.reduce(value, kind, axes)
+        found = total(value, axes) if kind == "sum" else builder.reduce(value, kind, axes)
         if initial is not MISSING and initial is not None:
             found = builder(combine, found, _initial(initial, target))
         return finish(found, value.type.dims, axes, keepdims, out, name)
@@ -172,10 +182,10 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims:
     half = target is F16 and dtype is None                             # the sum is in float32, and may leave float16's range
     value = masked(boxes.converted(box, box.read(), F32 if half else target), where, 0)
     axes = axes_of(axis, value.type.rank)
-    total = builder.reduce(value, "sum", axes)
+    summed = total(value, axes)
     if not target.inexact:
-        total = builder.cast(total, mean_dtype(target))
-    found = builder("div", total, counted(value.type.dims, axes, where, total.type.dtype))
+        summed = builder.cast(summed, mean_dtype(target))
+    found = builder("div", summed, counted(value.type.dims, axes, where, summed.type.dtype))
     return finish(builder.cast(found, target), value.type.dims, axes, keepdims, out, "divide")
 
 

@@ -41,11 +41,12 @@ def _lanczos(x: Expr) -> Any:
 
 
 def _gamma_right(x: Expr) -> Any:
-    """Γ of x > 0. The power is taken in two halves: it overflows before Γ does."""
+    """Two factors of Γ of x > 0: the power in it is taken in two halves, as it overflows before Γ does, and Γ before 1/Γ is 0.
+    Beyond 200 those of 200, of which both are."""
+    x = (x > 200).select(200.0, x)
     y = x + (_LANCZOS_G - 0.5)
     half = y ** (x * 0.5 - 0.25)
-    large = x > 172
-    return large.select(math.inf, _lanczos(x) * half * ((-y).exp() * half))
+    return _lanczos(x) * half, (-y).exp() * half
 
 
 def _gamma(x: Expr) -> Any:
@@ -60,10 +61,10 @@ def _gamma(x: Expr) -> Any:
     sine = ((size - nearest) * math.pi).sin()
     sine = odd.select(-sine, sine)
     tiny = size < 1e-20                       # below that the product of the factors may be 0
-    right = _gamma_right(tiny.select(1.0, size))
-    reflected = -math.pi / (left.select(sine, x * 0 + 1) * left.select(size, x * 0 + 1) * right)
+    one, other = _gamma_right(tiny.select(1.0, size))
+    reflected = -math.pi / (left.select(sine, x * 0 + 1) * left.select(size, x * 0 + 1) * one) / other
     pole = left & (sine == 0)
-    return tiny.select(1 / x, pole.select(math.nan, left.select(reflected, right)))
+    return tiny.select(1 / x, pole.select(math.nan, left.select(reflected, one * other)))
 
 
 def _gamma_slope(x: Expr, out: Expr) -> Any:

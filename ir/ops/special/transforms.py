@@ -71,7 +71,7 @@ def _log1prel(n: int, t: Expr) -> Any:
         found = ((-1.0) ** (k - 1) * math.factorial(k - 1) * power - k * found) / large
         power = power * reciprocal
     series = horner(small, [(-1.0) ** k * math.perm(k, n) / (k + 1) for k in range(n, n + 40)])
-    return near.select(series, found)
+    return near.select(series, (t == -1).select((-1.0) ** n * math.inf, found))      # there the power's infinity is larger
 
 
 def _next(name: str) -> tuple[None, Callable]:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from numpy_trace import check, expressions, run
 
+import tracegrad as tg
+
 RNG = np.random.default_rng(3)
 CUBE = RNG.standard_normal((2, 3, 4))
 ARRAYS = {
@@ -153,3 +155,14 @@ def test_errors():
         run(lambda np, x: np.sum(x, axis=3), CUBE)
     with pytest.raises(ValueError, match="duplicate value in 'axis'"):
         run(lambda np, x: np.sum(x, axis=(0, 0)), CUBE)
+
+
+@pytest.mark.parametrize("n", [1, 2, 6, 33, 100])
+def test_sums_of_negative_zeros(n):
+    """A sum starts from 0.0."""
+    def sums(x):
+        return np.sum(x), sum(x), np.mean(x), np.einsum("i->", x), x @ np.ones(n)
+
+    x = np.full(n, -0.0)
+    assert np.signbit(sums(x)).tolist() == np.signbit(tg.jit(sums)(x)).tolist()
+    assert tg.grad(lambda x: np.sum(np.abs(np.sum(x, axis=0)) ** 2))(np.full((1, n), 3.0)).tolist() == [[6.0] * n]

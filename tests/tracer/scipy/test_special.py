@@ -106,7 +106,7 @@ def test_softmax_and_its_kind():
 
 
 def test_math_gamma():
-    for x in (4.0, -2.5, 20.5, 1e-3, -1e-308, -1e-200, -3e-170, -1e-19, -1e-21, 1e-21):
+    for x in (4.0, -2.5, 20.5, 1e-3, -1e-308, -1e-200, -3e-170, -1e-19, -1e-21, 1e-21, -170.5, -171.5, -177.5, -1000.5):
         assert math.isclose(tg.jit(lambda v: math.gamma(v))(x), math.gamma(x), rel_tol=2e-15)
     with pytest.raises(ValueError, match=r"math domain error|expected a noninteger"):
         tg.jit(lambda v: math.gamma(v))(-3.0)

@@ -320,7 +320,7 @@ HOOKS["array"] = from_nested
 @creates(np.array)
 def array(object: list[float | list[float | ScalarBox] | ScalarBox] | Box, dtype: DType | None = None, *, copy: bool = True,
           order: str = "K", subok: bool = False, ndmin: int = 0, like: Any = None, ndmax: int = 0) -> ArrayBox:
-    out = asarray(object, dtype)
+    out = asarray(object, dtype, None if copy else order)
     if copy and type(object) is ArrayBox and out.root is object.root:
         out = _in_order_of(boxes.array(out.read()), out, order)
     elif isinstance(object, np.ndarray) and copy:
@@ -402,7 +402,7 @@ def astype(x: Any, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok:
     if not np.can_cast(strong(box.kind), target.np, casting):
         fail(DTypeError, f"Cannot cast array data from {strong(box.kind)!r} to {target.np!r} according to the rule '{casting}'")
     if type(box) is ArrayBox and not copy and box.dtype_ir is target:
-        return box
+        return _with_order(box, order)
     value = boxes.converted(box, box.read(), target)
     return ScalarBox(value) if isinstance(box, ScalarBox) else _in_order_of(boxes.array(value), box, order)
 
