@@ -58,10 +58,10 @@ def expect_none(watch: Watch, what: str) -> None:
     for x in drawn:
         _restore(x.generator, x.state)
     if drawn:
-        raise UnsupportedError(f"{what} draws random numbers by a method or function that it finds in an object, which compiled "
-                               "code would do once, while it is traced, and never again",
-                               "draw them by a function or generator that has a global name, or pass the generator in as "
-                               "an argument", tracing.locate())
+        raise UnsupportedError(f"{what} draws random numbers by a method or function that it finds in an object, which "
+                               "compiled code would do once, while it is traced, and never again",
+                               "draw them by a function or generator that has a global name, or pass the generator in "
+                               "as an argument", tracing.locate())
 
 
 def _reached(x: Any, depth: int) -> Iterator[Any]:

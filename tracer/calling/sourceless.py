@@ -114,6 +114,9 @@ class Globals(dict):
         ownership.remember(value, self.held)
         if not isinstance(value, (types.ModuleType, *_SEEN)):
             frozen_draws.note(value, self.drawn)
+            owner = getattr(value, "__self__", value)
+            if _makes_attributes(type(owner)):
+                ownership.remember_attributes(owner, self.held)
 
     def run(self, trace: Trace, function: Callable, args: Sequence, kwargs: dict) -> Any:
         """A call of the function of these globals. What it changes of containers and generators nobody has seen, so they are
@@ -121,10 +124,17 @@ class Globals(dict):
         what = f"`{function.__name__}`, whose source cannot be read,"
         self.drawn.update(frozen_draws.shared())
         for x in (*args, *kwargs.values()):
-            frozen_draws.note(x, self.drawn)
+            self.reached(x)
         found = ownership.compared(trace, what, self.held, function, args, kwargs)
         frozen_draws.expect_none(self.drawn, what)
         return found
+
+
+def _makes_attributes(cls: type) -> bool:
+    """Whether a class is written by a user, and keeps no values that it has computed once."""
+    heap = bool(cls.__flags__ & 1 << 9)                              # Py_TPFLAGS_HEAPTYPE: made by a class statement
+    return heap and (captured_values.users(cls) or cls.__module__ == "builtins") and not any(
+        isinstance(part, functools.cached_property) for base in cls.__mro__ for part in vars(base).values())
 
 
 def _import(*args: Any) -> Any:

@@ -187,9 +187,8 @@ def watched(trace: Trace, name: str, f: Callable, args: tuple, kwargs: dict, *he
     found: dict[int, tuple] = {}
     for x in held:
         remember(x, found)
-    first = next((x for x in (*held, *args) if x is not None), None) if attributes else None
-    if isinstance(own := getattr(first, "__dict__", None), dict):
-        found[id(own)] = own, dict, _COPIES[dict](own), first
+    if attributes:
+        remember_attributes(next((x for x in (*held, *args) if x is not None), None), found)
     return compared(trace, name, found, f, args, kwargs)
 
 
@@ -203,6 +202,12 @@ def compared(trace: Trace, name: str, found: dict[int, tuple], f: Callable, args
         for x, kind, before, owner in found.values():
             if not _same(kind, x, before):
                 _settle(trace, name, x, kind, before, owner)
+
+
+def remember_attributes(x: Any, found: dict[int, tuple]) -> None:
+    """Note the attributes of an object."""
+    if isinstance(own := getattr(x, "__dict__", None), dict) and id(own) not in found:
+        found[id(own)] = own, dict, _COPIES[dict](own), x
 
 
 def remember(x: Any, found: dict[int, tuple], depth: int = _NESTING) -> None:
