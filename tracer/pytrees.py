@@ -295,7 +295,7 @@ def _split_records(x: Array | Records) -> tuple[list[Array | Box | Unread], tupl
     if hasattr(type(x), "__tracegrad_fields__"):
         return x.__tracegrad_fields__()
     one = isinstance(x, np.void)
-    held: Any = x if one or isinstance(x, np.recarray) else np.asarray(x)
+    held: Any = x if isinstance(x, np.recarray) or (one and x.base is None) else np.asarray(x)     # of a record: its place
     return [_field(held, name) for name in x.dtype.names or ()], (x.dtype, np.ndarray if one else type(held), one)
 
 

@@ -399,8 +399,9 @@ def _join(meta: tuple[np.dtype, type, bool], children: Sequence) -> Array | Reco
     if not all(isinstance(c, _NUMBERS) for c in children) and not _is_result(children):
         return Records(*meta, [_field(c, meta[0][k], children) for k, c in enumerate(children)])
     dtype, cls, one = meta
-    if not one and _fields_of_one(dtype, children):
-        return _whole(dtype, cls, children)
+    if _fields_of_one(dtype, children):
+        found = _whole(dtype, cls, children)
+        return found[()] if one else found
     return _assembled(dtype, cls, one, children)
 
 
