@@ -290,7 +290,7 @@ def _field(held: Any, name: str) -> Any:
     return held[name] if part.names or part.kind in "biufc" else Unread(part, name)
 
 
-def _split_records(x: Array | Records) -> tuple[list[Array | Box | Unread], tuple[np.dtype, type, bool]]:
+def _split_records(x: Array | Records) -> tuple[list[Any], tuple[np.dtype, type, bool]]:
     """The fields of a structured array or record, and (its dtype, its class, whether it is one record)."""
     if hasattr(type(x), "__tracegrad_fields__"):
         return x.__tracegrad_fields__()

@@ -9,6 +9,7 @@ the same at each call. So the generators that it can reach are asked for their s
 """
 from __future__ import annotations
 
+import itertools
 import pickle
 import sys
 import types
@@ -23,7 +24,7 @@ from .. import pytrees, tracing
 from ..values import captured_values
 
 _DEPTH = 4                            # how deep objects and containers are looked into
-_MOST = 1000                          # entries of a container that are looked at
+_MOST = 1000                          # of these
 
 
 class _Watched(NamedTuple):
@@ -45,11 +46,10 @@ def shared() -> Watch:
 
 
 def note(x: Any, watch: Watch) -> None:
-    """Watch the generators that x leads to."""
-    for generator in _reached(x, _DEPTH):
-        if id(generator) not in watch:
-            state = _state(generator)
-            watch[id(generator)] = _Watched(generator, state, pickle.dumps(state))
+    """Watch a generator."""
+    if random.kind_of(x) is not None and id(x) not in watch:
+        state = _state(x)
+        watch[id(x)] = _Watched(x, state, pickle.dumps(state))
 
 
 def expect_none(watch: Watch, what: str) -> None:
@@ -64,16 +64,21 @@ def expect_none(watch: Watch, what: str) -> None:
                                "as an argument", tracing.locate())
 
 
-def _reached(x: Any, depth: int) -> Iterator[Any]:
-    if isinstance(x, (*captured_values.ATOMS, np.ndarray, types.ModuleType)):
-        return
-    if random.kind_of(x) is not None:
-        yield x
-    elif depth:
-        parts: Any = (x if isinstance(x, (list, tuple, set, frozenset)) else x.values() if isinstance(x, dict)
-                      else pytrees.attributes(x).values())
-        for part, _ in zip(list(parts), range(_MOST)):
-            yield from _reached(part, depth - 1)
+def led_to(x: Any) -> Iterator[Any]:
+    """x and the containers, generators and other objects that it holds, at some depth."""
+    todo, seen = [(x, _DEPTH)], set()
+    while todo and len(seen) < _MOST:
+        here, depth = todo.pop()
+        if id(here) in seen or isinstance(here, (*captured_values.ATOMS, np.ndarray, types.ModuleType)):
+            continue
+        if captured_values.own(type(here).__module__):                   # a box
+            continue
+        seen.add(id(here))
+        yield here
+        if depth and random.kind_of(here) is None:
+            parts: Any = (here if isinstance(here, (list, tuple, set, frozenset)) else here.values() if isinstance(here, dict)
+                          else pytrees.attributes(here).values())
+            todo += [(part, depth - 1) for part in itertools.islice(list(parts), _MOST)]
 
 
 def _state(generator: Any) -> Any:

@@ -25,7 +25,7 @@ from .. import pytrees, tracing
 from ..control import iteration
 from ..scipy import programs
 from ..syntax import source
-from ..values import captured_arrays, captured_names, captured_values, ownership, random_generators
+from ..values import captured_arrays, captured_names, captured_values, ownership, random_generators, unrepeatable
 from . import calls, frozen_draws, untraced
 
 if TYPE_CHECKING:
@@ -111,12 +111,14 @@ class Globals(dict):
 
     def reached(self, value: Any) -> None:
         """What the code has in hand now, of which nobody sees what it does with it."""
-        ownership.remember(value, self.held)
-        if not isinstance(value, (types.ModuleType, *_SEEN)):
-            frozen_draws.note(value, self.drawn)
-            owner = getattr(value, "__self__", value)
-            if _makes_attributes(type(owner)):
-                ownership.remember_attributes(owner, self.held)
+        if isinstance(value, (types.ModuleType, *_SEEN)):
+            return
+        unrepeatable.expect_not_consumed(value)
+        for part in frozen_draws.led_to(getattr(value, "__self__", value)):
+            ownership.remember(part, self.held)
+            frozen_draws.note(part, self.drawn)
+            if _makes_attributes(type(part)):
+                ownership.remember_attributes(part, self.held)
 
     def run(self, trace: Trace, function: Callable, args: Sequence, kwargs: dict) -> Any:
         """A call of the function of these globals. What it changes of containers and generators nobody has seen, so they are
@@ -221,7 +223,8 @@ def exchanged(x: Any) -> Any:
     if isinstance(x, types.ModuleType):
         return Namespace(x)
     if isinstance(x, type):
-        return _known(x) if x in _TYPES or _is_rewritten(x) or _of_scipy(x) else x
+        makes = random.kind_made_by(x) is not None or x in _TYPES or _is_rewritten(x) or _of_scipy(x)
+        return _known(x) if makes else x
     if random.kind_of(x) is not None:
         return Namespace(random_generators.boxed(x))
     if inspect.isroutine(x) or isinstance(x, _CALLABLE) or hasattr(type(x), "__tracegrad_call__") or _of_scipy(x):

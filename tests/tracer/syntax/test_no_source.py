@@ -279,6 +279,13 @@ rng, legacy, std = np.random.default_rng(3), np.random.RandomState(4), random.Ra
 class Model:
     def __init__(self):
         self.rng, self.more = np.random.default_rng(6), [np.random.RandomState(7)]
+        self.list, self.table = [1.0], {}
+    def keep(self, x):
+        self.list.append(x)
+        return x
+    def note(self, x):
+        self.table["a"] = x
+        return x
     def shared(self):
         return np.random.rand()
     def own(self):
@@ -292,7 +299,7 @@ class Counter:
     def step(self):
         self.n += 1
         return self.n
-step = Counter().step
+step, left = Counter().step, (k for k in range(3))
 '''
 DRAWS = """
 np.random.standard_cauchy()
@@ -309,6 +316,8 @@ legacy.standard_gamma(x)
 std.random() + std.gauss(0, 1)
 np.random.default_rng(3).normal(x)
 np.random.permutation(3)
+np.random.RandomState(3).normal(x)
+random.Random(3).gauss(x, 1.0)
 getattr(np.random, 'rand')()
 [np.random.rand() for _ in range(2)]
 (lambda: rng.random())()
@@ -331,6 +340,9 @@ held.__setitem__(0, x)
 pair[1].append(x)
 table.update(b=x)
 step() * x
+model.keep(x)
+model.note(x)
+sum(1 for _ in left) * x
 """.strip().split("\n")
 
 
