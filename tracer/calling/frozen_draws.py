@@ -66,7 +66,8 @@ def expect_none(watch: Watch, what: str) -> None:
 
 def led_to(x: Any) -> Iterator[Any]:
     """x and the containers, generators and other objects that it holds, at some depth."""
-    todo, seen = [(x, _DEPTH)], set()
+    todo: list[tuple[Any, int]] = [(x, _DEPTH)]
+    seen: set[int] = set()
     while todo and len(seen) < _MOST:
         here, depth = todo.pop()
         if id(here) in seen or isinstance(here, (*captured_values.ATOMS, np.ndarray, types.ModuleType)):
