@@ -275,18 +275,35 @@ def is_sparse_class(cls: type) -> bool:
     return cls.__name__ in _SPARSE and cls.__module__.startswith("scipy.sparse")
 
 
-def _split_records(x: Array | Records) -> tuple[list[Array | Box], tuple[np.dtype, type, bool]]:
+class Unread:
+    """A field of text, of objects or of times in a structured array: it lies in the memory of the array, and traced code has no
+    values for it."""
+
+    __slots__ = ("dtype", "name")
+
+    def __init__(self, dtype: np.dtype, name: str):
+        self.dtype, self.name = dtype, name
+
+
+def _field(held: Any, name: str) -> Any:
+    part = held.dtype[name].base
+    return held[name] if part.names or part.kind in "biufc" else Unread(part, name)
+
+
+def _split_records(x: Array | Records) -> tuple[list[Any], tuple[np.dtype, type, bool]]:
     """The fields of a structured array or record, and (its dtype, its class, whether it is one record)."""
     if hasattr(type(x), "__tracegrad_fields__"):
         return x.__tracegrad_fields__()
-    if isinstance(x, np.void):
-        return [x[name] for name in x.dtype.names or ()], (x.dtype, np.ndarray, True)
-    held = x if isinstance(x, np.recarray) else np.asarray(x)
-    return [held[name] for name in x.dtype.names], (x.dtype, type(held), False)
+    one = isinstance(x, np.void)
+    held: Any = x if isinstance(x, np.recarray) or (one and x.base is None) else np.asarray(x)     # of a record: its place
+    return [_field(held, name) for name in x.dtype.names or ()], (x.dtype, np.ndarray if one else type(held), one)
 
 
 RECORDS = Kind("structured array", _split_records,
                None, lambda meta, n: [f"[{name!r}]" for name in meta[0].names])    # sequences/records.py puts it together
+
+
+UNREAD = Kind("field that is not read", lambda x: ((), (x.dtype, x.name)), lambda meta, c: Unread(*meta), lambda meta, n: [])
 
 
 def fixed(structure: TreeDef) -> list[bool]:
@@ -310,7 +327,7 @@ DEQUE = Kind("deque", lambda x: (list(x), x.maxlen), lambda meta, c: collections
 _UNKNOWN: Any = object()
 _KINDS: dict[type, Kind | None] = {
     type(None): NONE, tuple: TUPLE, list: LIST, dict: DICT, slice: SLICE, collections.deque: DEQUE,
-    collections.OrderedDict: ORDERED, collections.defaultdict: DEFAULT}
+    collections.OrderedDict: ORDERED, collections.defaultdict: DEFAULT, Unread: UNREAD}
 
 
 def kind_of(x: Any) -> Kind | None:

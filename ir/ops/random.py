@@ -38,7 +38,11 @@ _HOME = {"Generator": "numpy.random._generator", "RandomState": "numpy.random.mt
 
 def kind_of(x: Any) -> str | None:
     """Which kind of generator an object is; None for anything else. (Their modules are not imported to tell.)"""
-    cls = type(x)
+    return kind_made_by(type(x))
+
+
+def kind_made_by(cls: type) -> str | None:
+    """The same of the objects of a class."""
     home = _HOME.get(cls.__name__)
     return cls.__name__ if home is not None and cls is getattr(sys.modules.get(home), cls.__name__, None) else None
 

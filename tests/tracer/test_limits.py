@@ -194,6 +194,29 @@ def test_containers_that_hold_themselves():
     assert tg.jit(lambda x: x[0][0] + x[1][0])((shared, shared)) == 2.0
 
 
+def test_results_that_hold_themselves():
+    def appended(x):
+        x.append(x)
+        return x
+
+    def looped(x):
+        table = {"a": x, "b": 2.0 * x}
+        table["c"] = (table["b"], [table])
+        return (x, table)
+
+    for f, given, kind in ((appended, [1.0], "list"), (looped, 1.0, "dict")):
+        with pytest.raises(tg.UnsupportedError, match=f"the function returns a {kind} that holds itself"):
+            tg.jit(f)(given)
+
+    def doubled(x):
+        held = [x]
+        for _ in range(12):
+            held = [held, held]                          # 4096 times the same number
+        return held
+
+    assert len(tg.tree.flatten(tg.jit(doubled)(2.0))[0]) == 4096
+
+
 # --- arguments that are not what they seem ----------------------------------------------------------------------------
 
 class Gives:

@@ -198,7 +198,8 @@ def _enter(trace: Trace, f: Callable, args: Any, kwargs: dict) -> Any:
             if type(f.__globals__) is not dict:                  # it runs as it is (sourceless.py), and looks into objects
                 captured_values.handed_over(*args, *kwargs.values())
     try:
-        return f(*args, **kwargs)
+        space: Any = f.__globals__
+        return f(*args, **kwargs) if type(space) is dict else space.run(trace, f, args, kwargs)
     except RecursionError:
         if len(entered) > SHALLOW and entered[-SHALLOW] < entered[-1]:
             _endless(trace, f)

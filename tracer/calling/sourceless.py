@@ -10,24 +10,27 @@ from __future__ import annotations
 import builtins
 import dis
 import functools
+import inspect
 import sys
 import types
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...ir.errors import Frame, UnsupportedError
+from ...ir.ops import random
 from .. import pytrees, tracing
 from ..control import iteration
 from ..scipy import programs
 from ..syntax import source
-from ..values import captured_arrays, captured_names, captured_values
-from . import calls
+from ..values import captured_arrays, captured_names, captured_values, ownership, random_generators, unrepeatable
+from . import calls, frozen_draws, untraced
 
 if TYPE_CHECKING:
     from ...ir.core import Value
+    from ..tracing import Trace
     from ..values.boxes import Box
 
 _CODES: dict[int, tuple] = {}         # id(code) -> (code, the same code made known to `locate`)
@@ -43,8 +46,11 @@ def as_it_is(function: types.FunctionType) -> types.FunctionType:
     if known is None:
         _expect_plain(code)
         known = _CODES[id(code)] = code, tracing.adopt(code, code.co_name, plain=True)
-    made = types.FunctionType(known[1], Globals(function.__globals__), function.__name__,
+    space = Globals(function.__globals__)
+    made = types.FunctionType(known[1], space, function.__name__,
                               tuple(map(exchanged, function.__defaults__ or ())), tuple(map(_cell, function.__closure__ or ())))
+    for held in untraced.filled_cells(made):
+        space.reached(held)
     made.__kwdefaults__ = {k: exchanged(v) for k, v in function.__kwdefaults__.items()} if function.__kwdefaults__ else None
     for name in ("__qualname__", "__module__", "__doc__"):
         setattr(made, name, getattr(function, name))
@@ -88,8 +94,10 @@ class Globals(dict):
     """The globals of a function, as its code sees them. They are looked up at each access, as Python does."""
 
     def __init__(self, original: dict):
-        super().__init__({name: original[name] for name in _MODULE if name in original}, __builtins__=builtins)
+        super().__init__({name: original[name] for name in _MODULE if name in original}, __builtins__=_BUILTINS)
         self.original = original
+        self.held: dict[int, tuple] = {}          # the containers that the code has reached, and what they held before
+        self.drawn: frozen_draws.Watch = {}       # the generators in them
 
     def __getitem__(self, name: str) -> Any:
         found = self.original.get(name, self)
@@ -97,13 +105,52 @@ class Globals(dict):
             own = self.original.get("__builtins__", builtins)
             found = own[name] if isinstance(own, dict) else vars(own)[name]
             return _super if found is super else exchanged(found)
-        return exchanged(captured_names.outer_name(self.original, name, found))
+        value = captured_names.outer_name(self.original, name, found)
+        self.reached(value)
+        return exchanged(value)
+
+    def reached(self, value: Any) -> None:
+        """What the code has in hand now, of which nobody sees what it does with it."""
+        if isinstance(value, (types.ModuleType, *_SEEN)):
+            return
+        unrepeatable.expect_not_consumed(value)
+        for part in frozen_draws.led_to(getattr(value, "__self__", value)):
+            ownership.remember(part, self.held)
+            frozen_draws.note(part, self.drawn)
+            if _makes_attributes(type(part)):
+                ownership.remember_attributes(part, self.held)
+
+    def run(self, trace: Trace, function: Callable, args: Sequence, kwargs: dict) -> Any:
+        """A call of the function of these globals. What it changes of containers and generators nobody has seen, so they are
+        compared."""
+        what = f"`{function.__name__}`, whose source cannot be read,"
+        self.drawn.update(frozen_draws.shared())
+        for x in (*args, *kwargs.values()):
+            self.reached(x)
+        found = ownership.compared(trace, what, self.held, function, args, kwargs)
+        frozen_draws.expect_none(self.drawn, what)
+        return found
+
+
+def _makes_attributes(cls: type) -> bool:
+    """Whether a class is written by a user, and keeps no values that it has computed once."""
+    heap = bool(cls.__flags__ & 1 << 9)                              # Py_TPFLAGS_HEAPTYPE: made by a class statement
+    return heap and (captured_values.users(cls) or cls.__module__ == "builtins") and not any(
+        isinstance(part, functools.cached_property) for base in cls.__mro__ for part in vars(base).values())
+
+
+def _import(*args: Any) -> Any:
+    """The statement `import`, whose modules are exchanged like those that have a global name."""
+    return exchanged(builtins.__import__(*args))
+
+
+_BUILTINS = {**vars(builtins), "__import__": _import}
 
 
 class Namespace:
-    """A module, whose functions are exchanged."""
+    """A module or a generator of random numbers, whose functions are exchanged."""
 
-    def __init__(self, module: types.ModuleType):
+    def __init__(self, module: types.ModuleType | random_generators.GeneratorBox | None):
         self.__dict__["<module>"] = module
 
     def __getattr__(self, name: str) -> Called | type:
@@ -129,6 +176,8 @@ class Called:
             iteration.too_long(len(made), f"a loop of a function whose source cannot be read ({REMEDY})")
         if isinstance(made, type):
             return _known(made)
+        if inspect.isroutine(made) or isinstance(made, types.ModuleType):          # of getattr
+            return exchanged(made)
         return Called(made) if _of_scipy(made) or type(made).__module__.startswith(_STANDS) else made
 
     def __tracegrad_call__(self, args: Any, kwargs: Any) -> Any:
@@ -165,7 +214,8 @@ def _original(x: Any) -> Any:
 
 _TYPES = frozenset({bool, int, float, complex, str, list, tuple, set, dict, range, enumerate, zip, map, filter, reversed, type,
                     np.ndenumerate, np.ndindex})
-_CALLABLE = (types.FunctionType, types.BuiltinFunctionType, np.ufunc, type(np.sum), functools.partial)
+_SEEN = (types.FunctionType, types.BuiltinFunctionType, type)                # calls of them are answered as in rewritten code
+_CALLABLE = (np.ufunc, type(np.sum), functools.partial)
 
 
 def exchanged(x: Any) -> Any:
@@ -173,8 +223,11 @@ def exchanged(x: Any) -> Any:
     if isinstance(x, types.ModuleType):
         return Namespace(x)
     if isinstance(x, type):
-        return _known(x) if x in _TYPES or _is_rewritten(x) or _of_scipy(x) else x
-    if isinstance(x, _CALLABLE) or hasattr(type(x), "__tracegrad_call__") or _of_scipy(x):
+        makes = random.kind_made_by(x) is not None or x in _TYPES or _is_rewritten(x) or _of_scipy(x)
+        return _known(x) if makes else x
+    if random.kind_of(x) is not None:
+        return Namespace(random_generators.boxed(x))
+    if inspect.isroutine(x) or isinstance(x, _CALLABLE) or hasattr(type(x), "__tracegrad_call__") or _of_scipy(x):
         return x if type(x) is Called else Called(x)
     if isinstance(x, np.ndarray):
         return captured_arrays.seen(x)

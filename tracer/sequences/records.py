@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from ...ir.errors import ShapeError, UnsupportedError
+from ...ir.errors import DTypeError, ShapeError, UnsupportedError
 from ...ir.types import BOOL, Array, DType
 from .. import pytrees
 from ..calling import calls
 from ..control import iteration
+from ..pytrees import Unread
 from ..values import boxes
 from ..values.boxes import FUNCTIONS, REDIRECT, ArrayBox, Box, ScalarBox
 from ..values.promotion import fail
@@ -46,7 +47,9 @@ class Records(np.lib.mixins.NDArrayOperatorsMixin):
 
     @property
     def dims(self) -> tuple:
-        name, held = next(iter(self.fields.items()))
+        name, held = next(((name, x) for name, x in self.fields.items() if not isinstance(x, Unread)), ("", None))
+        if held is None:
+            _refuse("none of whose fields holds numbers, the shape")
         return held.dims[:len(held.dims) - len(self.dtype[name].shape)]
 
     @property
@@ -69,7 +72,7 @@ class Records(np.lib.mixins.NDArrayOperatorsMixin):
             return len(self.fields)
         if not self.dims:
             raise TypeError("len() of unsized object")
-        return next(iter(self.fields.values())).__len__()
+        return next(x for x in self.fields.values() if not isinstance(x, Unread)).__len__()
 
     def __bool__(self) -> bool:
         """Several have no truth value, as other arrays; that of one would be whether any of its bytes is not 0."""
@@ -81,21 +84,21 @@ class Records(np.lib.mixins.NDArrayOperatorsMixin):
         return iter([self[name] for name in self.fields] if self.one else Items(self))
 
     def __getattr__(self, name: str) -> Any:
-        """recarray and record: fields are attributes, too."""
-        if not name.startswith("__") and issubclass(self.dtype.type, np.record) and name in self.fields:
+        """recarray and record: fields are attributes, too; for Numba those of every structured array are."""
+        if _is_attribute(self, name):
             return self[name]
         if name.startswith("__") or not hasattr(np.ndarray, name):
             raise AttributeError(f"'{self.cls.__module__}.{self.cls.__name__}' object has no attribute '{name}'")
         return _refuse(f".{name}")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not issubclass(self.dtype.type, np.record) or name not in self.fields:
+        if not _is_attribute(self, name):
             fail(UnsupportedError, f"assigning .{name} of a structured array cannot be compiled", _FIELDS)
         self[name] = value
 
     def _with(self, change: Callable, **other: Any) -> Records:
-        """change(field, its dtype) for each field."""
-        fields = [change(held, self.dtype[name]) for name, held in self.fields.items()]
+        """change(field, its dtype) for each field: another view of it."""
+        fields = [held if isinstance(held, Unread) else change(held, self.dtype[name]) for name, held in self.fields.items()]
         return Records(self.dtype, other.get("cls", self.cls), other.get("one", self.one), fields)
 
     # --- parts --------------------------------------------------------------------------------------------------------
@@ -114,6 +117,10 @@ class Records(np.lib.mixins.NDArrayOperatorsMixin):
         return found if found.dims or dots else Records(self.dtype, self.cls, True, found.fields.values())
 
     def _field(self, name: str) -> Box:
+        """The field of a name or, as NumPy has it, of a title."""
+        titled: Any = () if self.dtype.fields is None else self.dtype.fields.get(name, ())
+        if name not in self.fields and len(titled) == 3:
+            name = next(x for x in self.fields if (self.dtype.fields or {})[x] == titled)
         if name not in self.fields:
             raise ValueError(f"no field of name {name}")
         return self.fields[name]
@@ -127,7 +134,7 @@ class Records(np.lib.mixins.NDArrayOperatorsMixin):
             self[key][...] = value
         else:
             for held, column in zip(self.fields.values(), _columns(value, self.dtype)):
-                if key is Ellipsis or key == ():
+                if isinstance(held, Unread) or key is Ellipsis or key == ():
                     _write(held, column)
                 else:
                     held[(*_full(key, self.ndim), ...)] = column
@@ -135,6 +142,9 @@ class Records(np.lib.mixins.NDArrayOperatorsMixin):
     # --- methods ------------------------------------------------------------------------------------------------------
 
     def copy(self, order: str = "C") -> Records:
+        for held in self.fields.values():
+            if isinstance(held, Unread):
+                _unread(held)
         return self._with(lambda held, _: held.copy() if isinstance(held, Records) else boxes.array(boxes.to_value(held)))
 
     __copy__ = copy
@@ -177,6 +187,12 @@ class Records(np.lib.mixins.NDArrayOperatorsMixin):
         return _refuse(f"np.{function.__name__}")
 
 
+def _is_attribute(held: Records, name: str) -> bool:
+    """Whether a field is meant by an attribute."""
+    other = name.startswith("__") or (hasattr(np.ndarray, name) and not issubclass(held.dtype.type, np.record))
+    return name in held.fields and not other
+
+
 def _names(dtype: np.dtype) -> tuple[str, ...]:
     """The names of the fields."""
     return dtype.names or ()
@@ -214,14 +230,23 @@ def _axes(k: Any) -> int:
     return len(k.shape) if mask else 1
 
 
-def _read(held: ArrayBox | Box, one: bool) -> Box:
+def _unread(held: Unread) -> NoReturn:
+    fail(DTypeError, f"the field [{held.name!r}] of a structured array has dtype {held.dtype}, which cannot be compiled: it "
+         "can neither be read nor written nor copied", "encode it as integers before the call")
+
+
+def _read(held: ArrayBox | Box | Unread, one: bool) -> Box:
     """A field of an array, which is an array, or of one record: a number where the field is one."""
+    if isinstance(held, Unread):
+        _unread(held)
     if isinstance(held, Records):
         return Records(held.dtype, held.cls, one, held.fields.values())
     return held[()] if one and isinstance(held, ArrayBox) and not held.dims else held
 
 
 def _write(held: Any, value: Any) -> None:
+    if isinstance(held, Unread):
+        _unread(held)
     if isinstance(held, ScalarBox) or (not isinstance(held, (Box, Records))):
         fail(UnsupportedError, "a record that is an argument cannot be written to",
              "pass the array and the position of the record")
@@ -365,12 +390,18 @@ def _spread(f: Callable, args: Any, kwargs: Any) -> Any:
 _NUMBERS = (np.ndarray, np.generic, bool, int, float, complex)
 
 
+def _is_result(children: Sequence) -> bool:
+    """Whether these are numbers, besides fields that are not read."""
+    return all(isinstance(c, (*_NUMBERS, Unread)) for c in children) and any(isinstance(c, _NUMBERS) for c in children)
+
+
 def _join(meta: tuple[np.dtype, type, bool], children: Sequence) -> Array | Records:
-    if not all(isinstance(c, _NUMBERS) for c in children):
+    if not all(isinstance(c, _NUMBERS) for c in children) and not _is_result(children):
         return Records(*meta, [_field(c, meta[0][k], children) for k, c in enumerate(children)])
     dtype, cls, one = meta
-    if not one and _fields_of_one(dtype, children):
-        return _whole(dtype, cls, children)
+    if _fields_of_one(dtype, children):
+        found = _whole(dtype, cls, children)
+        return found[()] if one else found
     return _assembled(dtype, cls, one, children)
 
 
@@ -389,6 +420,9 @@ def _assembled(dtype: np.dtype, cls: type, one: bool, children: Sequence) -> Arr
                   if isinstance(c, (np.ndarray, np.generic))), ())
     out = np.zeros(shape, dtype)
     for name, c in zip(_names(dtype), children):
+        if isinstance(c, Unread):
+            raise DTypeError(f"a structured array is returned whose field [{name!r}] has dtype {c.dtype}, which cannot be "
+                             "compiled", "return the fields that hold numbers, or the array that is an argument")
         out[name] = c
     if one and not shape:
         return out[()]
@@ -401,17 +435,17 @@ def _address(x: np.ndarray) -> int:
 
 def _fields_of_one(dtype: np.dtype, children: Sequence) -> bool:
     """Whether the arrays are views that lie in the memory of one array as its fields do."""
-    if not all(isinstance(c, np.ndarray) and c.base is not None for c in children):
+    if not all(isinstance(c, Unread) or (isinstance(c, np.ndarray) and c.base is not None) for c in children):
         return False
     parts = _parts(dtype)
     places = {(id(_owner(c)), _address(c) - offset, c.shape[:c.ndim - len(part.shape)], c.strides[:c.ndim - len(part.shape)])
-              for c, part, offset in zip(children, parts, _offsets(dtype))}
-    return len(places) == 1 and all(c.dtype == part.base for c, part in zip(children, parts))
+              for c, part, offset in zip(children, parts, _offsets(dtype)) if not isinstance(c, Unread)}
+    return len(places) == 1 and all(isinstance(c, Unread) or c.dtype == part.base for c, part in zip(children, parts))
 
 
 def _owner(x: np.ndarray) -> np.ndarray:
-    while isinstance(x.base, np.ndarray):
-        x = x.base
+    while isinstance(x.base, (np.ndarray, _Memory)):
+        x = x.base if isinstance(x.base, np.ndarray) else x.base.owner
     return x
 
 
@@ -426,7 +460,7 @@ class _Memory:
 
 def _whole(dtype: np.dtype, cls: type, children: Sequence[np.ndarray]) -> np.ndarray:
     """The array that has these fields: itself, where it owns its memory."""
-    first, part, offset = children[0], _parts(dtype)[0], _offsets(dtype)[0]
+    first, part, offset = next(x for x in zip(children, _parts(dtype), _offsets(dtype)) if not isinstance(x[0], Unread))
     rank = first.ndim - len(part.shape)
     shape, strides, address, owner = first.shape[:rank], first.strides[:rank], _address(first) - offset, _owner(first)
     if type(owner) is cls and (owner.dtype, owner.shape, owner.strides, _address(owner)) == (dtype, shape, strides, address):

@@ -20,9 +20,10 @@ import numpy as np
 
 from ...ir.core import Value
 from ...ir.errors import Loc, UnsupportedError
-from .. import pytrees
+from .. import pytrees, tracing
 from ..control.iteration import Source
 from ..sequences.element_iterators import ElementIterator
+from ..values import captured_values
 from ..values.boxes import Box
 
 _WHOLE = (type, types.ModuleType, types.BuiltinFunctionType, np.ufunc, np.ndarray, np.generic, str, bytes, int, float, complex)
@@ -30,6 +31,25 @@ _MODULES = (object.__module__, itertools.__name__, functools.__name__)        # 
 _GONE = "it reads traced values, which are there only while the function is compiled"
 _LISTS = "return its values: `return list(...)`"
 _NUMBERS = "return the numbers in a tuple, and make the {} of them outside of compiled code"
+
+
+def expect_a_tree(x: Any) -> None:
+    """What the function returns, with all that it holds, is the same at each call, and no container in it holds itself."""
+    captured_values.whole(x, deep=captured_values.ALL)
+    todo: list[tuple[Any, bool]] = [(x, False)]
+    open_: dict[int, bool] = {}                                         # by container, whether its parts are being looked at
+    while todo:
+        y, done = todo.pop()
+        captured_values.compared(y)
+        if done:
+            open_[id(y)] = False
+        elif type(y) in (list, tuple, dict):
+            if open_.get(id(y)):
+                raise UnsupportedError(f"the function returns a {type(y).__name__} that holds itself",
+                                       "return the numbers and arrays in it", tracing.locate())
+            if id(y) not in open_:
+                open_[id(y)] = True
+                todo += [(y, True), *[(part, False) for part in (y.values() if type(y) is dict else y)]]
 
 
 def expect_no_traced_values(x: Any, at: Loc) -> None:

@@ -290,7 +290,7 @@ class _Run:
         if self.followed and seen is not None:
             changes = argument_objects.assigned(self.trace, self.objects_seen, self.before, self.followed,
                                                 self.lists if self.outer is None else None)
-        captured_values.returned(returned)
+        opaque_results.expect_a_tree(returned)
         if self.private:
             returned = optional_values.present(returned)
             real_or_complex.decided(returned)

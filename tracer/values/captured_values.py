@@ -276,16 +276,6 @@ def same(a: Any, b: Any) -> bool:
     return a is b or (trace is not None and memory_layout.one(trace, a, b))
 
 
-def returned(x: Box | tuple[Box, ...]) -> None:
-    """What the function returns, with all that it holds, is the same at each call."""
-    whole(x, deep=ALL)
-    todo = [x]
-    while todo:
-        y = todo.pop()
-        compared(y)
-        todo += y.values() if type(y) is dict else y if type(y) in (list, tuple) else ()
-
-
 # What is done about an object that a library is about to look into (staging/argument_objects.py)
 SHOWN: list[Callable[[Any], None]] = [lambda x: None]
 # What is done about a function or object whose code is about to run untraced (calling/untraced.py)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import collections
 import itertools
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from ...ir.errors import UnsupportedError
@@ -186,11 +186,17 @@ def watched(trace: Trace, name: str, f: Callable, args: tuple, kwargs: dict, *he
     if len(trace.scopes) < 2 and not trace.outer:
         return f(*args, **kwargs)
     found: dict[int, tuple] = {}
-    for x in (*held, *args, *kwargs.values()):
-        _remember(x, found, _NESTING)
-    first = next((x for x in (*held, *args) if x is not None), None) if attributes else None
-    if isinstance(own := getattr(first, "__dict__", None), dict):
-        found[id(own)] = own, dict, _COPIES[dict](own), first
+    for x in held:
+        remember(x, found)
+    if attributes:
+        remember_attributes(next((x for x in (*held, *args) if x is not None), None), found)
+    return compared(trace, name, found, f, args, kwargs)
+
+
+def compared(trace: Trace, name: str, found: dict[int, tuple], f: Callable, args: Sequence, kwargs: dict) -> Any:
+    """The same for the arguments and those that are in `found` when f is done."""
+    for x in (*args, *kwargs.values()):
+        remember(x, found)
     try:
         return f(*args, **kwargs)
     finally:
@@ -199,7 +205,14 @@ def watched(trace: Trace, name: str, f: Callable, args: tuple, kwargs: dict, *he
                 _settle(trace, name, x, kind, before, owner)
 
 
-def _remember(x: Any, found: dict[int, tuple], depth: int) -> None:
+def remember_attributes(x: Any, found: dict[int, tuple]) -> None:
+    """Note the attributes of an object."""
+    if isinstance(own := getattr(x, "__dict__", None), dict) and id(own) not in found:
+        found[id(own)] = own, dict, _COPIES[dict](own), x
+
+
+def remember(x: Any, found: dict[int, tuple], depth: int = _NESTING) -> None:
+    """Note what a container holds now, and those in it."""
     if not isinstance(x, _KINDS):
         owner = getattr(x, "__self__", None) if callable(x) else None          # xs.append, handed on
         if owner is None or not isinstance(owner, _KINDS):
@@ -215,7 +228,7 @@ def _remember(x: Any, found: dict[int, tuple], depth: int) -> None:
         parts: Any = dict.values(x) if isinstance(x, dict) else x if inner is None and not isinstance(x, set) else [inner]
         for part in parts:
             if isinstance(part, _KINDS):
-                _remember(part, found, depth - 1)
+                remember(part, found, depth - 1)
 
 
 def _same(kind: type, held: Any, before: Any) -> bool:

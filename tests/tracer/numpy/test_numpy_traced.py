@@ -52,6 +52,7 @@ def mathematics(x, n):
 
 def scalar_types(x):
     made = np.float32(x[0]), np.int64(x[1] * 9), x.dtype.type(2), np.finfo(x.dtype).eps * x, np.ones(3, x.dtype)
+    made += np.finfo(float(x[0])).eps, np.finfo(x[0]).max, np.iinfo(int(x[1])).max
     return made, x.astype("float32"), x.astype(np.int8)
 
 

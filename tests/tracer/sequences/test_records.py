@@ -164,17 +164,99 @@ def test_refusals(f, message):
         tg.jit(f)(made(4))
 
 
-def test_a_record_that_is_an_argument_cannot_be_written():
-    def f(r):
-        r["x"] = 1.0
-
-    with pytest.raises(tg.TracegradError, match="pass the array and the position"):
-        tg.jit(f)(made(4)[0])
+def set_record(r, s):
+    r["x"], r["v"][1] = np.sum(s["x"]) + 1.0, r["x"]
+    s["v"] = r["v"] * 2
+    return r
 
 
-def test_a_field_of_text_is_named():
-    with pytest.raises(tg.TracegradError, match=r"p\['name'\] has dtype <U5"):
-        tg.jit(lambda p: p["x"].sum())(np.zeros(3, [("name", "U5"), ("x", "f8")]))
+@pytest.mark.parametrize("take", [lambda p: (p[0], p[1]), lambda p: (p[1], p[1]), lambda p: (p[0].copy(), p[2]),
+                                  lambda p: (p[2], p[2:3].view(np.recarray)[0])])
+def test_a_record_that_is_an_argument_is_written(take):
+    p, q, z = made(3), made(3), made(3)
+    a, b, c = take(p), take(q), take(z)
+    want, got, run = set_record(*a), tg.jit(set_record)(*b), tg.jit(set_record).interpret(*c)
+    assert want == got == run and type(got) is type(want) and np.array_equal(p, q) and np.array_equal(p, z)
+    assert a[0] == b[0] == c[0]
+
+
+def test_a_record_and_its_array_share_memory():
+    p = made(3)
+    with pytest.raises(tg.TracegradError, match="pass a copy of one of them"):
+        tg.jit(set_record)(p[0], p)
+    assert np.array_equal(p, made(3))
+
+
+PERSON = np.dtype([("name", "U5"), ("x", float), (("a title", "k"), "i4"), ("born", "M8[D]"),
+                   ("inner", [("t", "S3"), ("w", float)])])
+
+
+def people(n):
+    p = np.zeros(n, PERSON)
+    p["name"], p["born"], p["inner"]["t"] = "Ada", np.datetime64("1815-12-10"), b"abc"
+    p["x"], p["k"], p["inner"]["w"] = np.arange(n) + 0.5, range(n), 2.0
+    return p
+
+
+def numbers_of_people(p):
+    total = 0.0
+    for k in range(len(p)):
+        p[k]["x"] += 1.0
+        p["inner"]["w"][k] *= 3.0
+        total += p[k]["x"] * p[k]["a title"] + p[k]["inner"]["w"]
+    for person in p:
+        total -= person["x"]
+    best = p[0]
+    for k in range(1, len(p)):
+        if p[k]["x"] > best["x"]:
+            best = p[k]
+    return total, best["x"], p[["x", "k"]]["k"], p[p["x"] > 2.0]["k"], len(p[0]), p[1:], p["inner"], p[1], p
+
+
+def test_fields_of_text_stay_in_their_array():
+    a, b, c = people(4), people(4), people(4)
+    want, got, run = numbers_of_people(a), tg.jit(numbers_of_people)(b), tg.jit(numbers_of_people).interpret(c)
+    assert got[-1] is b and all(np.array_equal(x, y) and np.array_equal(x, z) for x, y, z in zip(want, got, run))
+    assert np.array_equal(a, b)
+    assert all(np.shares_memory(np.asarray(got[k]), b) for k in (-4, -3, -2))
+
+
+@pytest.mark.parametrize("f", [lambda p: p["name"], lambda p: p[0]["born"], lambda p: p.copy(), lambda p: p[0].item(),
+                               lambda p: p["inner"]["t"][0]])
+def test_a_field_of_text_is_named(f):
+    with pytest.raises(tg.DTypeError, match=r"the field \['(name|born|t)'\] of a structured array has dtype"):
+        tg.jit(f)(people(3))
+
+
+def _assign(p):
+    p[0] = p[1]
+
+
+def _name(p):
+    p["name"] = "Bob"
+
+
+@pytest.mark.parametrize("f", [_assign, _name, lambda p: p[1].copy(), lambda p: np.zeros_like(p)])
+def test_what_would_lose_a_text_is_refused(f):
+    p = people(3)
+    with pytest.raises(tg.DTypeError, match=r"has dtype|cannot be compiled"):
+        tg.jit(f)(p)
+    assert np.array_equal(p, people(3))
+
+
+def test_fields_are_attributes_as_numba_has_them():
+    def f(p):
+        for k in range(len(p)):
+            p[k].x += p[k].v[1] * p.id[k]
+        p.v[:] = 2.0
+        return p.x.sum()
+
+    p, q = made(3), made(3).view(np.recarray)
+    assert tg.jit(f)(p) == f(q) and np.array_equal(p, q)
+    with pytest.raises(AttributeError, match="has no attribute 'nope'"):
+        tg.jit(lambda p: p.nope)(p)
+    with pytest.raises(tg.UnsupportedError, match=r".mean of a structured array"):
+        tg.jit(lambda p: p.mean)(np.zeros(3, [("mean", float)]))
 
 
 def test_truth():

@@ -267,3 +267,111 @@ def test_programs_that_no_file_holds(how):
 def test_python_without_assertions_checks_none():
     done = subprocess.run([sys.executable, "-O", "-c", UNCHECKED], capture_output=True, text=True, timeout=120)
     assert done.stdout.split() == ["2.0", "2.0"], done.stderr
+
+
+# --- random numbers and changes that nobody sees ----------------------------------------------------------------------------
+
+HELD = '''
+import random
+import numpy as np
+from numpy.random import normal
+rng, legacy, std = np.random.default_rng(3), np.random.RandomState(4), random.Random(5)
+class Model:
+    def __init__(self):
+        self.rng, self.more = np.random.default_rng(6), [np.random.RandomState(7)]
+        self.list, self.table = [1.0], {}
+    def keep(self, x):
+        self.list.append(x)
+        return x
+    def note(self, x):
+        self.table["a"] = x
+        return x
+    def shared(self):
+        return np.random.rand()
+    def own(self):
+        return self.rng.normal(1.0)
+    @property
+    def drawn(self):
+        return random.random()
+model, box, table, held, pair = Model(), [np.random.rand], {"a": np.random.default_rng(8)}, [1.0], [[1.0], [2.0]]
+class Counter:
+    n = 0
+    def step(self):
+        self.n += 1
+        return self.n
+step, left = Counter().step, (k for k in range(3))
+'''
+DRAWS = """
+np.random.standard_cauchy()
+np.random.normal(x, 2.0)
+np.random.randint(1, 50)
+np.random.rand(2)
+random.gauss(x, 1)
+random.randint(1, 5)
+random.choice([1, 2, 3])
+normal(3.0, x)
+rng.normal(x)
+rng.normal()
+legacy.standard_gamma(x)
+std.random() + std.gauss(0, 1)
+np.random.default_rng(3).normal(x)
+np.random.permutation(3)
+np.random.RandomState(3).normal(x)
+random.Random(3).gauss(x, 1.0)
+getattr(np.random, 'rand')()
+[np.random.rand() for _ in range(2)]
+(lambda: rng.random())()
+__import__('random').random()
+type(model).shared(model)
+""".strip().split("\n")
+UNSEEN = """
+model.shared()
+model.own()
+model.drawn
+model.rng.normal()
+model.more[0].normal()
+box[0]()
+table['a'].normal()
+Model().shared()
+""".strip().split("\n")
+CHANGES = """
+held.append(x)
+held.__setitem__(0, x)
+pair[1].append(x)
+table.update(b=x)
+step() * x
+model.keep(x)
+model.note(x)
+sum(1 for _ in left) * x
+""".strip().split("\n")
+
+
+def _both(expression, *args):
+    """What Python and the compiled function give at three calls one after the other."""
+    results = []
+    for wrap in (lambda f: f, tg.jit):
+        space = {}
+        exec(HELD + f"def f(x):\n    return {expression}\n", space)
+        space["random"].seed(1)
+        np.random.seed(1)
+        f = wrap(space["f"])
+        results.append([f(*args) for _ in range(3)])
+    return results
+
+
+@pytest.mark.parametrize("expression", DRAWS)
+def test_draws_are_made_at_each_call(expression):
+    expected, got = _both(expression, 1.5)
+    assert repr(got) == repr(expected)
+
+
+@pytest.mark.parametrize("expression", UNSEEN)
+def test_draws_that_nobody_sees_are_refused(expression):
+    with pytest.raises(tg.UnsupportedError, match="draws random numbers by a method or function that it finds in an object"):
+        _both(expression, 1.5)
+
+
+@pytest.mark.parametrize("expression", CHANGES)
+def test_changes_of_containers_from_outside_are_refused(expression):
+    with pytest.raises((tg.UnsupportedError, tg.ArgumentError), match="outside"):
+        _both(expression, 1.5)

@@ -1,6 +1,7 @@
 """NumPy functions that change the form of arrays: views where NumPy gives views, copies where it copies."""
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ from ....ir.types import BOOL, INDEX, Dim
 from ... import tracing
 from ...values import boxes, memory_layout, shapes, views
 from ...values.boxes import METHODS, PROPERTIES, ArrayBox, Box, ScalarBox, as_array, implements, lift
-from ...values.promotion import fail
+from ...values.promotion import fail, strong
 from ...values.shapes import axes_of, axis_of, same
 from ...values.views import Strided
 from .creation import below, iota
@@ -457,6 +458,15 @@ def _plain_view(x: Any, *asked: Any) -> Any:
 
 implements(np.shape)(lambda a: tuple(map(boxes.count, lift(a).dims)))
 implements(np.ndim)(lambda a: len(lift(a).dims))
+
+
+def _limits(limits: Callable, of: Any) -> Any:
+    """np.finfo and np.iinfo of a number are those of its dtype."""
+    return limits(strong(of.kind) if isinstance(of, ScalarBox) else of)
+
+
+for _class in (np.finfo, np.iinfo):
+    implements(_class)(functools.partial(_limits, _class))
 
 
 @implements(np.size)
