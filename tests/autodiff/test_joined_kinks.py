@@ -100,7 +100,7 @@ def steady(a):
 
 
 def later(a):
-    """Squares that other loops take one by one of what a loop wrote: its square is put together there, not in each iteration."""
+    """Squares that other loops take one by one of what a loop wrote: its square is made there, not in each iteration."""
     r, s = np.zeros(6), 0.0
     for i in range(6):
         r[i] = np.abs(a[0, i])
