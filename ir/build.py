@@ -55,6 +55,7 @@ class Builder:
         self.loc: Loc = ()
         self.locate, self.peephole = locate, peephole
         self.block: Block = cast("Block", None)           # until the first `enter`
+        self._outer: list[Block] = []                     # the blocks that enclose the current one
         self._scopes: list[dict] = []
         self.noted: dict[Any, Any] = {}
         self._ints: dict[int, Const] = {}
@@ -82,15 +83,33 @@ class Builder:
             block.ops += later
             self._scopes[-1] = {**self._scopes[-1], **seen}
 
+    @contextmanager
+    def around(self, op: Op) -> Iterator[bool]:
+        """Emit into the block that has an op, the current one or one that encloses it; gives whether there is one."""
+        blocks, scopes = [*self._outer, self.block], self._scopes
+        up = next((k for k, block in enumerate(reversed(blocks)) if block is not None and op in block.ops), None)
+        if up is None:
+            yield False
+            return
+        here, outer = len(blocks) - up - 1, self._outer
+        inner, kept = self.block, scopes[len(scopes) - up:]
+        self.block, self._outer, self._scopes = blocks[here], blocks[:here], scopes[:len(scopes) - up]
+        try:
+            yield True
+        finally:
+            self.block, self._outer, self._scopes = inner, outer, [*self._scopes, *kept]
+
     def enter(self, block: Block) -> Block:
         """Begin to emit into `block`; gives the block before, which `leave` takes."""
         outer, self.block = self.block, block
+        self._outer.append(outer)
         self._scopes.append({})
         return outer
 
     def leave(self, outer: Block) -> None:
         """Go on with the block before."""
         self._scopes.pop()
+        self._outer.pop()
         self.block = outer
 
     def emit(self, name: str | OpDef, *operands: Value, regions: Sequence[Block] = (), **attrs: Any) -> tuple[Value, ...]:

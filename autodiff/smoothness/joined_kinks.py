@@ -8,8 +8,8 @@
 
 An element is one of those that were written, its square the square of that. So the square is put together beside the value, as
 one result more of the loop or branch, whose only use is in derivatives; what nothing needs is taken out with the dead code. (A
-copy of a loop would run a second time in the gradient, one of a loop of loops four times, and read again what the first has
-overwritten.) A loop around the product that has another loop's result from outside has a copy of that loop inside.
+copy of a loop would run a second time in the gradient, one of a loop of loops four times, one inside of another loop in each of
+its iterations, and read again what the first has overwritten.) What stands in a block around the product is extended there.
 """
 from __future__ import annotations
 
@@ -98,11 +98,12 @@ def square(b: Builder, v: Value, of: Callable[[Value], Value | None]) -> Value:
             return b(op.defn, *[square(b, x, of) for x in op.operands[:2]], *op.operands[2:], **op.attrs)
         case "select":
             return b(op.defn, op.operands[0], *[square(b, x, of) for x in op.operands[1:]])
-    if op not in b.block.ops:
-        return square(b, copy_op(b, op, {}, _SILENT)[v.slot], of)
-    write = _steady_write(b, op, v.slot, of)
-    b.noted[key] = _extended(b, op, v.slot, of) if write is None else _last_written(b, op, v.slot, write, of)
-    return b.noted[key]
+    with b.around(op) as found_there:
+        if found_there:
+            write = _steady_write(b, op, v.slot, of)
+            b.noted[key] = _extended(b, op, v.slot, of) if write is None else _last_written(b, op, v.slot, write, of)
+            return b.noted[key]
+    return square(b, copy_op(b, op, {}, _SILENT)[v.slot], of)
 
 
 def _extended(b: Builder, op: Op, slot: int, of: Callable) -> Value:

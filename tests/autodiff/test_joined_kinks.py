@@ -99,10 +99,21 @@ def steady(a):
     return np.sum(r * r)
 
 
+def later(a):
+    """Squares that other loops take one by one of what a loop wrote: its square is made there, not in each iteration."""
+    r, s = np.zeros(6), 0.0
+    for i in range(6):
+        r[i] = np.abs(a[0, i])
+    for k in range(2):
+        for i in range(6):
+            s += a[k, i] * r[i] ** 2
+    return s
+
+
 A = np.random.default_rng(3).normal(size=(7, 6)) + 0.1
 
 
-@pytest.mark.parametrize("f", [both, all_three, checked, elements, branches, columns, steady], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("f", [both, all_three, checked, elements, branches, columns, steady, later], ids=lambda f: f.__name__)
 def test_gradients(f):
     got = tg.grad(f)(A)
     steps = np.zeros_like(A)
@@ -155,6 +166,6 @@ def test_positions_are_checked_where_there_are_iterations():
 
 
 def test_how_many_are_left():
-    for f, count in ((both, 2), (all_three, 1), (elements, 3), (branches, 3), (steady, 2), (columns, 2)):
+    for f, count in ((both, 2), (all_three, 1), (elements, 3), (branches, 3), (steady, 2), (columns, 2), (later, 3)):
         made = prepare(trace_call(f, tg.jit(f).flatten((A,), {})).function, "made")
         assert sum(op.defn.name == "for" for op in made.body.walk()) == count, f
