@@ -20,7 +20,7 @@ import numpy as np
 
 from ...ir.errors import UnsupportedError
 from ...ir.ops import random
-from .. import pytrees, tracing
+from .. import attributes, pytrees, tracing
 from ..values import captured_values
 
 _DEPTH = 4                            # how deep objects and containers are looked into
@@ -72,7 +72,7 @@ def led_to(x: Any) -> Iterator[Any]:
         here, depth = todo.pop()
         if id(here) in seen or isinstance(here, (*captured_values.ATOMS, np.ndarray, types.ModuleType)):
             continue
-        if captured_values.own(type(here).__module__):                   # a box
+        if attributes.of_package(type(here).__module__):                   # a box
             continue
         seen.add(id(here))
         yield here
