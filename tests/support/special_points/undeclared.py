@@ -17,6 +17,7 @@ REASONS = {
         histogram_bin_edges fft.fftfreq fft.rfftfreq
         math.isnan math.isinf math.isfinite math.isclose math.factorial math.comb math.perm math.gcd math.lcm
         math.isqrt gcd lcm iterable cmath.isnan cmath.isinf cmath.isfinite cmath.isclose
+        finfo iinfo
         math.ulp math.frexp math.floor math.ceil math.trunc builtins.len builtins.any builtins.all builtins.int builtins.bool
         _operator.index
         op:check op:wrap op:print op:sign op:floor op:ceil op:trunc op:rint op:isnan op:isinf op:isfinite op:signbit op:not
@@ -24,7 +25,7 @@ REASONS = {
         op:argreduce op:argsort op:dim op:iota op:empty op:stack_new op:lookup op:members op:replica""",
     "constant by definition": "op:stop_gradient",
     "the derivative of one operand and the value of the other": "op:surrogate",
-    "the derivative that an operand says": "op:sloped op:lost",
+    "the derivative that an operand says": "op:sloped op:lost op:with_square",
     "zeros that carry the derivatives of the eigh and svd of a row": "op:couple",
     "made of sizes": "zeros ones empty zeros_like ones_like empty_like eye identity tri arange indices",
     "linear: the derivative is the function itself": """
