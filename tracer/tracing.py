@@ -39,6 +39,7 @@ from .user_frames import (  # noqa: F401  (asked for as tracing.locate, …)
 if TYPE_CHECKING:
     from ..ir.types import Dim
     from .containers.lists.list_entries import Cell
+    from .control.remembered_plans import Turns
     from .regions.identity import Clock
     from .regions.list_scan_outputs import Grown
     from .values.boxes import ArrayBox
@@ -168,6 +169,7 @@ class Trace:
         self.copied: dict[int, object] = {}
         self.spent: dict[int, object] = {}
         self.telling: Any = None
+        self.turns: Turns | None = None                 # of the loops in the loop at hand (control/remembered_plans.py)
         self.packed: dict[int, tuple[list, tuple]] = {}
         self.may_alias: dict[int, tuple[Any, list]] = {}
         self.growing: dict[int, tuple] = {}

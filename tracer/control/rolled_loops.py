@@ -19,7 +19,7 @@ from ..regions import buffer_rotation, escapes, identity, leaf_types, list_scan_
 from ..regions.region_tracing import Mismatch, Outcome
 from ..tracing import Loop, Scope, Trace
 from ..values.boxes import ArrayBox, Box, ScalarBox
-from . import any_order, branches, iteration, short_loops
+from . import any_order, branches, iteration, remembered_plans, short_loops
 from .branches import as_bool, truth
 
 if TYPE_CHECKING:
@@ -161,10 +161,14 @@ class RolledLoop:
 
     def settle(self, make: Callable) -> tuple:
         """Trace iterations until the plan holds; make() traces one and gives (block, outcome, …)."""
-        told = self.trace.telling
+        told, plan = self.trace.telling, remembered_plans.Planned(self.trace, self)
+
+        def iteration_() -> Any:
+            return plan.turns.turn(self.trace, make)
+
         for turn in range(ROUNDS):
             self.inits_cache = self.inits()
-            made, partial = (make(), False) if told is None or turn > 0 else told.draft(make)
+            made, partial = (iteration_(), False) if told is None or turn > 0 else told.draft(iteration_)
             outer = self.trace.builder.block
             before = len(outer.ops)
             try:
@@ -175,6 +179,7 @@ class RolledLoop:
             if not news and not partial:
                 self.loop.active, self.ended = False, self.entered
                 list_scan_outputs.expect_settled(made[1], self.heads)
+                plan.note()
                 return made
         raise Mismatch("what the loop carries", "one type", "another, time and again")
 
