@@ -315,3 +315,22 @@ def with_the_time(x):
     with numba.objmode():
         start = time.perf_counter()
     return x + start
+
+
+def test_a_signature_with_a_function_among_its_types():
+    """As Numba's users declare a distance that callers choose; a set and a jitclass are other types that a call says."""
+    from numba import types
+    number = types.float64(types.float64, types.float64)
+    distance = tg.jit("float64(float64, float64)")(lambda a, b: abs(a - b))
+
+    @tg.jit([types.float64(types.float64[:], types.float64[:], types.FunctionType(number))])
+    def total(x, y, cost):
+        s = 0.0
+        for a, b in zip(x, y):
+            s += cost(a, b)
+        return s
+
+    x, y = np.array([1.0, 2.0]), np.array([4.0, 1.0])
+    assert total(x, y, distance) == 4.0
+    assert total(x, y, tg.jit(lambda a, b: (a - b) ** 2)) == 10.0
+    assert tg.grad(total)(x, y, distance).tolist() == [-1.0, 1.0]
