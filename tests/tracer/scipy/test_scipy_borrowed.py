@@ -209,6 +209,7 @@ CASES = {
     "signal.dlsim": (lambda u: sg.dlsim(([1.0], [1.0, 0.5, 0.2], 1.0), u)[1], (X,)),
     "signal.abcd_normalize": (lambda a: sg.abcd_normalize(a, np.ones((4, 1)), np.ones((1, 4)), np.zeros((1, 1)))[0], (M,)),
     "signal.order_filter": (lambda x: sg.order_filter(x, np.ones(3), 1), (X,)),
+    "signal.zpk2ss": (lambda k: sg.zpk2ss([-0.5], [-1.0, -2.0], k)[2], (1.7,)),
     "signal.sosfreqz": (lambda x: np.abs(sg.sosfreqz(np.concatenate((x[:3], np.ones(1), x[3:5]))[None], 6)[1]), (X,)),
     "linalg.cdf2rdf": (lambda w, v: sl.cdf2rdf(w + 0j, v + 0j)[0], (X[:4], M)),
     "-spatial.hamming": (lambda a, b: sd.hamming(a > 1, b > 1), (X, Y)),

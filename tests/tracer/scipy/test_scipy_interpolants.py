@@ -15,6 +15,7 @@ KNOTS = np.r_[[0.0] * 4, 1, 2, 3, 4, [5.0] * 4]
 BSPLINE, SMOOTH = sx.BSpline(KNOTS, Y, 3), sx.UnivariateSpline(T, Y, s=0.5)
 CUBIC, TABLE, FIELD = sx.CubicSpline(T, Y), sx.interp1d(T, Y2, axis=0), sx.RegularGridInterpolator(GRID, VALUES)
 RADIAL, SURFACE = RNG.uniform(-1, 3, (8, 2)), RNG.standard_normal((8, 6))
+INNER = np.stack((AT[0], T[1:4] + 0.03), axis=-1)
 PLANE = sx.bisplrep(*[v.ravel() for v in np.meshgrid(np.arange(5.0), np.arange(5.0))], RNG.standard_normal(25), s=0)
 RBF = sx.RBFInterpolator(RADIAL, Y2)
 FORMS = {"natural": "natural", "clamped": "clamped", "not-a-knot": "not-a-knot", "mixed": ((1, 0.4), (2, -0.3))}
@@ -53,13 +54,22 @@ CASES = {
     "make_lsq_spline": (lambda y, x: sx.make_lsq_spline(T, y, np.r_[[T[0]] * 4, 2.5, [T[-1]] * 4])(x), (Y, AT)),
     "BSpline": (lambda c, x: sx.BSpline(KNOTS, c, 3)(x), (Y, AT)),
     "BSpline integral": (lambda c, b: sx.BSpline(KNOTS, c, 3).integrate(0.3, b), (Y, 4.1)),
+    "splint": (lambda y, b: sx.splint(-9.0, b, sx.splrep(T, y)), (Y, 3.2)),
+    "UnivariateSpline integral": (lambda y, b: sx.UnivariateSpline(T, y, s=0).derivative().integral(0.9, b), (Y, 3.2)),
+    "captured integral to the end": (lambda a: SMOOTH.integral(a, 99.0), (1.2,)),
     "splev": (lambda y, x: sx.splev(x, sx.splrep(T, y), der=1), (Y, AT)),
     **{f"interp1d {k}": (lambda t, y, x, k=k: sx.interp1d(t, y, kind=k)(x), (T, Y, AT))
        for k in ("linear", "quadratic", "cubic", "nearest", "previous", "next", "slinear", "zero")},
     "interp1d fill": (lambda y, x: sx.interp1d(T, y, bounds_error=False, fill_value=(0.5, 1.5))(x), (Y, AT * 2)),
     "interp1d extrapolate": (lambda y, x: sx.interp1d(T, y, fill_value="extrapolate", axis=0)(x), (Y2, AT * 2)),
     **{f"grid {m}": (lambda v, x, m=m: sx.RegularGridInterpolator(GRID, v, method=m)(x), (VALUES, PLACES))
-       for m in ("linear", "nearest")},
+       for m in ("linear", "nearest", "slinear")},
+    **{f"grid {m}": (lambda v, x, m=m: sx.RegularGridInterpolator((T, T[:6]), v, method=m)(x), (SURFACE, INNER))
+       for m in ("cubic_legacy", "quintic_legacy", "pchip")},
+    "grid of columns": (lambda v: sx.RegularGridInterpolator((T,), v, method="cubic_legacy")(AT[0]), (Y2,)),
+    "grid smooth fill": (lambda v: sx.RegularGridInterpolator((T, T[:6]), v, "cubic_legacy", False, 9.0)(AT.T), (SURFACE,)),
+    "grid at a point": (lambda v: sx.RegularGridInterpolator(GRID, v)([GRID[0][1], GRID[1][1]]), (VALUES,)),
+    "grid of one axis": (lambda x: sx.RegularGridInterpolator((T,), Y)(x), (AT[0],)),
     "grid fill": (lambda v, x: sx.RegularGridInterpolator(GRID, v, bounds_error=False, fill_value=9.0)(x),
                   (VALUES, PLACES * 2)),
     "grid extrapolate": (lambda v, x: sx.interpn(GRID, v, x, bounds_error=False, fill_value=None), (VALUES, PLACES * 2)),
@@ -86,6 +96,7 @@ def test_values_and_derivatives(name):
 def test_errors_are_those_of_scipy():
     for f, match in ((lambda x: sx.interp1d(T, Y)(x), "below the interpolation range"),
                      (lambda x: sx.RegularGridInterpolator(GRID, VALUES)(x[:2]), "out of bounds in dimension 0"),
+                     (lambda x: sx.RegularGridInterpolator(GRID, VALUES, "pchip")(x[:2]), "requires at least"),
                      (lambda x: sx.CubicSpline(x, Y)(1.0), "strictly increasing")):
         for run in (f, tg.jit(f)):
             with pytest.raises(ValueError, match=match):

@@ -114,8 +114,25 @@ def test_errors_are_those_of_scipy():
         for g in (f, tg.jit(f)):
             with pytest.raises(kind):
                 g(*args)
-    with pytest.raises(ValueError, match="sqrtm"):
-        tg.jit(lambda a: sl.sqrtm(a))(-np.eye(2))
+    with pytest.raises(ValueError, match=r"sqrtm.*a\.astype\(complex\)"):
+        tg.jit(lambda a: sl.sqrtm(a))(-SPD)
+
+
+@pytest.mark.parametrize("a", [-SPD, A + A.T, A + 1j * A[::-1], np.diag([-1.0, 1j, -1j, 2]), np.array([[-2.0, 1], [0, -2]])],
+                         ids=["negative", "indefinite", "complex", "beside the axis", "one vector"])
+def test_roots_of_complex_matrices_with_negative_eigenvalues(a):
+    """The principal root, whose eigenvalues on the cut are i times positive numbers."""
+    a, direction = a + 0j, np.cos(np.arange(a.size)).reshape(a.shape)
+    for f in (lambda a: sl.sqrtm(a), lambda a: sl.logm(a)):
+        np.testing.assert_allclose(tg.jit(f)(a), f(a), rtol=1e-10, atol=1e-11)
+        if np.array_equal(a, np.conj(a.T)):                # moved so, its eigenvalues stay on the cut
+
+            def along(t, f=f):
+                return f(a + t * (direction + direction.T))
+
+            found = tg.jvp(lambda t: np.sum(np.abs(along(t)) ** 2), (0.0,), (1.0,))[1]
+            right = (np.sum(np.abs(along(1e-6)) ** 2) - np.sum(np.abs(along(-1e-6)) ** 2)) / 2e-6
+            np.testing.assert_allclose([found, tg.grad(lambda t: np.sum(np.abs(along(t)) ** 2))(0.0)], right, rtol=1e-6)
 
 
 def test_what_has_no_program_is_refused_by_name():

@@ -56,7 +56,7 @@ NAMES = {package: frozenset(names.split()) for package, names in {
         wiener zpk2tf lombscargle sos2tf cont2discrete sweep_poly bode lfilter_zi decimate envelope freqz_zpk normalize firwin
         sawtooth square gaussian freqz_sos gauss_spline impulse step lp2lp lp2hp lp2bp lp2bs minimum_phase
         iirnotch iirpeak firwin2 kaiser_beta kaiser_atten sosfilt_zi choose_conv_method bilinear_zpk
-        lp2lp_zpk lp2hp_zpk lp2bp_zpk lp2bs_zpk lsim dlsim abcd_normalize order_filter sosfreqz
+        lp2lp_zpk lp2hp_zpk lp2bp_zpk lp2bs_zpk lsim dlsim abcd_normalize order_filter sosfreqz zpk2ss
     """,
     "ndimage": """
         center_of_mass histogram maximum minimum mean sum_labels variance standard_deviation sum extrema maximum_position median

@@ -28,9 +28,9 @@ from ...scipy.programs.filters import (
 )
 from ...scipy.programs.interpolate import choice as interpolation
 from ...scipy.programs.interpolate.stands import Stand
-from ...scipy.programs.linalg import control, factorisations, matrices, matrix_functions, over_numpy
+from ...scipy.programs.linalg import control, factorisations, indefinite, matrices, matrix_functions, over_numpy
 from ...scipy.programs.spatial import rotations
-from ...scipy.programs.stats import density_estimates, methods, multivariate, of_matrices, ranked, vectors
+from ...scipy.programs.stats import density_estimates, methods, multivariate, of_matrices, ranked, slopes, vectors
 from ...syntax import source
 from ...values.boxes import HOOKS
 from ...values.promotion import fail
@@ -48,10 +48,11 @@ def _programs(module: ModuleType) -> dict:
 
 
 PROGRAMS = {"linalg": _programs(over_numpy) | _programs(matrices) | _programs(control) | _programs(factorisations)
-            | _programs(matrix_functions), "signal": convolutions.SIGNAL | peaks.PEAKS | filter_design.DESIGNS | forms.FORMS
-            | planes.PLANES | polyphase.POLYPHASE | systems.SYSTEMS,
+            | _programs(matrix_functions) | _programs(indefinite),
+            "signal": convolutions.SIGNAL | peaks.PEAKS | filter_design.DESIGNS | forms.FORMS | planes.PLANES
+            | polyphase.POLYPHASE | systems.SYSTEMS,
             "ndimage": convolutions.IMAGE | resampled.RESAMPLED | neighbourhoods.NEIGHBOURHOODS | morphology.MORPHOLOGY,
-            "integrate": sampled.INTEGRATE, "stats": ranked.TRIMMED,
+            "integrate": sampled.INTEGRATE, "stats": ranked.TRIMMED | slopes.SLOPES,
             "optimize": finite_searches.SEARCHES, "spatial": sampled.DISTANCE, "fft": sampled.FFT | _programs(cosines)}
 # full name of a compiled routine, behind Python of SciPy that is traced -> its program
 ROUTINES: dict[str, Callable] = {**ranked.ROUTINES,

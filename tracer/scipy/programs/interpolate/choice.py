@@ -6,6 +6,7 @@ from .interpolants import (
     Newton,
     Piecewise,
     Spline,
+    Univariate,
     akima,
     cubic_hermite_spline,
     cubic_spline,
@@ -17,6 +18,7 @@ from .interpolants import (
     pchip,
     pchip_interpolate,
     splev,
+    splint,
     splrep,
     univariate_spline,
 )
@@ -29,12 +31,13 @@ BUILT = {"CubicSpline": cubic_spline, "PchipInterpolator": pchip, "Akima1DInterp
          "RegularGridInterpolator": RegularGrid, "UnivariateSpline": univariate_spline, "RBFInterpolator": Radial,
          "RectBivariateSpline": Surface}
 FUNCTIONS = {"make_interp_spline": make_interp_spline, "make_lsq_spline": make_lsq_spline, "splrep": splrep, "splev": splev,
+             "splint": splint,
              "barycentric_interpolate": newton_interpolate, "krogh_interpolate": krogh_interpolate,
              "pchip_interpolate": pchip_interpolate, "interpn": interpn, "bisplev": bisplev}
 CAPTURED = {
     "PPoly": lambda f: (Piecewise, f.c, f.x, f.extrapolate, f.axis),
     "BSpline": lambda f: (Spline, f.t, f.c, f.k, f.extrapolate, f.axis),
-    "UnivariateSpline": lambda f: (Spline, *f._eval_args) if f.ext == 0 else None,
+    "UnivariateSpline": lambda f: (Univariate, *f._eval_args) if f.ext == 0 else None,
     "RBFInterpolator": captured_radial,
     "RegularGridInterpolator": lambda f: (RegularGrid, f.grid, f.values, f.method, f.bounds_error, f.fill_value),
     "interp1d": lambda f: (Interp1d, f.x, f.y, f._kind, f.axis, False, f.bounds_error, f.fill_value, True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .interpolants import _placed, make_interp_spline
+from .interpolants import _basis, _placed, make_interp_spline, pchip
 from .stands import Stand
 
 if TYPE_CHECKING:
@@ -74,10 +74,13 @@ class RegularGrid(Stand):
 
     def __init__(self, points: Any, values: tuple[Value, ...], method: str = "linear", bounds_error: bool = True,
                  fill_value: Any = np.nan, **options: Any):
-        if method not in ("linear", "nearest"):
-            raise NotImplementedError(f"RegularGridInterpolator with method={method!r} cannot be compiled: use linear or "
-                                      "nearest")
+        degree = self._degree(method)
         self.grid = [np.asarray(p).astype(np.float64) for p in points]
+        least = 0 if degree is None else (degree or 3) + 1
+        for k, p in enumerate(self.grid):
+            if p.shape[0] < least:
+                raise ValueError(f"There are {p.shape[0]} points in dimension {k}, but method {method} requires at least  "
+                                 f"{least} points per dimension.")
         self.values, self.method, self.raises, self.fill = np.asarray(values), method, bounds_error, fill_value
         if not np.issubdtype(self.values.dtype, np.inexact):
             self.values = self.values.astype(np.float64)
@@ -87,6 +90,8 @@ class RegularGrid(Stand):
         parts = [np.asarray(p) for p in xi] if isinstance(xi, tuple) else None
         xi = np.stack(np.broadcast_arrays(*parts), axis=-1) if parts is not None else np.asarray(xi)
         rank, places = len(self.grid), []
+        if parts is None and xi.ndim == 1:
+            xi = xi.reshape(-1, rank)
         outside: Any = False
         if xi.shape[-1] != rank:
             raise ValueError(f"The requested sample points xi have dimension {xi.shape[-1]} but this RegularGridInterpolator "
@@ -100,11 +105,53 @@ class RegularGrid(Stand):
             outside = outside | beyond
             i = np.clip(np.searchsorted(grid, p, side="right") - 1, 0, grid.shape[0] - 2)
             places.append((i, (p - grid[i]) / (grid[i + 1] - grid[i])))
-        found = self._near(places) if method == "nearest" else self._linear(places)
+        degree = self._degree(method)
+        if degree is None:
+            found = self._near(places) if method == "nearest" else self._linear(places)
+        else:
+            points = np.where(bad[..., None], 0.0, xi).reshape(-1, rank)
+            found = self._splines(points, degree) if degree else self._pieces(points)
+            found = found.reshape(*bad.shape, *self.values.shape[rank:])
         shape = (*bad.shape, *[1] * (self.values.ndim - rank))
         if not self.raises and self.fill is not None:
             found = np.where(outside.reshape(shape), self.fill, found)
         return np.where(bad.reshape(shape), np.nan, found)
+
+    def _degree(self, method: str) -> int | None:
+        """Of the splines along the axes, 0 for those of Fritsch and Carlson; None where there are none."""
+        degrees: dict[str, int | None] = {"linear": None, "slinear": None, "nearest": None, "pchip": 0, "cubic": 3,
+                                          "quintic": 5, "slinear_legacy": None, "cubic_legacy": 3, "quintic_legacy": 5}
+        if method not in degrees:
+            raise NotImplementedError(f"RegularGridInterpolator with method={method!r} cannot be compiled: use linear, "
+                                      "nearest, slinear, cubic, quintic or pchip")
+        return degrees[method]
+
+    def _pieces(self, points: Any) -> Any:
+        """At each point along one axis after the other, the last first."""
+        rank = len(self.grid)
+        found = np.zeros((points.shape[0], *self.values.shape[rank:]), self.values.dtype)
+        for j in range(points.shape[0]):
+            v = self.values
+            for k in range(rank - 1, -1, -1):
+                v = pchip(self.grid[k], v, k)(points[j, k])
+            found[j] = v
+        return found
+
+    def _splines(self, points: Any, degree: int) -> Any:
+        """The spline along all axes through all values: its coefficients by one axis after the other, and at each point the
+        products of those that are not 0 there. SciPy finds the coefficients by iteration, to about five digits."""
+        rank, c, places, weights = len(self.grid), self.values, [], []
+        for k in range(rank):
+            along = make_interp_spline(self.grid[k], c, degree, axis=k)
+            c = np.moveaxis(along.c, 0, k)
+            i, values = _basis(along.t, degree, points[:, k], self.grid[k].shape[0])
+            window = (-1, *[1] * k, degree + 1, *[1] * (rank - 1 - k))
+            places.append((i[:, None] - degree + np.arange(degree + 1)).reshape(window))
+            weights.append(np.stack(values, axis=-1))
+        found = c[tuple(places)]
+        for k in range(rank - 1, -1, -1):
+            found = np.sum(found * weights[k].reshape(-1, *[1] * k, degree + 1, *[1] * (c.ndim - rank)), axis=k + 1)
+        return found
 
     def _near(self, places: Any) -> Any:
         return self.values[tuple([np.where(share <= 0.5, i, i + 1) for i, share in places])]

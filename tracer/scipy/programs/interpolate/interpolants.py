@@ -294,7 +294,7 @@ class Spline(Stand):
         t, c, k = self.t, self.c, self.k
         for _ in range(nu):
             t, c, k = _slope(t, c, k)
-        return Spline(t, c, k, self.extrapolate, self.axis)
+        return self._like(t, c, k, self.extrapolate, self.axis)
 
     def antiderivative(self, nu: int = 1) -> Any:
         t, c, k = self.t, self.c, self.k
@@ -304,11 +304,31 @@ class Spline(Stand):
             c = np.concatenate((c[:1] * 0.0, np.cumsum(c[:n] * steps, axis=0)), axis=0)
             t = np.concatenate((t[:1], t, t[-1:]))
             k = k + 1
-        return Spline(t, c, k, False if self.extrapolate == "periodic" else self.extrapolate, self.axis)
+        return self._like(t, c, k, False if self.extrapolate == "periodic" else self.extrapolate, self.axis)
 
     def integrate(self, a: Any, b: Array, extrapolate: Any = None) -> Any:
         whole = self.antiderivative()
         return whole(b, 0, extrapolate) - whole(a, 0, extrapolate)
+
+    def _like(self, t: Any, c: Any, k: Any, extrapolate: Any, axis: int) -> Any:
+        return Spline(t, c, k, extrapolate, axis)
+
+
+class Univariate(Spline):
+    """The splines that come of FITPACK, which are 0 to its integral outside of their points."""
+
+    def _like(self, t: Any, c: Any, k: Any, extrapolate: Any, axis: int) -> Any:
+        return Univariate(t, c, k, extrapolate, axis)
+
+    def integral(self, a: Any, b: Any) -> Any:
+        low, high = self.t[self.k], self.t[self.t.shape[0] - self.k - 1]
+        return float(self.integrate(np.clip(a, low, high), np.clip(b, low, high)))
+
+
+def splint(a: Any, b: Any, tck: Any, full_output: int = 0) -> Any:
+    if full_output:
+        raise NotImplementedError("scipy.interpolate.splint with full_output= cannot be compiled")
+    return Univariate(tck[0], tck[1], tck[2]).integral(a, b)
 
 
 def _slope(t: Any, c: Any, k: Any) -> Any:
@@ -373,7 +393,8 @@ def interpolated_univariate_spline(x: Any, y: Any, w: Any = None, bbox: Any = (N
                                    check_finite: bool = False) -> Any:
     if w is not None or bbox[0] is not None or bbox[1] is not None or k % 2 == 0 or ext not in (0, "extrapolate"):
         raise NotImplementedError("InterpolatedUnivariateSpline can be compiled of odd degree, without w=, bbox= and ext=")
-    return make_interp_spline(x, y, k)
+    made = make_interp_spline(x, y, k)
+    return Univariate(made.t, made.c, k)
 
 
 def univariate_spline(x: Any, y: Any, w: Any = None, bbox: Any = (None, None), k: int = 3, s: Any = None, ext: int = 0,

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from .over_numpy import _adjoint, _ready, _square, cholesky, solve_banded
+from ...primitives import stopped
+from .over_numpy import _adjoint, _ready, _square, cholesky, orth, solve_banded
 
 
 def _reflection(x: Any, first: Any) -> Any:
@@ -86,6 +87,24 @@ def rq(a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full",
     q, r = np.linalg.qr(_adjoint(a[..., ::-1, ::-1]), "reduced" if mode == "economic" else "complete")
     r = _adjoint(r)[..., ::-1, ::-1]
     return r if mode == "r" else (r, _adjoint(q)[..., ::-1, ::-1])
+
+
+def subspace_angles(A: Any, B: Any) -> Any:
+    """A. V. Knyazev and M. E. Argentati, SIAM J. Sci. Comput. 23 (2002): small angles by their sines, others by cosines."""
+    A, B = _ready(A, True, 0), _ready(B, True, 0)
+    for x in (A, B):
+        if x.ndim != 2:
+            raise ValueError(f"expected 2D array, got shape {x.shape}")
+    if A.shape[0] != B.shape[0]:
+        raise ValueError(f"A and B must have the same number of rows, got {A.shape[0]} and {B.shape[0]}")
+    a, b = orth(A), orth(B)
+    if a.shape[1] < b.shape[1]:
+        a, b = b, a
+    common = _adjoint(a) @ b
+    cosines, sines = np.linalg.svdvals(common), np.linalg.svdvals(b - a @ common)
+    none = sines <= 10 * np.finfo(sines.dtype).eps                  # a common direction: its angle is 0, a kink as that of |x|
+    sines = np.where(none, stopped(sines), sines)
+    return np.where(cosines ** 2 >= 0.5, np.arcsin(np.clip(sines, -1.0, 1.0)), np.arccos(np.clip(cosines[::-1], -1.0, 1.0)))
 
 
 def _equal(a: Any, b: Any, atol: Any, rtol: Any) -> Any:

@@ -66,12 +66,26 @@ def _root(a: Any) -> Any:
     return x
 
 
+def _turn(a: Any) -> Any:
+    """The angle t by which a complex matrix is turned back before its root is taken, sqrt(a) = exp(i t/2) sqrt(exp(-i t) a), so
+    that no eigenvalue is near the negative real axis: half of what lies between that axis and the next eigenvalue above -pi.
+    Eigenvalues on the axis, or below it by rounding, have the angle pi. The root is the same for every such t."""
+    angles = np.angle(np.linalg.eigvals(stopped(a)))
+    angles = np.where(angles < -np.pi + 1e-10, np.pi, angles)
+    turn = (np.min(angles, axis=-1) + np.pi) / 2
+    return np.where(np.max(angles, axis=-1) > np.pi - 0.1, turn, 0.0)[..., None, None]
+
+
 def _checked_root(a: Any, name: str) -> Any:
-    found = _root(a)
+    if np.iscomplexobj(a) and a.size > 0:
+        half = np.exp(0.5j * _turn(a)).astype(a.dtype)
+        found = half * _root(a / (half * half))
+    else:
+        found = _root(a)
     bound = 1e3 * np.finfo(a.dtype).eps * a.shape[-1] * (np.max(np.abs(found)) ** 2 + 1e-300)
     if not np.max(np.abs(found @ found - a)) <= bound:
         raise ValueError(name + ": the matrix is singular or has eigenvalues on the negative real axis, so that its root is "
-                         "not real or does not exist: pass a.astype(complex), or compute it outside")
+                         "not real or does not exist: pass a.astype(complex), which has one where it is not singular")
     return found
 
 
