@@ -19,6 +19,7 @@ from ..values.shapes import axes_of, axis_of, kept, reduced_axes
 from .arrays.manipulation import ravel
 
 if TYPE_CHECKING:
+    from ...ir.build import Builder
     from ...ir.core import Const
 
 MISSING = np._NoValue
@@ -94,13 +95,14 @@ def _arithmetic(kind: str, name: str) -> Callable:
         target = accumulator(value.type.dtype) if dtype is None else to_dtype(dtype)
         if dtype is None and out is not None:
             target = accumulator(value.type.dtype)
-        value = masked(boxes.converted(box, value, target), where, start)
+        first = None if initial is MISSING or initial is None else _initial(initial, target)
+        from_negative = kind == "sum" and first is not None and _is_negative_zero(first)
+        value = masked(boxes.converted(box, value, target), where, -0.0 if from_negative else start)
         axes = reduced_axes(axis, value.type.rank)
         found = total(value, axes) if kind == "sum" else builder.reduce(value, kind, axes)
-        if initial is not MISSING and initial is not None:
-            first = _initial(initial, target)
+        if first is not None:
             found = builder(combine, found, first)
-            if kind == "sum" and _is_negative_zero(first):
+            if from_negative:
                 found = _of_negative_zeros(builder, value, found, axes)
         return finish(found, value.type.dims, axes, keepdims, out, name)
 
