@@ -19,6 +19,7 @@ from ..values.shapes import axes_of, axis_of, kept, reduced_axes
 from .arrays.manipulation import ravel
 
 if TYPE_CHECKING:
+    from ...ir.build import Builder
     from ...ir.core import Const
 
 MISSING = np._NoValue
@@ -69,6 +70,19 @@ def _initial(initial: float, dtype: DType) -> Const:
     return boxes.to_value(initial, dtype)
 
 
+def _is_negative_zero(x: Value) -> bool:
+    data = getattr(x, "data", None)
+    return data is not None and data.dtype.kind == "f" and not data.any() and bool(np.signbit(data).all())
+
+
+def _of_negative_zeros(builder: Builder, value: Value, found: Value, axes: tuple[int, ...]) -> Value:
+    """A sum that starts from -0.0 and not, as `found` does, from 0.0: -0.0 where each element is."""
+    signs = builder("copysign", builder.broadcast(const(1, value.type.dtype), value.type.dims), value)
+    negative = builder("lt", builder.reduce(signs, "max", axes), const(0, value.type.dtype))
+    at = builder("and", negative, builder("eq", found, const(0, found.type.dtype)))
+    return builder("surrogate", builder("select", at, builder("neg", found), found), found)
+
+
 def _arithmetic(kind: str, name: str) -> Callable:
     """np.sum and np.prod."""
     start = 0 if kind == "sum" else 1
@@ -81,11 +95,15 @@ def _arithmetic(kind: str, name: str) -> Callable:
         target = accumulator(value.type.dtype) if dtype is None else to_dtype(dtype)
         if dtype is None and out is not None:
             target = accumulator(value.type.dtype)
-        value = masked(boxes.converted(box, value, target), where, start)
+        first = None if initial is MISSING or initial is None else _initial(initial, target)
+        from_negative = kind == "sum" and first is not None and _is_negative_zero(first)
+        value = masked(boxes.converted(box, value, target), where, -0.0 if from_negative else start)
         axes = reduced_axes(axis, value.type.rank)
         found = total(value, axes) if kind == "sum" else builder.reduce(value, kind, axes)
-        if initial is not MISSING and initial is not None:
-            found = builder(combine, found, _initial(initial, target))
+        if first is not None:
+            found = builder(combine, found, first)
+            if from_negative:
+                found = _of_negative_zeros(builder, value, found, axes)
         return finish(found, value.type.dims, axes, keepdims, out, name)
 
     return run

@@ -166,3 +166,14 @@ def test_sums_of_negative_zeros(n):
     x = np.full(n, -0.0)
     assert np.signbit(sums(x)).tolist() == np.signbit(tg.jit(sums)(x)).tolist()
     assert tg.grad(lambda x: np.sum(np.abs(np.sum(x, axis=0)) ** 2))(np.full((1, n), 3.0)).tolist() == [[6.0] * n]
+
+
+@pytest.mark.parametrize("z", [[-0.0, -0.0], [-0.0, 0.0], [-1.0, 1.0], [-0.0, -2.0], []])
+def test_sum_that_starts_from_negative_zero(z):
+    def total(a):
+        return np.sum(a, initial=-0.0)
+
+    a = np.array(z)
+    got, want = tg.jit(total)(a), total(a)
+    assert got == want and np.signbit(got) == np.signbit(want)
+    assert np.array_equal(tg.grad(total)(a), np.ones(a.shape))
