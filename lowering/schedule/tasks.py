@@ -170,7 +170,7 @@ class CopyTask(Task):
 class PieceTask(OpTask):
     """One operand of a concatenation, into its range of the result."""
 
-    __slots__ = ("number", "piece")
+    __slots__ = ("number", "offset", "piece")
 
     def __init__(self, value: Value, number: int, program: Program):
         op = value.maker
@@ -187,6 +187,7 @@ class PieceTask(OpTask):
             else:
                 offset = None
                 self.reads.scalars.add(d)
+        self.offset = offset
         place: Term = None if offset is None else axis if offset == 0 else ("s", axis, offset, 1)
         self.write = own[:axis] + (place,) + own[axis + 1:]
         self.read(piece, own)
@@ -194,10 +195,9 @@ class PieceTask(OpTask):
     def body(self, g: Nester, index: tuple[int | Scalar, ...]) -> None:
         axis = self.op.attrs["axis"]
         atom = g.value_at(self.piece, index)
-        for k, (_, offset) in enumerate(concat_pieces(g, self.op)):
-            if k == self.number:
-                target = index[:axis] + (g.iop("add", index[axis], offset),) + index[axis + 1:]
-                g.store_value(self.value, target, atom)
+        offset = self.offset if self.offset is not None else next(
+            place for k, (_, place) in enumerate(concat_pieces(g, self.op)) if k == self.number)
+        g.store_value(self.value, index[:axis] + (g.iop("add", index[axis], offset),) + index[axis + 1:], atom)
 
 
 class FlatTask(OpTask):

@@ -174,8 +174,9 @@ class IfJoin:
         return JoinedValue(True, lambda results: chosen_texts.ChosenText(results[k], texts))
 
     def stood(self, a: Any, b: Any) -> JoinedValue | None:
-        """One of several arrays that were there before, where names stand for them."""
-        common = standings.standing(a, b, min(o.epoch for o in self.outcomes)) if self.trace.standing and a is not b else None
+        """One of several arrays that were there before, where names stand for them or one is a choice already."""
+        asked = self.trace.standing or standings.is_choice(a) or standings.is_choice(b)
+        common = standings.standing(a, b, min(o.epoch for o in self.outcomes)) if asked and a is not b else None
         if common is None:
             return None
         numbers = []

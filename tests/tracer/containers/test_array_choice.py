@@ -207,3 +207,20 @@ def test_a_choice_of_choices_is_the_array_itself():
     total = lambda x: sum((i + 1.0) * (j + 1.0) * np.sum(a**2) for i, row in enumerate(f(x)) for j, a in enumerate(row))  # noqa: E731
     steps = [(total(x + h) - total(x - h)) / 2e-6 for h in 1e-6 * np.eye(4)]
     np.testing.assert_allclose(tg.grad(total)(x), steps, rtol=1e-6)
+
+
+def test_a_choice_or_a_known_entry_is_the_array_itself():
+    def f(x, k, level):
+        rows = [x * 1, 2 * x[:2], x[:1] * x[:1]]
+        row = rows[k] if x[0] > level else rows[0]
+        row[0] *= x[1]
+        return rows
+
+    x = np.array([0.5, 1.5, 0.2])
+    total = lambda x, k, level: sum((i + 1.0) * np.sum(a**2) for i, a in enumerate(f(x, k, level)))  # noqa: E731
+    for k, level in ((1, 0.0), (-1, 0.0), (2, 1.0), (0, 0.0)):
+        assert repr(tg.jit(f)(x, k, level)) == repr(f(x, k, level))
+        steps = [(total(x + h, k, level) - total(x - h, k, level)) / 2e-6 for h in 1e-6 * np.eye(3)]
+        np.testing.assert_allclose(tg.grad(total)(x, k, level), steps, rtol=1e-6)
+        tangents = [tg.jvp(total, (x, k, level), (h, 0, 0.0))[1] for h in np.eye(3)]
+        np.testing.assert_allclose(tangents, steps, rtol=1e-6)
