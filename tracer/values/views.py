@@ -406,6 +406,16 @@ def stand_in(dims: Sequence[Dim], strides: Sequence[int]) -> np.ndarray:
                                            tuple(rank[abs(s)] * (-1 if s < 0 else 1) for s in strides), writeable=False)
 
 
+def copied_strides(dims: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...]:
+    """The element strides of a copy in "K" order, and of np.empty_like: the longest strides of the array first. Where an axis
+    has the stride 0 it is the last, unlike in what NumPy's iterator makes (`ufunc_strides`)."""
+    found, step = [0] * len(dims), 1
+    for axis in sorted(range(len(dims)), key=lambda axis: -abs(strides[axis]))[::-1]:
+        found[axis] = step
+        step *= max(dims[axis], 1)
+    return tuple(found)
+
+
 def ufunc_strides(operands: Any, dims: Any) -> tuple[int, ...]:
     """The element strides that NumPy gives a new array computed from these (dims, strides): "K" order.
 

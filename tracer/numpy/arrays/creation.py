@@ -96,7 +96,7 @@ def _like(fill: int | None) -> Callable:
 
 
 def _in_order_of(out: ArrayBox, a: Box, order: str) -> ArrayBox:
-    """A copy of `a`: order "K" is the memory order of `a`, "F" that of Fortran."""
+    """A copy of `a`: order "K" is the memory order of `a`, "F" that of Fortran, "A" also, if `a` has it, else that of C."""
     if order == "F" and len(out.dims) > 1:
         return boxes.array(out.read(), _fortran_strides(out.dims))
     if order not in "KA" or type(a) is not ArrayBox or len(out.dims) < 2 or not shapes.same_dims(out.dims, a.dims):
@@ -105,7 +105,8 @@ def _in_order_of(out: ArrayBox, a: Box, order: str) -> ArrayBox:
         strides = a.strides_known
         found = views.UNKNOWN
         if strides is not None and out.read().type.static:
-            found = views.ufunc_strides([(a.dims, strides)], out.dims)
+            found = views.copied_strides(out.dims, strides) if order == "K" else _fortran_strides(
+                out.dims) if views.contiguous(out.dims[::-1], strides[::-1]) else views.c_strides(out.dims)
             found = None if found == views.c_strides(out.dims) else found
         out = boxes.array(out.read(), found)
     return memory_layout.follow(out, [a])
