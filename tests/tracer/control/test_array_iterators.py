@@ -105,7 +105,8 @@ def test_refusals(f, x, message):
 
 @pytest.mark.parametrize("f", [
     lambda x: x.ravel("K"), lambda x: x.flatten("K"), lambda x: x.ravel("A"), lambda x: np.reshape(x, 6, order="A"),
-    lambda x: np.array(x.copy("A").strides), lambda x: np.array(x.copy("K").strides), lambda x: (x + 1).ravel("K"), lambda x: (x * 2).strides[0], lambda x: np.zeros_like(x).flags.f_contiguous, taken])
+    lambda x: np.array(x.copy("A").strides), lambda x: np.array(x.copy("K").strides),
+    lambda x: (x + 1).ravel("K"), lambda x: (x * 2).strides[0], lambda x: np.zeros_like(x).flags.f_contiguous, taken])
 def test_order_in_memory(f):
     """Where the order of an argument decides, there is a program for each."""
     compiled, double = tg.jit(f), np.repeat(A, 2, axis=0)
