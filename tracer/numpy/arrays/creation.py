@@ -105,7 +105,7 @@ def _in_order_of(out: ArrayBox, a: Box, order: str) -> ArrayBox:
         strides = a.strides_known
         found = views.UNKNOWN
         if strides is not None and out.read().type.static:
-            found = views.ufunc_strides([(a.dims, strides)], out.dims)
+            found = views.copy_strides(out.dims, strides)
             found = None if found == views.c_strides(out.dims) else found
         out = boxes.array(out.read(), found)
     return memory_layout.follow(out, [a])

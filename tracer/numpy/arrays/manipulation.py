@@ -193,7 +193,7 @@ def ravel(a: Any, order: Any = "C") -> ArrayBox:
     if order == "K" and box.permuted:
         if strides is None:
             fail(UnsupportedError, "ravel(order='K') of this array cannot be compiled", "name the order: 'C' or 'F'")
-        box = transpose(box, sorted(range(len(box.dims)), key=lambda axis: -abs(strides[axis])))
+        box = transpose(box, views.memory_order([(box.dims, strides)], box.dims)[::-1])
     if order == "F" or (order == "A" and _fortran(box)):
         box = transpose(box)
     total = (shapes.product(box.dims),)
