@@ -11,7 +11,7 @@ element of the root and not a whole row. `read(x)` makes the view's value from t
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -324,14 +324,19 @@ UNKNOWN: tuple = ("unknown",)       # for strides: in another order than C, as l
 
 
 def c_strides(dims: tuple[Dim, ...]) -> tuple | None:
-    """Element strides of a C-contiguous array, where its dims are numbers."""
-    found, step = [], 1
-    for d in reversed(dims):
-        if type(d) is not int:
-            return None
-        found.append(step)
-        step *= max(d, 1)
-    return tuple(reversed(found))
+    """Element strides of a C-contiguous array, where its dims are numbers: none of an empty one."""
+    if not all(type(d) is int for d in dims):
+        return None
+    return steps_in(range(len(dims) - 1, -1, -1), dims)
+
+
+def steps_in(order: Iterable[int], dims: Sequence[Any]) -> tuple[int, ...]:
+    """Element strides of an array without gaps, of which the axes lie in this order, the fastest first."""
+    found, step = [0] * len(dims), 1
+    for axis in order:
+        found[axis] = step
+        step *= dims[axis]
+    return tuple(found) if step else (0,) * len(dims)
 
 
 READS = (Diagonal, Spread, Gathered, Windows)        # paths that cannot be written through
@@ -406,18 +411,8 @@ def stand_in(dims: Sequence[Dim], strides: Sequence[int]) -> np.ndarray:
                                            tuple(rank[abs(s)] * (-1 if s < 0 else 1) for s in strides), writeable=False)
 
 
-def copied_strides(dims: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...]:
-    """The element strides of a copy in "K" order, and of np.empty_like: the longest strides of the array first. Where an axis
-    has the stride 0 it is the last, unlike in what NumPy's iterator makes (`ufunc_strides`)."""
-    found, step = [0] * len(dims), 1
-    for axis in sorted(range(len(dims)), key=lambda axis: -abs(strides[axis]))[::-1]:
-        found[axis] = step
-        step *= max(dims[axis], 1)
-    return tuple(found)
-
-
-def ufunc_strides(operands: Any, dims: Any) -> tuple[int, ...]:
-    """The element strides that NumPy gives a new array computed from these (dims, strides): "K" order.
+def memory_order(operands: Any, dims: Sequence[Dim]) -> list[int]:
+    """The axes of a new array computed from these (dims, strides), in which NumPy's loops go through them, the fastest first.
 
     NumPy's own iterator decides, on stand-ins with every longer axis cut to 2 and the strides in the same order.
     """
@@ -425,9 +420,15 @@ def ufunc_strides(operands: Any, dims: Any) -> tuple[int, ...]:
     stand_ins = [stand_in(own, [abs(s) for s in strides]) for own, strides in operands]
     flags: list[list[Any]] = [["readonly"]] * len(stand_ins) + [["writeonly", "allocate"]]
     with np.nditer([*stand_ins, None], op_flags=flags, itershape=small) as iterator:
-        order = sorted(range(len(dims)), key=lambda axis: iterator.operands[-1].strides[axis])
-    found, step = [0] * len(dims), 1
-    for axis in order:
-        found[axis] = step
-        step *= max(dims[axis], 1)
-    return tuple(found)
+        strides = iterator.operands[-1].strides
+    return sorted(range(len(dims)), key=lambda axis: (strides[axis], small[axis]))
+
+
+def ufunc_strides(operands: Any, dims: Any) -> tuple[int, ...]:
+    """The element strides that NumPy gives a new array computed from these (dims, strides): "K" order."""
+    return steps_in(memory_order(operands, dims), dims)
+
+
+def copy_strides(dims: Any, strides: Sequence[int]) -> tuple[int, ...]:
+    """Those of a copy in "K" order, which does not ask the iterator: an axis of stride 0 is the fastest there."""
+    return steps_in(sorted(range(len(dims)), key=lambda axis: (abs(strides[axis]), -axis)), dims)

@@ -105,7 +105,7 @@ def _in_order_of(out: ArrayBox, a: Box, order: str) -> ArrayBox:
         strides = a.strides_known
         found = views.UNKNOWN
         if strides is not None and out.read().type.static:
-            found = views.copied_strides(out.dims, strides) if order == "K" else _fortran_strides(
+            found = views.copy_strides(out.dims, strides) if order == "K" else _fortran_strides(
                 out.dims) if views.contiguous(out.dims[::-1], strides[::-1]) else views.c_strides(out.dims)
             found = None if found == views.c_strides(out.dims) else found
         out = boxes.array(out.read(), found)

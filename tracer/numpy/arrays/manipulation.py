@@ -193,7 +193,7 @@ def ravel(a: Any, order: Any = "C") -> ArrayBox:
     if order == "K" and box.permuted:
         if strides is None:
             fail(UnsupportedError, "ravel(order='K') of this array cannot be compiled", "name the order: 'C' or 'F'")
-        box = _in_memory_order(box, strides)
+        box = transpose(box, views.memory_order([(box.dims, strides)], box.dims)[::-1])
     if order == "F" or (order == "A" and _fortran(box)):
         box = transpose(box)
     total = (shapes.product(box.dims),)
@@ -205,12 +205,6 @@ def ravel(a: Any, order: Any = "C") -> ArrayBox:
         found = _perhaps_a_view(found) if without_gaps is None else found
     memory_layout.decided(box, found)
     return found
-
-
-def _in_memory_order(box: ArrayBox, strides: tuple[int, ...]) -> ArrayBox:
-    """With the axes as NumPy goes through the elements: one of stride 0 stays where it is."""
-    order = views.ufunc_strides([(box.dims, strides)], box.dims)
-    return transpose(box, sorted(range(len(order)), key=lambda axis: -order[axis]))
 
 
 @implements(method="flatten")
