@@ -15,7 +15,7 @@ from ...ir.build import Builder
 from ...ir.clone import copy_block, copy_op, copy_region, mapped, new_params
 from ...ir.core import Block, Op, Value
 from ...ir.types import StackType
-from .joined_kinks import LOOPS, PARTS, square
+from .joined_kinks import LOOPS, PARTS, is_joined, square
 from .kink_lines import FACTORS_OF
 from .kink_products import MOVES, STATED, smooth_power, smooth_square
 
@@ -30,12 +30,14 @@ def carried(body: Block) -> Block:
 
 
 def _slots(op: Op) -> list[int]:
-    """The carried values of a loop that the body makes functions of."""
+    """The carried values of a loop that the body makes functions of. Not of an array with a root written to some elements, as
+    Cholesky's begins with: its square would be a second array in every step, for the roots of 0 that have no slope anyway."""
     first, region = LOOPS[op.defn.name], op.regions[-1]
     offset = len(region.params) - len(op.results)
     found = []
     for slot, init in enumerate(op.operands[first:first + len(op.results)]):
-        if not isinstance(init.type, StackType) and init.type.dtype.kind == "f" and init.type.static and init.op is not None:
+        if (not isinstance(init.type, StackType) and init.type.dtype.kind == "f" and init.type.static and init.op is not None
+                and not is_joined(init)):
             same = {region.params[offset + slot]}
             if any(_computes(inner, same) for inner in region.walk()):
                 found.append(slot)
