@@ -1,13 +1,12 @@
 """Random programs of exits and generators (program_exits.py): compiled equals evaluator equals Python, also in what is raised
 and in what is written before; gradients equal differences. `TRACEGRAD_FULL_TESTS=1` runs 2,000, `TRACEGRAD_SEED=` others."""
-import importlib.util
 import os
-import sys
 import warnings
 
 import numpy as np
 import pytest
 import sweeps
+from program_checks import loaded
 from program_exits import Exits
 from tracegrad.ir.errors import ConcretizationError, UnsupportedError
 
@@ -17,16 +16,6 @@ REFUSED = (ConcretizationError, UnsupportedError)
 COUNT = int(os.environ.get("TRACEGRAD_PROGRAMS", 2000 if sweeps.FULL else 25))
 FIRST = 1_000_000 * int(os.environ.get("TRACEGRAD_SEED", 0))
 INPUTS = list(np.array([[.5, .3, 1.2, .1], [-.7, 2., .4, .9], [1., 0., -1., 3.], [.05, -.2, .3, .3], [2.5, 1.5, .2, -1.]]))
-
-
-def loaded(text, folder, seed):
-    path = folder / f"exits{seed}.py"
-    path.write_text(text)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module.program
 
 
 def outcome(run, x):
@@ -58,7 +47,7 @@ def slopes(fn, x, k):
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
 def test_exits(seed, tmp_path):
-    fn = loaded(Exits(seed).program(), tmp_path, seed)
+    fn = loaded(Exits(seed).program(), tmp_path)
     compiled, gradient = tg.jit(fn), tg.grad(fn)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,12 +1,11 @@
 """Random programs in which names trade arrays (program_trades.py): compiled equals evaluator equals Python, also in the arrays
 that are written; forward equals reverse equals differences. `TRACEGRAD_FULL_TESTS=1` runs 1,000, `TRACEGRAD_SEED=` others."""
-import importlib.util
 import os
-import sys
 
 import numpy as np
 import pytest
 import sweeps
+from program_checks import loaded
 from program_trades import Trades
 
 import tracegrad as tg
@@ -15,19 +14,9 @@ COUNT = int(os.environ.get("TRACEGRAD_PROGRAMS", 1000 if sweeps.FULL else 12))
 FIRST = 1_000_000 * int(os.environ.get("TRACEGRAD_SEED", 0))
 
 
-def loaded(text, folder, seed):
-    path = folder / f"trades{seed}.py"
-    path.write_text(text)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module.program
-
-
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
 def test_trades(seed, tmp_path):
-    program = loaded(Trades(seed).program(), tmp_path, seed)
+    program = loaded(Trades(seed).program(), tmp_path)
     start, spare = np.random.default_rng(seed).standard_normal(4), np.linspace(-1.0, 1.0, 4)
     compiled = tg.jit(program)
     for n in (0, 1, 3, 6):

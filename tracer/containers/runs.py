@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import functools
 import itertools
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +20,7 @@ from ...ir.errors import UnsupportedError
 from .. import tracing
 from ..calling import calls
 from ..control import iteration, packed_lists
+from ..regions import leaf_types
 from ..syntax import source
 from ..values import boxes
 from ..values.boxes import ArrayBox, Box
@@ -56,11 +59,12 @@ class Runs(iteration.Source):
 
     def read(self) -> list:
         """What the keys follow from."""
-        parts = [self.items, *_closed_over(self.key)]
-        return [x.root.own if isinstance(x, ArrayBox) else x for x in parts]
+        leaves = [leaf for part in (self.items, *_reached(self.key)) for leaf in leaf_types.leaves_of(part)]
+        return [x.root.own if isinstance(x, ArrayBox) else x for x in leaves]
 
     def at(self, k: Any) -> Any:
-        if any(a is not b for a, b in zip(self.reads, self.read(), strict=True)):
+        now = self.read()
+        if len(now) != len(self.reads) or any(a is not b for a, b in zip(self.reads, now)):
             raise UnsupportedError("the loop over itertools.groupby changes what the keys are computed of, which Python reads "
                                    "as it goes", "compute the keys before the loop", tracing.locate())
         number = boxes.count(k)
@@ -75,13 +79,34 @@ def _first(keys: Any, start: Any) -> Any:
 source.OPENED.add(_first.__code__)
 
 
-def _closed_over(f: Any) -> list:
-    """What the variables hold that a function has from around it."""
-    found = []
-    for cell in getattr(f, "__closure__", None) or ():
-        with contextlib.suppress(ValueError):                 # it holds nothing
-            found.append(cell.cell_contents)
+def _reached(f: Any) -> list:
+    """What a function leads to: its defaults, what the variables hold that it has from around it and the global ones that it
+    names, the object that it is a method of, and likewise of the functions among these."""
+    found: list = []
+    todo, seen = [f], set[int]()
+    while todo:
+        x = todo.pop()
+        if id(x) in seen:
+            continue
+        seen.add(id(x))
+        if isinstance(x, types.MethodType):
+            todo += [x.__self__, x.__func__]
+        elif isinstance(x, functools.partial):
+            todo += [x.func, *x.args, *x.keywords.values()]
+        elif isinstance(x, types.FunctionType):
+            named = [x.__globals__[name] for name in x.__code__.co_names if name in x.__globals__]
+            todo += [*(x.__defaults__ or ()), *(x.__kwdefaults__ or {}).values(), *_cells(x), *named]
+        elif not isinstance(x, (types.ModuleType, types.BuiltinFunctionType, type)):
+            found.append(x)
     return found
+
+
+def _cells(f: types.FunctionType) -> list:
+    held = []
+    for cell in f.__closure__ or ():
+        with contextlib.suppress(ValueError):                 # it holds nothing
+            held.append(cell.cell_contents)
+    return held
 
 
 def groupby(iterable: Any, key: Callable | None = None) -> Any:

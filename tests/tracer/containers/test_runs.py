@@ -112,8 +112,39 @@ def written_items(x):
     return s
 
 
+class Bound:
+    def __init__(self):
+        self.value = 1.2
+
+
+def moved_attribute(x):
+    bound, s = Bound(), 0.0
+    for _, group in groupby(x, key=lambda v: v > bound.value):
+        bound.value = bound.value + 0.5
+        s = s * 0.5 + sum(group)
+    return s
+
+
+def moved_item(x):
+    bound, s = [1.2], 0.0
+    above = lambda v, limits=bound: v > limits[0]                                       # noqa: E731
+    for _, group in groupby(x, key=lambda v: above(v)):
+        bound[0] = bound[0] + 0.5
+        s = s * 0.5 + sum(group)
+    return s
+
+
+def by_what_stays(x):
+    bound, s, other = Bound(), 0.0, Bound()
+    for _, group in groupby(x, key=lambda v: v > bound.value):
+        other.value = other.value + 0.5
+        s = s * 0.5 + sum(group) * other.value
+    return s
+
+
 def test_what_python_does_as_it_goes():
+    np.testing.assert_allclose(tg.jit(by_what_stays)(X), by_what_stays(X))
     np.testing.assert_allclose(tg.jit(gone_on_with)(X), gone_on_with(X))
-    for f in (moved_bound, written_items):
+    for f in (moved_bound, written_items, moved_attribute, moved_item):
         with pytest.raises(tg.UnsupportedError, match="changes what the keys are computed of"):
             tg.jit(f)(X)
