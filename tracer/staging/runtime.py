@@ -11,6 +11,7 @@ from ..calling import (  # noqa: F401  (some fill tables)
     builtin_calls,
     calls,
     class_calls,
+    hashes,
     held_calls,
     number_programs,
     sourceless,

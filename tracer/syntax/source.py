@@ -213,7 +213,7 @@ def _find_def(function: Callable, lines: list[str]) -> ast.FunctionDef | ast.Asy
         module = ast.parse("\n" * (first - 1) + "if 1:\n" + text if indent else "\n" * first + text)
     except SyntaxError:
         return _find_in_module(function, lines)
-    node: Any = module.body[0]
+    node: Any = module.body[0] if module.body else None        # of a function of another text, these lines may be a comment
     node = node.body[0] if indent else node
     return node if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else _find_in_module(function, lines)
 

@@ -16,7 +16,7 @@ from ...ir.core import Block, Const, Value
 from ...ir.errors import BoundsError, DTypeError, ShapeError, UnsupportedError
 from ...ir.types import BOOL, INDEX, INDEX_SCALAR, Array, Dim, DType
 from .. import tracing
-from . import boxes, index_bounds, shapes, ufuncs, views
+from . import boxes, index_bounds, run_time_steps, shapes, ufuncs, views
 from .boxes import HOOKS, UFUNC_METHODS, ArrayBox, Box, ScalarBox, lift
 from .promotion import fail, result_dtype
 from .shapes import arith
@@ -64,9 +64,12 @@ def span(key: slice, n: Dim) -> tuple:
     With literal bounds the length is one subtraction from n, so that x[1:] and x[:-1] have the same length:
     x[a:] has max(n - a, 0), x[:-b] has max(n - b, 0), x[a:-b] has max(n - a - b, 0).
     """
-    step = 1 if key.step is None else shapes.static_int(key.step, "the step of a slice")
+    step = 1 if key.step is None else shapes.to_index(key.step)
+    if type(step) is not int:
+        tracing.need_static(key.step, "the step of a slice")
+        return run_time_steps.span(key, n, step)
     if step == 0:
-        fail(ShapeError, "slice step cannot be zero")
+        fail(ShapeError, run_time_steps.ZERO)
     start, stop = _bound(key.start, "the start of a slice"), _bound(key.stop, "the end of a slice")
     if type(n) is int and type(start) in (int, type(None)) and type(stop) in (int, type(None)):
         first, last, step = slice(start, stop, step).indices(n)

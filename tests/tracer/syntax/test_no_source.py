@@ -199,6 +199,16 @@ def test_what_needs_rewriting_is_refused(code):
     assert REFUSED[code] in str(caught.value) and "Instead: " in str(caught.value)
 
 
+def test_a_function_made_by_exec_under_the_name_of_a_file_that_has_other_lines(tmp_path):
+    """Its first line is a comment there, or nothing."""
+    for text in ("# a comment\n\nx = 1\n", "\n\n", ""):
+        path = tmp_path / f"other{len(text)}.py"
+        path.write_text(text)
+        made = {}
+        exec(compile("def part(x, i):\n    return x[i] * 2", str(path), "single"), made)
+        assert tg.jit(lambda x, part=made["part"]: part(x, 1))(np.arange(3.0)) == 2.0
+
+
 TYPED = ["import tracegrad as tg", "def f(x):", "    return x + 1", "@tg.jit", "def f(x):", "    while x < 100:",
          "        x *= 2", "    return x", "g = tg.grad(lambda x: x**3 if x > 1 else x)", "def f(x):", "    if x > 0:",
          "        return x", "    return lost(x)", "def f(x):", "    while x < 9:", "        x = 3 * x", "    return x",
