@@ -1,8 +1,7 @@
 """hash(x) of numbers that only run time knows, and of tuples of them: CPython's own values, so that tables keyed by them agree.
 
-The hash of a number is its value modulo the prime P = 2**61 - 1, with the number's sign (Objects/longobject.c, Python/pyhash.c);
-that of a tuple is xxHash's mix of the hashes of its items (Objects/tupleobject.c). -1 stands for an error in CPython: what would
-be -1 is -2.
+The hash of a number is its value modulo the prime P = 2**61 - 1, with the number's sign (Python/pyhash.c); that of a tuple is
+xxHash's mix of the hashes of its items (Objects/tupleobject.c). -1 stands for an error in CPython: what would be -1 is -2.
 """
 from __future__ import annotations
 
@@ -96,5 +95,6 @@ def _traced(x: Any) -> bool:
     return isinstance(x, Box) or (type(x) is tuple and any(map(_traced, x)))
 
 
-source.OPENED |= {f.__code__ for f in (hash_of_whole, hash_of_unsigned, hash_of_real, _unsigned, hash_of_complex, hash_of_hashes)}
+_PROGRAMS = (hash_of_whole, hash_of_unsigned, hash_of_real, hash_of_complex, hash_of_hashes, _unsigned)
+source.OPENED |= {f.__code__ for f in _PROGRAMS}
 calls.BUILTINS[hash] = hash_
