@@ -46,6 +46,7 @@ TABLE: dict[str, tuple[int, int, int]] = {
     "commuting_body": (200, 0, MANY),       # statements of a body in which loops that commute are written out
     "uniform": (4096, 0, MANY),             # elements of a constant that is looked at: if all are equal it needs no memory
     "two_passes": (64, 0, MANY),            # lanes from which an argmax is searched in two passes
+    "arg_block": (32, 1, MANY),             # … and of each block of so many the extreme one first
     "twice": (8, 0, MANY),                  # a value of this cost is stored rather than computed twice
     "costly": (12, 0, MANY),                # a function of this cost is worth a loop of its own
     "twice_large": (40, 0, MANY),           # … and where it does not fit into the cache

@@ -179,7 +179,7 @@ def _scan_prod(b: Builder, x: Value, out: Value, axis: int, reverse: bool, dot: 
 
 def _sort(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value]) -> list[Value]:
     axis = op.attrs["axis"]
-    return [take_along(b, dots[0], b("argsort", x(0), axis=axis), axis)]
+    return [take_along(b, dots[0], b("argsort", x(0), axis=axis, kind="quicksort"), axis)]
 
 
 # --- complex ------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@
     argreduce x {kind, axis}       -> index; kind: argmax argmin; the first of equals, the first NaN if there is one
     scan x {kind, axis, reverse}   cumulative sum prod max min, from the end where reverse
     sort x {axis}                  ascending, NaN last
-    argsort x {axis}               -> index; the stable permutation that sorts
+    argsort x {axis, kind}         -> index; the permutation that sorts; kind: stable, or quicksort (NumPy's order of equals)
 
 Sums and products of more than sizes.few_terms elements may be taken in any order.
 
@@ -129,6 +129,14 @@ def _evaluate_scan(op: Op, x: np.ndarray) -> tuple[np.ndarray, ...]:
         return (function.accumulate(x, axis=axis, dtype=x.dtype),)
 
 
+_infer_permutation = _infer_along("argsort", ALL, INDEX)
+
+
+def _infer_argsort(operands: Sequence[Value], attrs: dict[str, Any], regions: Sequence[Block]) -> list[Type]:
+    expect_choice("argsort", "kind", attrs["kind"], ("quicksort", "stable"))
+    return _infer_permutation(operands, attrs, regions)
+
+
 OpDef("reduce", _infer_reduce, _evaluate_reduce, rule="special",
       doc="Combine all elements along axes. sum is linear; max and min share among equals; prod has its own rule.",
       combines=True, folds=True, register=True)
@@ -138,6 +146,6 @@ OpDef("scan", _infer_scan, _evaluate_scan, rule="special", combines=True,
       doc="Cumulative sum, prod, max or min along an axis. sum is linear.")
 OpDef("sort", _infer_along("sort", ALL), lambda op, x: (np.sort(x, axis=op.attrs["axis"], kind="stable"),),
       rule="special", doc="Ascending along an axis, NaN last.", combines=True)
-OpDef("argsort", _infer_along("argsort", ALL, INDEX),
-      lambda op, x: (np.argsort(x, axis=op.attrs["axis"], kind="stable").astype(np.int64),),
-      doc="The stable permutation that sorts along an axis.", combines=True)
+OpDef("argsort", _infer_argsort,
+      lambda op, x: (np.argsort(x, axis=op.attrs["axis"], kind=op.attrs["kind"]).astype(np.int64),),
+      doc="The permutation that sorts along an axis: a stable one, or NumPy's fastest.", combines=True)

@@ -71,29 +71,51 @@ class ArgTask(LaneTask):
         return g.get(at)
 
     def _search(self, g: Any, index: Any) -> Any:
-        """The extreme value first, which vectorises, and then where it is; it is found unless there are no elements."""
-        x, kind = self.op.operands[0], self.op.attrs["kind"][3:]
-        dtype, n = x.type.dtype, self.length(g)
-        best, at = g.var(dtype, "best"), g.var(INDEX, "at")
-        g.set(best, Imm(identity(kind, dtype), dtype))
-        with g.loop(n) as i:
-            g.accumulate(best, combine(kind, dtype), g.value_at(x, self.full(index, i)))
-        target = g.get(best)
-        g.set(at, operand(0))
+        """The extreme value of each block, which vectorises, and the first block with the best one; then where it is in there.
+        It is found unless there are no elements."""
+        n, step = self.length(g), sizes.arg_block
+        blocks = g.iop("floordiv", n, step)
+        best, first = g.var(self.op.operands[0].type.dtype, "best"), g.var(INDEX, "first")
+        g.set(best, self._identity())
+        g.set(first, operand(0))
+        with g.loop(blocks) as k:
+            self._block(g, index, (best, first), g.iop("mul", k, step), step)
+        start = g.iop("mul", blocks, step)
+        self._block(g, index, (best, first), start, g.iop("sub", n, start))
+        with g.open() as found:
+            self._place(g, index, g.get(best), first)
+        g.branch(g.compare("gt", n, 0), found, [])
+        return g.get(first)
+
+    def _identity(self) -> Imm:
+        dtype = self.op.operands[0].type.dtype
+        return Imm(identity(self.op.attrs["kind"][3:], dtype), dtype)
+
+    def _block(self, g: Any, index: Any, state: tuple[Var, Var], start: Size, count: Size) -> None:
+        """state = (best, first), after the block of `count` elements from `start` on."""
+        x, kind = self.op.operands[0], self.op.attrs["kind"]
+        dtype, (best, first) = x.type.dtype, state
+        own = g.var(dtype, "extreme")
+        g.set(own, self._identity())
+        with g.loop(count) as j:
+            g.accumulate(own, combine(kind[3:], dtype), g.value_at(x, self.full(index, g.iop("add", start, j))))
+        new, old = g.get(own), g.get(best)
+        better = _better(g, kind, new, old)
+        g.set(best, g.let("select", (better, new, old), dtype))
+        g.set(first, g.let("select", (better, operand(start), g.get(first)), INDEX))
+
+    def _place(self, g: Any, index: Any, target: Scalar, at: Var) -> None:
+        """Move `at` on to the first element that is equal to `target`, or NaN as it is."""
+        x = self.op.operands[0]
         with g.open() as head:
-            i = g.get(at)
-            v = g.value_at(x, self.full(index, i))
+            v = g.value_at(x, self.full(index, g.get(at)))
             other = g.let("ne", (v, target), BOOL, level=g.depth)
-            if dtype.inexact:
+            if x.type.dtype.inexact:
                 nan = g.let("and", (g.let("ne", (v, v), BOOL), g.let("ne", (target, target), BOOL)), BOOL)
                 other = g.let("and", (other, g.let("not", (nan,), BOOL)), BOOL)
         with g.open() as body:
             g.set(at, g.let("add", (g.get(at), operand(1)), INDEX))
-        some = g.compare("gt", n, 0)
-        with g.open() as found:
-            g.write(While(head, other, body))
-        g.branch(some, found, [])
-        return g.get(at)
+        g.write(While(head, other, body))
 
 
 def _better(g: Nester, kind: str, v: Any, old: Scalar) -> Scalar:

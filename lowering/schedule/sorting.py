@@ -30,6 +30,8 @@ class SortTask(LaneTask):
         if self.length(g) == 0:
             return
         kind, dtype = self.op.defn.name, self.op.operands[0].type.dtype
+        if kind == "argsort" and self.op.attrs["kind"] == "quicksort":
+            kind = "argsort_quick"
         if not numpy_sort.usable(kind, dtype):
             self._merged(g, index)
             return
@@ -43,7 +45,7 @@ class SortTask(LaneTask):
             self._load(g, index, keys)
             with g.loop(n) as i:
                 g.store(lane.buffer, _along(lane, i), operand(i))
-            g.write(Lib("argsort", (_address(lane, 0), _address(keys, 0), n)))
+            g.write(Lib(kind, (_address(lane, 0), _address(keys, 0), n)))
         if lane.buffer is not g.memory(self.value).buffer:
             with g.loop(n) as i:
                 g.store_value(self.value, self.full(index, i), g.load(lane.buffer, (i,), g.depth))

@@ -9,7 +9,7 @@ import numpy as np
 from ...ir.build import const
 from ...ir.core import Value
 from ...ir.errors import ArgumentError, BoundsError, DTypeError, ShapeError, UnsupportedError
-from ...ir.types import BOOL, I64, INDEX, Dim
+from ...ir.types import BOOL, F16, I64, INDEX, Dim
 from .. import tracing
 from ..values import boxes, indexing, shapes, ufuncs, views
 from ..values.boxes import FUNCTIONS, METHODS, ArrayBox, Box, ScalarBox, as_array, implements, lift
@@ -353,7 +353,23 @@ def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *,
     box = as_array(a)
     box, k = _line(box, None if not box.dims and axis in (0, -1) else axis)          # of a number an array of one position
     builder = tracing.current().builder
-    return boxes.array(builder.cast(builder("argsort", box.read(), axis=k), I64))
+    return boxes.array(builder.cast(builder("argsort", box.read(), axis=k, kind=_order_of_equals(box, kind, stable)), I64))
+
+
+_KINDS = {"q": "quicksort", "h": "stable", "m": "stable", "s": "stable"}          # NumPy looks at the first letter
+
+
+def _order_of_equals(box: ArrayBox, kind: Any, stable: Any) -> str:
+    """The attribute `kind` of an argsort: NumPy's default leaves equal elements in an order of its own. float16 is computed in
+    float32, which has another such order."""
+    if kind is not None and stable is not None:
+        raise ValueError("`kind` and `stable` keyword arguments can't be provided at the same time. Use only one of them.")
+    if stable or box.dtype_ir is F16:
+        return "stable"
+    found = "quicksort" if kind is None else _KINDS.get(kind[:1].lower())
+    if found is None:
+        raise ValueError(f"sort kind must be one of 'quick', 'heap', or 'stable' (got {kind!r})")
+    return found
 
 
 def _expect_kth(a: Any, kth: Any, axis: int) -> None:

@@ -16,7 +16,7 @@ from ..values.boxes import FUNCTIONS, ArrayBox, ScalarBox, as_array, implements
 from ..values.promotion import fail
 from . import histograms
 from .arrays.manipulation import moveaxis, ravel, reshape
-from .selection import argsort, take, take_along_axis
+from .selection import argsort, sort, take, take_along_axis
 
 
 @implements(np.lexsort)
@@ -25,9 +25,9 @@ def lexsort(keys: Any, axis: Any = -1) -> Any:
     parts = [as_array(k) for k in keys]
     if not parts[0].dims:
         return argsort(parts[0], axis)[0]
-    order = argsort(parts[0], axis)
+    order = argsort(parts[0], axis, stable=True)
     for key in parts[1:]:
-        order = take_along_axis(order, argsort(take_along_axis(key, order, axis), axis), axis)
+        order = take_along_axis(order, argsort(take_along_axis(key, order, axis), axis, stable=True), axis)
     return order
 
 
@@ -41,26 +41,23 @@ def unique(ar: Any, return_index: Any = False, return_inverse: Any = False, retu
         s, at = x[order], _range(boxes.count(x.dims[0]))
     else:
         x = ravel(box)
-        order = argsort(x, stable=True)
-        s, at = x[order], _range(boxes.count(x.dims[0]))
+        order = argsort(x, stable=True) if return_index or return_inverse else None
+        s, at = sort(x) if order is None else x[order], _range(boxes.count(x.dims[0]))
         before = s[np.maximum(at - 1, 0)]
         differs = s != before
         if equal_nan and x.dtype_ir.inexact:
             differs = differs & ~(np.isnan(s) & np.isnan(before))
     first = differs | (at == 0)
-    rank = np.cumsum(first) - 1
     values = s[first]
     found = [boxes.array(moveaxis(values, 0, axis).read()) if lines else values]
     if return_index:
         found.append(order[first])
     if return_inverse:
         inverse = _zeros(boxes.count(x.dims[0]), np.int64)
-        inverse[order] = as_array(rank)
+        inverse[order] = as_array(np.cumsum(first) - 1)
         found.append(inverse if lines else reshape(inverse, tuple(map(boxes.count, box.dims))))
     if return_counts:
-        counts = _zeros(boxes.count(values.dims[0]), np.int64)
-        np.add.at(counts, rank, 1)
-        found.append(counts)
+        found.append(np.diff(np.append(np.flatnonzero(first), boxes.count(x.dims[0]))))
     return found[0] if len(found) == 1 else tuple(found)
 
 
