@@ -97,6 +97,9 @@ def literal(value: float, dtype: DType) -> str | tuple[str, str]:
     return str(int(value))
 
 
+_INFINITE = {float_literal(np.inf): "infinite", float_literal(-np.inf): "minus.infinite"}
+
+
 class Scalars:
     """Writes elementwise ops with an emitter, which provides `fresh`, `label`, `start`, `lines` and `declare`."""
 
@@ -264,11 +267,24 @@ class Scalars:
     def select(self, rule: tuple[str, ...], args: list[tuple[str | tuple, DType]],
                target: DType) -> tuple[str | tuple[str, ...], DType]:
         (cond, _), (yes, dtype), (no, _) = args
+        if dtype.kind == "f":
+            yes, no = self._unfolded(yes, dtype), self._unfolded(no, dtype)
         if not dtype.complex:
             return self.line(f"select i1 {cond}, {(kind := TYPE[dtype.name])} {yes}, {kind} {no}{self.hint}", dtype)
         kind = TYPE[dtype.real.name]
         return tuple(self.line(f"select i1 {cond}, {kind} {y}, {kind} {n}", dtype)[0]
                      for y, n in zip(yes, no, strict=True)), dtype
+
+    def _unfolded(self, operand: Any, dtype: DType) -> Any:
+        """An infinite literal as a value that LLVM does not know: max(best, select(mask, x, -inf)) it would turn into
+        select(mask, max(best, x), best), a branch in each iteration, which nothing vectorises."""
+        sign = _INFINITE.get(operand)
+        if sign is None:
+            return operand
+        kind = TYPE[dtype.name]
+        name = f"@{sign}.{kind}"
+        self.out.declare(f"{name} = internal externally_initialized constant {kind} {operand}")
+        return self.line(f"load {kind}, ptr {name}, !invariant.load !{self.out.empty()}", dtype)[0]
 
     def copy(self, rule: tuple[str, ...], args: list[tuple[str, DType]], target: DType) -> tuple[str, DType]:
         return args[0]
