@@ -8,7 +8,7 @@
     %z = scatter %y, %b, %i                       %z = select %m, %b, %y
 
 Each picked element stands at one place of the mask, so no two of them meet. What the ops give at the other places is dropped by
-the selection. The left side runs through the mask element by element and through lists of positions; the right side is one loop
+the selection, of which other reductions take their own neutral number. The left side runs through the mask element by element and through lists of positions; the right side is one loop
 of vectors. Ops that are dear, or that no vector does, and complex ones, keep to the elements that were picked.
 """
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ..build import Builder, const
 from ..clone import copy_op, copy_region, mapped
 from ..core import Block, Function, Op, Value
 from ..opdef import Elementwise
+from ..ops.reduce import identity
 
 
 def masked(f: Function) -> Function | None:
@@ -85,7 +86,7 @@ def _fits(op: Op, mask: Value, positions: tuple[Value, ...], parts: set[Value]) 
         return (op.attrs["axes"] == tuple(range(mask.type.rank)) and op.attrs["at"] == 0 and operands[first:] == positions
                 and operands[0].type.dims == mask.type.dims and (first == 1 or _part(operands[1], picked)))
     if name == "reduce":
-        return op.attrs["kind"] == "sum" and op.attrs["axes"] == (0,) and operands[0] in picked
+        return op.attrs["axes"] == (0,) and operands[0] in picked and not operands[0].type.dtype.complex
     return (isinstance(op.defn, Elementwise) and op.defn.lanewise and all(_part(v, picked) for v in operands)
             and not any(v.type.dtype.complex for v in (*operands, *op.results)))
 
@@ -106,7 +107,8 @@ def _whole(b: Builder, op: Op, mapping: dict[Value, Value], nonzero: Op) -> Valu
         return b("select", mask, b("add", base, value) if name == "scatter_add" else value, base)
     if name == "reduce":
         v, = mapped(op.operands, mapping)
-        return b.reduce(b("select", mask, v, const(0, v.type.dtype)), "sum", tuple(range(mask.type.rank)))
+        kind = op.attrs["kind"]
+        return b.reduce(b("select", mask, v, const(identity(kind, v.type.dtype), v.type.dtype)), kind, tuple(range(mask.type.rank)))
     return b(op.defn, *[_operand(v, mapping) for v in op.operands], **op.attrs)
 
 
