@@ -8,8 +8,9 @@
     %z = scatter %y, %b, %i                       %z = select %m, %b, %y
 
 Each picked element stands at one place of the mask, so no two of them meet. What the ops give at the other places is dropped by
-the selection, of which other reductions take their own neutral number. The left side runs through the mask element by element and through lists of positions; the right side is one loop
-of vectors. Ops that are dear, or that no vector does, and complex ones, keep to the elements that were picked.
+the selection; a reduction of another kind than sum has its own neutral number. The left side runs through the mask element by
+element and through lists of positions; the right side is one loop of vectors. Ops that are dear, or that no vector does, and
+complex ones, keep to the elements that were picked.
 """
 from __future__ import annotations
 
@@ -108,7 +109,8 @@ def _whole(b: Builder, op: Op, mapping: dict[Value, Value], nonzero: Op) -> Valu
     if name == "reduce":
         v, = mapped(op.operands, mapping)
         kind = op.attrs["kind"]
-        return b.reduce(b("select", mask, v, const(identity(kind, v.type.dtype), v.type.dtype)), kind, tuple(range(mask.type.rank)))
+        neutral = const(identity(kind, v.type.dtype), v.type.dtype)
+        return b.reduce(b("select", mask, v, neutral), kind, tuple(range(mask.type.rank)))
     return b(op.defn, *[_operand(v, mapping) for v in op.operands], **op.attrs)
 
 

@@ -126,7 +126,7 @@ class Writer:
         """Positions in an array, of which something is looked at."""
         at = self.b("iota", self.n, dtype=INDEX)
         if self.chance(0.5):
-            at = self.b("argsort", self.x, axis=0)
+            at = self.b("argsort", self.x, axis=0, kind="stable")
         at = self.b(self.one(("add", "sub", "max", "min")), at, self.pick(scope, INDEX))
         at = self.b("wrap", at, self.n, axis=0)
         return [self.b("reduce", at, kind=self.one(("max", "min", "sum")), axes=(0,))] if self.chance(0.6) else []

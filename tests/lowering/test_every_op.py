@@ -105,7 +105,7 @@ STRUCTURAL = {
     "argreduce": lambda b, x, n: b("cast", b("argreduce", x, kind="argmax", axis=0), dtype=I64),
     "scan": lambda b, x, n: [b("scan", x, kind=kind, axis=0, reverse=r) for kind in ("sum", "max") for r in (False, True)],
     "sort": lambda b, x, n: b("sort", x, axis=0),
-    "argsort": lambda b, x, n: b("cast", b("argsort", x, axis=0), dtype=I64),
+    "argsort": lambda b, x, n: b("cast", b("argsort", x, axis=0, kind="stable"), dtype=I64),
     "dot": lambda b, x, n: [b("dot", x, x, contract=((0,), (0,)), batch=((), ())), b("dot", x, x, contract=((), ()),
                                                                                      batch=((), ()))],
     "select": lambda b, x, n: b("select", b("gt", x, const(0.0, F64)), x, const(1.0, F64)),

@@ -161,7 +161,7 @@ EACH = {
     "argreduce": (lambda b, x: b("argreduce", x, kind="argmin", axis=1), (X,)),
     "scan": (lambda b, x: b("scan", x, kind="sum", axis=1, reverse=True), (X,)),
     "sort": (lambda b, x: b("sort", x, axis=2), (X,)),
-    "argsort": (lambda b, x: b("argsort", x, axis=0), (X,)),
+    "argsort": (lambda b, x: b("argsort", x, axis=0, kind="stable"), (X,)),
     "searchsorted": (lambda b, grid, x: b("searchsorted", grid, x, side="left"), (np.sort(V), X)),
     "dim": (lambda b, x: b("dim", x, axis=1), (X,)),
     "slice": (lambda b, x, i: b("slice", x, i, *n(b, 2, 2, -1), spec="i:s"), (X, FROM)),

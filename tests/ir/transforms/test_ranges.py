@@ -271,7 +271,7 @@ SURE = {
                     yield 0.0
                     }
                     return %s""",
-    "sorted order": """%o = argsort %x {axis=0} : index[%n]
+    "sorted order": """%o = argsort %x {axis=0, kind="stable"} : index[%n]
                        %1 = wrap %o, %n : index[%n]
                        %2 = gather %x, %1 {axes=(0,), at=0} : f64[%n]
                        %3 = iota %n {dtype=index} : index[%n]
@@ -502,7 +502,7 @@ AFTER_NOTHING = {
         %3 = wrap 4, %n
         return %3""",
     "no element": """
-        %0 = argsort %x {axis=0} : index[%n]
+        %0 = argsort %x {axis=0, kind="stable"} : index[%n]
         %1 = min %0, 0 : index[%n]
         %2 = wrap %1, %n : index[%n]
         %3 = wrap 0, %n
