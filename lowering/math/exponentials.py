@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from .formula_builder import Math, V
 
@@ -28,6 +29,13 @@ def clamp(m: Math, x: V, low: float, high: float) -> V:
     """x between the limits; NaN stays NaN."""
     x = m.select(x > high, high, x)
     return m.select(x < low, low, x)
+
+
+def vanishing(m: Math, x: V, low: float, function: Callable[[V], V]) -> V:
+    """A function that is 0, rounded, below `low`, without a step by numbers of less than the least normal one: these take some
+    processors a hundred times as long as others."""
+    gone = x < low
+    return m.select(gone, 0.0, function(m.select(gone, 0.0, x)))
 
 
 def nearest(m: Math, x: V) -> tuple[V, V]:
@@ -62,13 +70,24 @@ def exp_polynomial(m: Math, r: V) -> V:
 
 
 def exp(m: Math, x: V) -> V:
-    n, r, error = reduce_exp(m, clamp(m, x, m.choose(-746.0, -105.0), m.choose(710.0, 89.0)))
+    """0 from the logarithm of half of the least number on, -745.133 (-103.972)."""
+    return vanishing(m, x, m.choose(-745.14, -103.98), lambda x: _exp(m, x))
+
+
+def _exp(m: Math, x: V) -> V:
+    largest = m.choose(710.0, 89.0)
+    n, r, error = reduce_exp(m, m.select(x > largest, largest, x))
     return scale(m, (m.fma(r * r, exp_polynomial(m, r), error) + r) + 1.0, n)
 
 
 def exp2(m: Math, x: V) -> V:
+    """0 below the logarithm of half of the least number; at it the even one of 0 and that number is 0, too."""
+    return vanishing(m, x, m.choose(-1075.0, -150.0), lambda x: _exp2(m, x))
+
+
+def _exp2(m: Math, x: V) -> V:
     """2^x = 2^k e^(r ln2), r = x - k exactly; r ln2 as (z, its error)."""
-    x = clamp(m, x, -1080.0, 1025.0)
+    x = m.select(x > 1025.0, 1025.0, x)
     k, n = nearest(m, x)
     r = x - k
     z = r * LN2

@@ -60,8 +60,9 @@ def pow(m: Math, x: V, y: V) -> V:
     hi, lo = log_double(m, a)
     e = y * hi
     e_low = m.fma(y, lo, m.fma(y, hi, -e))
-    n, out, _ = exp_double(m, e, m.select(m.abs(e) < 800.0, e_low, 0.0))
-    out = scale(m, out, n)
+    gone = e < -746.0                                   # 0, as in `vanishing`
+    n, out, _ = exp_double(m, m.select(gone, 0.0, e), m.select(m.abs(e) < 800.0, e_low, 0.0))
+    out = m.select(gone, 0.0, scale(m, out, n))
     falls = y < 0.0
     out = m.select(m.eq(a, 0.0), m.select(falls, INF, m.const(0.0)), out)
     out = m.select(m.eq(a, INF), m.select(falls, 0.0, m.const(INF)), out)
