@@ -210,7 +210,7 @@ def _float_divmod() -> tuple[Node, Node]:
         r = fmod(a, b); q = (a - r) / b; where r != 0 has not b's sign: r += b, q -= 1; r = 0 takes b's sign
         then q is rounded to the nearest integer (it is one up to rounding), and q = 0 takes the sign of a / b
     """
-    r = instr("frem", A, B)
+    r = N(("libm", "fmod"), A, B)
     wrong = (B < 0) ^ (r < 0)
     q = (A - r) / B
     q = select(ne(r, 0) & wrong, q - 1.0, q)

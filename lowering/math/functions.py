@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from .exponentials import acosh, asinh, atanh, cosh, exp, exp2, expm1, log, log1p, log2, log10, sinh, tanh
 from .powers import cbrt, erf, erfc, hypot, pow
+from .remainders import fmod
 from .trig import acos, asin, atan, atan2, cos, sin, tan
 
 FORMULAS = {f.__name__: f for f in (
     exp, exp2, expm1, tanh, sinh, cosh, log, log2, log10, log1p, asinh, acosh, atanh, sin, cos, tan, atan, atan2, asin, acos,
-    pow, cbrt, hypot, erf, erfc)}
+    pow, cbrt, hypot, erf, erfc, fmod)}

@@ -49,7 +49,9 @@ TWO = {"pow": (2, [((0, 5), (-20, 20)), ((0.99, 1.01), (-3e4, 3e4)), ((1e-300, 1
        "atan2": (2, [((-3, 3), (-3, 3)), ((-1e-5, 1e-5), (-3, 3)), ((-1e300, 1e300), (-1e300, 1e300)),
                      ((-1, 1), (-1e-200, 1e-200))]),
        "hypot": (1, [((-3, 3), (-3, 3)), ((-1e-5, 1e-5), (-3, 3)), ((-1e300, 1e300), (-1e300, 1e300)),
-                     ((-1e-310, 1e-310), (-1e-312, 1e-312))])}
+                     ((-1e-310, 1e-310), (-1e-312, 1e-312))]),
+       "fmod": (0, [((-30, 30), (-3, 3)), ((-1e15, 1e15), (-3, 3)), ((-1e300, 1e300), (-1, 1)), ((-1, 1), (-1e-310, 1e-310)),
+                    ((4e15, 1e16), (1, 2))])}
 
 
 def forms(name, dtype):
@@ -171,6 +173,8 @@ def _exact_two(name, a, b):
         if a == 0 or (a < 0 and b != int(b)):
             return mpmath.mpf(math.pow(a, b)) if a == 0 and b >= 0 else mpmath.nan if a < 0 else mpmath.inf
         return mpmath.power(mpmath.mpf(a), mpmath.mpf(b))
+    if name == "fmod":
+        return mpmath.mpf(math.fmod(a, b)) if b else mpmath.nan                     # C's is exact
     return getattr(mpmath, name)(mpmath.mpf(a), mpmath.mpf(b))
 
 
