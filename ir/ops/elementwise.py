@@ -234,7 +234,7 @@ declare("erfc", Special("erfc"), cost=14, lanewise=False, partials=(lambda x, ou
         flat=True, domain=(ANY,), recipe=R.ERFC)
 
 
-def _polygamma(n: Expr, x: Expr) -> Any:
+def polygamma_slope(n: Expr, x: Expr) -> Any:
     """The slope of polygamma(n - 1, x), at 0 from the side that the sign of the zero says: as (-1/x)^(n+1)."""
     return (x == 0).select((-1 / x) ** (n + 1), n.polygamma(x))
 
@@ -242,11 +242,8 @@ def _polygamma(n: Expr, x: Expr) -> Any:
 declare("lgamma", lgamma, cost=30, lanewise=False, partials=(lambda x, out: x.digamma(),), singular=(0,),
         domain=((0.3, 4.0),),
         recipe=R.LGAMMA)
-declare("digamma", Special("psi"), cost=30, lanewise=False, partials=(lambda x, out: _polygamma(like(x, 1), x),), singular=(0,),
-        domain=((0.3, 4.0),),
-        recipe=R.DIGAMMA)
 # The order n is a positive integer, so there is no derivative by it.
-declare("polygamma", polygamma, 2, cost=30, lanewise=False, partials=(None, lambda n, x, out: _polygamma(n + 1, x)),
+declare("polygamma", polygamma, 2, cost=30, lanewise=False, partials=(None, lambda n, x, out: polygamma_slope(n + 1, x)),
         singular=(1,),
         domain=((1.0, 1.0), (0.5, 4.0)), recipe=R.POLYGAMMA, doc="The n-th derivative of digamma, n = 1, 2 …: polygamma(n, x).")
 

@@ -369,7 +369,7 @@ def _complex_power() -> Node:
 
 POW = (("f", ("libm", "pow")), (INT, _int_power()), ("c", _complex_power()))
 
-# --- digamma and its derivatives, in double ----------------------------------------------------------------------------
+# --- the derivatives of digamma, in double ----------------------------------------------------------------------------
 
 
 def wide(node: Node) -> Node:
@@ -378,38 +378,6 @@ def wide(node: Node) -> Node:
 
 def narrow(node: Node) -> Node:
     return N(("cast", "operand"), node)
-
-
-def _horner(x: Node, coefficients: tuple[float, ...]) -> Node:
-    """c0 + c1 x + c2 x^2 + …"""
-    *rest, last = coefficients
-    out: Any = last
-    for c in reversed(rest):
-        out = x * out + c
-    return out
-
-
-# B(2k) / 2k for k = 1 … 7
-_DIGAMMA_SERIES = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12)
-
-
-def _digamma() -> Node:
-    """psi(x) = psi(x + 1) - 1/x up to x >= 10, then log x - 1/(2x) - sum B(2k) / (2k x^2k).
-
-    For x <= 0, psi(x) = psi(1 - x) - pi / tan(pi x); the angle is reduced to x - rint(x) first, which is exact.
-    Integers x < 0 are poles of both signs: NaN. psi(+-0) = -+inf.
-    """
-    x = wide(A)
-    left = x <= 0
-    y = select(left, 1.0 - x, x)
-    loop = Loop((wide(const(0.0)), y), V[1] < 10.0, (V[0] - 1.0 / V[1], V[1] + 1.0))
-    total, z = loop.after(0), loop.after(1)
-    w = 1.0 / (z * z)
-    value = total + (N("log", z) - 0.5 / z - w * _horner(w, _DIGAMMA_SERIES))
-    offset = x - N("rint", x)
-    reflected = value - math.pi / N("tan", offset * math.pi)
-    reflected = select(eq(x, 0), N("copysign", const(math.inf), -x), select(eq(offset, 0), math.nan, reflected))
-    return narrow(select(left, reflected, value))
 
 
 # (2k)! / B(2k) for k = 1 … 12
@@ -445,5 +413,5 @@ def _polygamma() -> Node:
     return narrow(select(odd, scale, -scale) * total)
 
 
-DIGAMMA, POLYGAMMA = (("f", _digamma()),), (("f", _polygamma()),)
+POLYGAMMA = (("f", _polygamma()),)
 CAST, IDENTITY = (("biufxc", ("cast",)),), (("biufxc", ("copy",)),)

@@ -2,12 +2,13 @@
 
 For differentiation each is one function with partial derivatives of its own, written in functions of these tables or of
 ops/elementwise.py, which closes them under differentiation; for machine code it is a formula over other ops (probability,
-gamma, transforms, part of bessel and incomplete) or a routine of SciPy (library.py says how such a function is declared;
-cylinder, integrals, orthogonal and further declare the routines).
+gamma, digamma, transforms, part of bessel and incomplete) or a routine of SciPy (library.py says how such a function is
+declared; cylinder, integrals, orthogonal and further declare the routines).
 """
 from . import (  # noqa: F401
     bessel,
     cylinder,
+    digamma,
     further,
     gamma,
     incomplete,

@@ -1,9 +1,9 @@
 """Sorting, searching and reducing with equal elements, NaN and blocks of every length: NumPy's answers, ties included."""
 import numpy as np
 import pytest
+from tracegrad.ir.thresholds import sizes
 
 import tracegrad as tg
-from tracegrad.ir.thresholds import sizes
 
 DTYPES = "?bBhHiIlLefdFD"
 LENGTHS = [0, 1, 2, 16, 17, 64, 300, 1000]
