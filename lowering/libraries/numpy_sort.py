@@ -12,7 +12,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _GET_FUNCTIONS = 365      # position of _PyDataType_GetArrFuncs among NumPy's C functions (2.0 and later)
 _PLACE = {"sort": 33, "argsort_quick": 36, "argsort": 38}
-_ORDERS = {"argsort_quick": "quicksort", "argsort": "stable"}
+_ORDERS: dict[str, Any] = {"argsort_quick": "quicksort", "argsort": "stable"}
 _PERMUTE = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_void_p)
 _SIGNATURE = {"sort": (ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_void_p), "argsort": _PERMUTE, "argsort_quick": _PERMUTE}
 

@@ -36,6 +36,7 @@ def unique(ar: Any, return_index: Any = False, return_inverse: Any = False, retu
            axis: Any = None, *, equal_nan: Any = True, sorted: Any = True) -> ArrayBox | tuple[ArrayBox, ...]:
     box = as_array(ar)
     lines = axis is not None and len(box.dims) != 1
+    order: Any
     if lines:
         x, order, differs = _ordered_lines(box, axis)
         s, at = x[order], _range(boxes.count(x.dims[0]))

@@ -65,7 +65,7 @@ def span(key: slice, n: Dim) -> tuple:
     x[a:] has max(n - a, 0), x[:-b] has max(n - b, 0), x[a:-b] has max(n - a - b, 0).
     """
     step = 1 if key.step is None else shapes.to_index(key.step)
-    if type(step) is not int:
+    if isinstance(step, Value):
         tracing.need_static(key.step, "the step of a slice")
         return run_time_steps.span(key, n, step)
     if step == 0:

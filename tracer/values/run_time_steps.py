@@ -22,7 +22,7 @@ _MOST = 2**63 - 1
 ZERO = "slice step cannot be zero"
 
 
-def span(key: slice, n: Dim, step: Value) -> tuple[Value, Value, Value]:
+def span(key: slice, n: Dim, step: Value) -> tuple[Value, Dim, Value]:
     """(start, length, step) of a slice of an axis of length n by such a step, which a check keeps from 0."""
     b = tracing.current().builder
     zero = b.index(0)
@@ -44,9 +44,9 @@ def _clipped(bound: Any, n: Dim, low: Value, high: Value) -> Value:
     """A bound counted from either end, as a position between two others."""
     b = tracing.current().builder
     found = shapes.to_index(bound)
-    if type(found) is int:
-        counted = b.index(found if found >= 0 else arith("add", n, found))
-    else:
+    if isinstance(found, Value):
         tracing.need_static(bound, "a bound of a slice")
         counted = b("select", b("lt", found, b.index(0)), b("add", found, b.index(n)), found)
+    else:
+        counted = b.index(found if found >= 0 else arith("add", n, found))
     return b("min", b("max", counted, low), high)
