@@ -19,7 +19,8 @@ from ..values.shapes import axis_of
 from . import reductions
 from .arrays.creation import iota
 from .arrays.manipulation import moveaxis, ravel, reshape
-from .selection import searchsorted, take, where
+from .selection import take, where
+from .sorting import searchsorted
 
 if TYPE_CHECKING:
     from ...ir.core import Value

@@ -14,7 +14,8 @@ from ..values.promotion import fail, result_dtype
 from . import reductions
 from .arrays.manipulation import ravel
 from .calculus import diff
-from .selection import searchsorted, take, where
+from .selection import take, where
+from .sorting import searchsorted
 
 
 def _takes_unsigned() -> bool:

@@ -16,7 +16,8 @@ from ..values.boxes import FUNCTIONS, ArrayBox, ScalarBox, as_array, implements
 from ..values.promotion import fail
 from . import histograms
 from .arrays.manipulation import moveaxis, ravel, reshape
-from .selection import argsort, sort, take, take_along_axis
+from .selection import take, take_along_axis
+from .sorting import argsort, sort
 
 
 @implements(np.lexsort)
