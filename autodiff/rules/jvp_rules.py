@@ -178,8 +178,9 @@ def _scan_prod(b: Builder, x: Value, out: Value, axis: int, reverse: bool, dot: 
 # --- sorting ------------------------------------------------------------------------------------------------------------
 
 def _sort(b: Builder, op: Op, x: Callable, out: Callable, dots: list[Value]) -> list[Value]:
+    """Equal elements keep their order (docs/exactness.md): the faster sort leaves them as the machine's vectors have it."""
     axis = op.attrs["axis"]
-    return [take_along(b, dots[0], b("argsort", x(0), axis=axis, kind="quicksort"), axis)]
+    return [take_along(b, dots[0], b("argsort", x(0), axis=axis, kind="stable"), axis)]
 
 
 # --- complex ------------------------------------------------------------------------------------------------------------

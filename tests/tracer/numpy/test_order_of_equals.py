@@ -50,12 +50,12 @@ def test_kinds_of_sorts_that_numpy_refuses(kind, stable, message):
         tg.jit(lambda x: np.argsort(x, kind=kind, stable=stable))(np.ones(3))
 
 
-def test_the_gradient_of_a_sort_with_ties_counts_each_element_once():
+def test_equal_elements_keep_their_order_in_the_derivative_of_a_sort():
+    """On every machine: NumPy's fastest sort does not."""
     x = with_ties("d", 300, 2)
     x = x[~np.isnan(x)]
     found = tg.grad(lambda x: np.sum(np.sort(x) * np.arange(x.size)))(x)
-    np.testing.assert_array_equal(np.sort(found), np.arange(x.size))
-    np.testing.assert_array_equal(found[np.argsort(x)], np.arange(x.size))
+    np.testing.assert_array_equal(found[np.argsort(x, kind="stable")], np.arange(x.size))
 
 
 @pytest.mark.parametrize("block", [1, 32, 10**9])
