@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
@@ -26,7 +27,7 @@ from ..llvm.storage import ALIGN, MEMORY
 from ..loopir.grammar import Kernel
 from ..math import library
 from ..memory.scratch_pool import HEADER, RECORD, give_all
-from ..native import engine, object_code
+from ..native import engine, masked_stores, object_code
 from . import cblas
 from .needed import needed
 from .standalone import standalone
@@ -100,11 +101,14 @@ def _emitted(text: str, request: Request, target: Target) -> Object:
     made, context = machine(target), llvm.create_context()
     try:
         head = f'target datalayout = "{made.target_data}"\ntarget triple = "{target.triple}"\n'
-        with llvm.parse_assembly(head + text, context) as module:
+        with ExitStack() as held_open:
+            module = held_open.enter_context(llvm.parse_assembly(head + text, context))
             module.verify()
             # inlined, it would be vectorised in another way, and sums end in other last bits than in this process
             module.get_function(request.kernel.symbol).add_function_attribute("noinline")
             object_code.run_passes(module, made)
+            mended = masked_stores.mended(module)
+            module = module if mended is None else held_open.enter_context(llvm.parse_assembly(mended, context))
             for more in _helpers(_declared(module), target):
                 module.link_in(llvm.parse_assembly(head + more, context))
             _hide(module, public)

@@ -13,7 +13,7 @@ import ctypes
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from llvmlite.binding.newpassmanagers import NewPassManager
 
 from ...ir.errors import IRError
 from ...ir.thresholds import sizes
+from . import masked_stores
 from .elf import is_elf, needs_stubs
 from .locks import Lock, Work, register
 from .module_parts import bundle, parts
@@ -108,12 +109,14 @@ def optimized_module(source: str, machine: Any, ticks: list[float], optimize: bo
     ticks.append(time.perf_counter())
     context = llvm.create_context()
     try:
-        module = llvm.parse_assembly(data_layout() + source, context)
-        with module:
+        with ExitStack() as held:
+            module = held.enter_context(llvm.parse_assembly(data_layout() + source, context))
             module.verify()
             ticks.append(time.perf_counter())
             if optimize:
                 run_passes(module, machine, source.count("\n"))
+                text = masked_stores.mended(module)
+                module = module if text is None else held.enter_context(llvm.parse_assembly(text, context))
             far_calls(module)
             ticks.append(time.perf_counter())
             yield module
