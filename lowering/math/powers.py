@@ -54,15 +54,19 @@ def exp_double(m: Math, hi: V, lo: V) -> tuple[V, V, V]:
     return n, p, (1.0 - p) + y
 
 
+def rounded_exp(m: Math, hi: V, lo: V) -> V:
+    """e^(hi + lo)."""
+    n, out, _ = exp_double(m, hi, lo)
+    return scale(m, out, n)
+
+
 def pow(m: Math, x: V, y: V) -> V:
     """e^(y log|x|), then the cases of C's pow."""
     a = m.abs(x)
     hi, lo = log_double(m, a)
     e = y * hi
     e_low = m.fma(y, lo, m.fma(y, hi, -e))
-    gone = e < -746.0                                   # 0, as in `vanishing`
-    n, out, _ = exp_double(m, m.select(gone, 0.0, e), m.select(m.abs(e) < 800.0, e_low, 0.0))
-    out = m.select(gone, 0.0, scale(m, out, n))
+    out = E.vanishing(m, e, -746.0, lambda e: rounded_exp(m, e, m.select(m.abs(e) < 800.0, e_low, 0.0)))
     falls = y < 0.0
     out = m.select(m.eq(a, 0.0), m.select(falls, INF, m.const(0.0)), out)
     out = m.select(m.eq(a, INF), m.select(falls, 0.0, m.const(INF)), out)

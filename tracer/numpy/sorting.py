@@ -24,6 +24,7 @@ def _line(a: ArrayBox, axis: Any) -> tuple[ArrayBox, int]:
 @implements(np.sort)
 def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> ArrayBox:
     box, k = _line(a, axis)
+    _order_of_equals(box, kind, stable)                   # a wrong kind is refused; equal values have no order
     return boxes.array(tracing.current().builder("sort", box.read(), axis=k))
 
 
@@ -87,7 +88,7 @@ def argpartition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", or
 
 def _sort_in_place(x: ArrayBox, axis: int = -1, kind: str | None = None, order: str | None = None, *,
                    stable: Any = None) -> None:
-    x.write(tracing.current().builder("sort", x.read(), axis=axis_of(axis, len(x.dims))))
+    x.write(sort(x, axis, kind, stable=stable).read())
 
 
 METHODS["sort"] = _sort_in_place

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ...types import F32, F64
 from ..elementwise import declare, like, polygamma_slope
 from ..numeric import Special
+from .transforms import horner
 
 if TYPE_CHECKING:
     from ...build import Expr
@@ -30,17 +31,10 @@ _LEFT = (0.9381979690834112, -0.41728953034468996, 0.23722825947364168, -0.14666
          0.007981856612869067, -0.005305085889566239, 0.003544507851928435, -0.002645736760292686, 0.001768329872392032)
 
 
-def _horner(x: Expr, coefficients: tuple[float, ...]) -> Any:
-    out: Any = coefficients[-1]
-    for c in reversed(coefficients[:-1]):
-        out = x * out + c
-    return out
-
-
 def _near(x: Expr) -> Any:
     """Of 1 <= x < 2."""
     g = ((x - _ROOT[0]) - _ROOT[1]) - _ROOT[2]
-    return g * _Y + g * (_horner(x - 1.0, _P) / _horner(x - 1.0, _Q))
+    return g * _Y + g * (horner(x - 1.0, _P) / horner(x - 1.0, _Q))
 
 
 def _steps(x: Expr, count: Expr) -> Any:
@@ -65,7 +59,7 @@ def _of_positive(x: Expr) -> Any:
     near = _near(at - count) + _steps(at, count) - up.select(1.0 / up.select(small, 1.0), 0.0)
     large = (x < _FAR).select(_FAR, x)
     w = 1.0 / (large * large)
-    far = large.log() - 0.5 / large - w * _horner(w, _SERIES)
+    far = large.log() - 0.5 / large - w * horner(w, _SERIES)
     return (x < _FAR).select(near, far)
 
 
@@ -74,7 +68,7 @@ def _at_left_root(x: Expr) -> Any:
     d = x - r, whose terms are all positive."""
     r = _LEFT_ROOT[0]
     d = (x - r) - _LEFT_ROOT[1]
-    return d * (_horner(d, _LEFT) + 1.0 / (x * r) + 1.0 / ((x + 1.0) * (r + 1.0)))
+    return d * (horner(d, _LEFT) + 1.0 / (x * r) + 1.0 / ((x + 1.0) * (r + 1.0)))
 
 
 def _digamma(x: Expr) -> Any:

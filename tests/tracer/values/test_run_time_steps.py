@@ -61,18 +61,17 @@ def test_views_and_their_derivatives(ends):
     np.testing.assert_allclose(hessian, curves, rtol=1e-6, atol=1e-6)
 
 
-def test_the_sieve_of_eratosthenes_has_one_program():
-    def primes(n):
-        flags = np.ones(n + 1, dtype=np.bool_)
-        flags[:2] = False
-        k = 2
-        while k * k <= n:
-            if flags[k]:
-                flags[k * k::k] = False
-            k += 1
-        return np.flatnonzero(flags)
+def test_one_program_serves_every_step():
+    def struck(n, steps):
+        flags = np.ones(n, dtype=np.bool_)
+        for step in steps:
+            flags[step * step::step] = False
+        return flags
 
-    np.testing.assert_array_equal(tg.jit(primes)(10_000), primes(10_000))
+    f = tg.jit(struck)
+    for steps in ([2, 3], [5, 2], [-3, 7]):
+        np.testing.assert_array_equal(f(60, np.array(steps)), struck(60, steps))
+    assert len(f.specializations) == 1
 
 
 def test_every_kth_row_of_a_group():

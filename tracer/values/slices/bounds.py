@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...ir.core import Const, Value
-from .. import tracing
+from ....ir.core import Const, Value
+from ... import tracing
 
 if TYPE_CHECKING:
-    from ...ir.types import Dim
+    from ....ir.types import Dim
 
 _DEPTH = 24               # ops that a form looks back through
 _EXACT = frozenset({"cast", "add", "sub", "mul"})
