@@ -25,10 +25,9 @@ from ...ir.transforms.simplify import peephole
 from ...ir.types import BOOL_SCALAR, I64
 from .. import tracing
 from ..tracing import Trace
-from ..values import captured_names, shapes
+from ..values import captured_names, shapes, slices
 from ..values.boxes import ArrayBox, Box, ScalarBox
 from ..values.python import exception_parts, format_strings
-from ..values.slices import bounds
 from . import escapes, failed_writes, leaf_types, region_tracing
 
 if TYPE_CHECKING:
@@ -226,7 +225,7 @@ def _wrap(trace: Trace, operands: tuple[Value, Const], attrs: dict[str, Any]) ->
     if target is None or not escapes.can_leave(trace):
         return None
     builder, (i, n) = trace.builder, operands
-    if not i.type.dims and bounds.on_axis(i, n):
+    if not i.type.dims and slices.on_axis(i, n):
         return _unguarded(trace, operands, attrs)
     inside = builder("and", builder("ge", i, builder.broadcast(builder("neg", n), i.type.dims)),
                      builder("lt", i, builder.broadcast(n, i.type.dims)))

@@ -19,8 +19,8 @@ from ...ir.opdef import OpDef
 from ...ir.ops.checks import SHOWN, Message, wrap_message
 from ...ir.transforms.simplify import peephole
 from ..tracing import Trace
+from ..values import slices
 from ..values.boxes import ArrayBox
-from ..values.slices import bounds
 
 
 def states(trace: Trace) -> dict[int, Value]:
@@ -86,7 +86,7 @@ def _may_fail(defn: OpDef, operands: tuple) -> bool:
     """Whether an op is a check, or an index that counts from the end where it is negative, and may be outside."""
     if defn.name == "check":
         return not isinstance(operands[0], Const)
-    return defn.name == "wrap" and not operands[0].type.dims and not bounds.on_axis(*operands)
+    return defn.name == "wrap" and not operands[0].type.dims and not slices.on_axis(*operands)
 
 
 def _condition(builder: Builder, defn: OpDef, operands: tuple) -> Value:

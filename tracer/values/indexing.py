@@ -19,7 +19,7 @@ from .. import tracing
 from . import boxes, shapes, ufuncs, views
 from .boxes import HOOKS, UFUNC_METHODS, ArrayBox, Box, ScalarBox, lift
 from .promotion import fail, result_dtype
-from .slices.spans import position, span
+from .slices import position, span
 from .views import Strided
 
 # --- the key --------------------------------------------------------------------------------------------------------
